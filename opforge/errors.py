@@ -1,0 +1,32 @@
+"""What opforge raises when it is given something that it cannot use, or when work fails.
+
+This module imports nothing, so that any part of the project may use it.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class InputError(ValueError):
+    """Something that the caller gave is wrong. The text says the name, what was expected, what came, the remedy."""
+
+
+class UnknownNameError(InputError):
+    """A name that is in no registry; the text names the closest that is.
+
+    Example:
+        >>> raise UnknownNameError("recipe", "drcy", ["burgers", "darcy"])
+        Traceback (most recent call last):
+        ...
+        opforge.errors.UnknownNameError: unknown recipe 'drcy'; did you mean 'darcy'? Known: burgers, darcy
+    """
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]):
+        known = sorted(known)
+        close = get_close_matches(name, known, n=1)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        super().__init__(f"unknown {kind} {name!r}; {hint}Known: {', '.join(known)}")
+
+
+class WorkError(RuntimeError):
+    """The input was fine and the work failed: a solver that did not converge, a loss that became NaN."""

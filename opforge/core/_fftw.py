@@ -33,6 +33,7 @@ _R2R = {
     ("sin", 4): "FFTW_RODFT11",
 }
 
+
 def fftn(x: np.ndarray, axes: tuple[int, ...], norm: str, inverse: bool) -> np.ndarray:
     direction = "FFTW_BACKWARD" if inverse else "FFTW_FORWARD"
     kind = _complex(x.dtype)
@@ -55,9 +56,7 @@ def irfftn(x: np.ndarray, sizes: tuple[int, ...], axes: tuple[int, ...], norm: s
     return _run(x, _complex(x.dtype), tuple(shape), kind, axes, "FFTW_BACKWARD") * _scale(sizes, norm, True, kind)
 
 
-def trigonometric(
-    kind: str, x: np.ndarray, type: int, axes: tuple[int, ...], norm: str, inverse: bool
-) -> np.ndarray:
+def trigonometric(kind: str, x: np.ndarray, type: int, axes: tuple[int, ...], norm: str, inverse: bool) -> np.ndarray:
     real = _real(x.dtype)
     if inverse:
         type = INVERSE_TYPE[type]

@@ -140,6 +140,4 @@ class Grid:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Grid:
-        return cls(
-            tuple(values["shape"]), tuple(values["lengths"]), values["points"], tuple(values["origin"])
-        )
+        return cls(tuple(values["shape"]), tuple(values["lengths"]), values["points"], tuple(values["origin"]))

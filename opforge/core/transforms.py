@@ -146,16 +146,16 @@ def dstn(
     return _trigonometric("sin", x, type, dim, norm, inverse)
 
 
-def _trigonometric(
-    kind: str, x: Array, type: int, dim: Sequence[int] | None, norm: Norm, inverse: bool
-) -> Array:
+def _trigonometric(kind: str, x: Array, type: int, dim: Sequence[int] | None, norm: Norm, inverse: bool) -> Array:
     if type not in (1, 2, 3, 4):
         raise InputError(f"type must be 1, 2, 3 or 4, got {type!r}")
     if _is_complex(x):
         raise InputError(f"cosine and sine transforms take real input, got x of {x.dtype}")
     axes = _axes(x, dim)
     if kind == "cos" and type == 1 and min(x.shape[a] for a in axes) < 2:
-        raise InputError(f"type 1 cosine transforms need at least 2 points on every axis, got x of shape {tuple(x.shape)}")
+        raise InputError(
+            f"type 1 cosine transforms need at least 2 points on every axis, got x of shape {tuple(x.shape)}"
+        )
     return _engine(x).trigonometric(kind, x, type, axes, _norm(norm), inverse)
 
 

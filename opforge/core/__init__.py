@@ -13,6 +13,7 @@ __getattr__, __dir__, __all__ = attach(
         "ifftn": "transforms",
         "irfftn": "transforms",
         "irfftn_modes": "modes",
+        "mode_shape": "spectral",
         "resample": "modes",
         "rfftn": "transforms",
         "rfftn_modes": "modes",

@@ -1,0 +1,50 @@
+"""Checks that the truncated transforms share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from opforge.core._fourier_matrices import POINT_OFFSETS
+from opforge.errors import InputError, UnknownNameError
+
+
+def check_real(name: str, x: torch.Tensor) -> None:
+    if not isinstance(x, torch.Tensor):
+        raise InputError(f"{name} must be a torch tensor, got {type(x).__name__}; use torch.as_tensor")
+    if x.dtype not in (torch.float32, torch.float64):
+        raise InputError(f"{name} must be of float32 or float64, got {x.dtype}; convert it first")
+
+
+def check_modes(modes: Sequence[int], shape: Sequence[int]) -> tuple[int, ...]:
+    """``modes`` as a tuple, after checking that a grid of ``shape`` carries them."""
+    modes = tuple(int(k) for k in modes)
+    if len(modes) != len(shape):
+        raise InputError(f"modes needs one value per axis of space, got modes {modes} for a grid of {tuple(shape)}")
+    most = tuple((n - 1) // 2 for n in shape)
+    if any(k < 0 or k > limit for k, limit in zip(modes, most, strict=True)):
+        raise InputError(
+            f"modes must be between 0 and (points - 1) // 2, here at most {most} on a grid of {tuple(shape)}, "
+            f"got {modes}; lower modes or use a finer grid"
+        )
+    return modes
+
+
+def check_shape(name: str, shape: Sequence[int], ndim: int) -> tuple[int, ...]:
+    shape = tuple(int(n) for n in shape)
+    if len(shape) != ndim or min(shape, default=0) < 1:
+        raise InputError(f"{name} needs one size of at least 1 per axis of space ({ndim}), got {shape}")
+    return shape
+
+
+def point_offset(points: str) -> float:
+    """How many spacings the first point lies from the box's corner."""
+    if points not in POINT_OFFSETS:
+        raise InputError(f"points must be one of {', '.join(POINT_OFFSETS)} for a Fourier transform, got {points!r}")
+    return POINT_OFFSETS[points]
+
+
+def check_backend(backend: str | None, known: Sequence[str]) -> None:
+    if backend is not None and backend not in known:
+        raise UnknownNameError("backend", backend, known)

@@ -1,6 +1,7 @@
 """The Fourier transform restricted to the kept modes, as small real matrices.
 
-Leading axes use the real basis cos 0 … cos K, sin 1 … sin K; the last axis uses the pairs (Re, Im) of modes 0 … K.
+Complex numbers are pairs of reals. Where the pair's axis stands is chosen so that no transform needs a copy: a matrix
+takes it right after the axis that it transforms and leaves it right before, where the next leading axis finds it.
 Entries are computed in float64 with exactly reduced angles and rounded once.
 """
 
@@ -27,32 +28,37 @@ def _tensor(matrix: np.ndarray, dtype: torch.dtype, device: torch.device) -> tor
 
 
 @lru_cache(maxsize=256)
-def analysis_real(n: int, modes: int, offset: float, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
-    """(2·modes + 1, n): mean of x against cos 0 … cos K, sin 1 … sin K."""
-    theta = angles(n, modes, offset)
-    return _tensor(np.concatenate([np.cos(theta), np.sin(theta[1:])]) / n, dtype, device)
-
-
-@lru_cache(maxsize=256)
-def synthesis_real(n: int, modes: int, offset: float, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
-    """(n, 2·modes + 1): values of cos 0 … cos K, sin 1 … sin K."""
-    theta = angles(n, modes, offset)
-    return _tensor(np.concatenate([np.cos(theta), np.sin(theta[1:])]).T, dtype, device)
-
-
-@lru_cache(maxsize=256)
-def analysis_pairs(n: int, modes: int, offset: float, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
-    """(2·(modes + 1), n): real parts, then imaginary parts, of the modes 0 … K of a real signal."""
+def analysis_last(n: int, modes: int, offset: float, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    """(2·(K + 1), n): a real signal to its modes 0 … K, real parts first."""
     theta = angles(n, modes, offset)
     return _tensor(np.concatenate([np.cos(theta), -np.sin(theta)]) / n, dtype, device)
 
 
 @lru_cache(maxsize=256)
-def synthesis_pairs(n: int, modes: int, offset: float, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
-    """(n, 2·(modes + 1)): the real signal that has these real and imaginary parts at modes ±0 … ±K.
-
-    Modes above n's own resolution may be asked for: the signal is then merely sampled at these points.
-    """
+def synthesis_last(n: int, modes: int, offset: float, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    """(n, 2·(K + 1)): modes 0 … K, real parts first, to the real signal that has them and their conjugates."""
     theta = angles(n, modes, offset)
     twice = np.where(np.arange(modes + 1) == 0, 1.0, 2.0)[:, None]
     return _tensor(np.concatenate([twice * np.cos(theta), -twice * np.sin(theta)]).T, dtype, device)
+
+
+@lru_cache(maxsize=256)
+def analysis_leading(n: int, modes: int, offset: float, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    """(2·(2K + 1), n·2): complex values, parts last, to their modes −K … K, real parts first."""
+    wave = _symmetric_wave(n, modes, offset).conj() / n
+    rows = np.stack([np.stack([wave.real, -wave.imag], -1), np.stack([wave.imag, wave.real], -1)])
+    return _tensor(rows.reshape(2 * (2 * modes + 1), 2 * n), dtype, device)
+
+
+@lru_cache(maxsize=256)
+def synthesis_leading(n: int, modes: int, offset: float, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    """(n·2, 2·(2K + 1)): modes −K … K, real parts first, to complex values, parts last."""
+    wave = _symmetric_wave(n, modes, offset).T
+    rows = np.stack([np.stack([wave.real, -wave.imag], 1), np.stack([wave.imag, wave.real], 1)], 1)
+    return _tensor(rows.reshape(2 * n, 2 * (2 * modes + 1)), dtype, device)
+
+
+def _symmetric_wave(n: int, modes: int, offset: float) -> np.ndarray:
+    """exp(2πik(j + offset)/n) for k = −K … K (rows) and j = 0 … n − 1."""
+    wave = np.exp(1j * angles(n, modes, offset))
+    return np.concatenate([wave[:0:-1].conj(), wave])

@@ -15,62 +15,44 @@ import torch
 from opforge.core import _fourier_matrices as matrices
 
 
-def along(matrix: torch.Tensor, x: torch.Tensor, axis: int) -> torch.Tensor:
-    """Apply ``matrix`` (m, n) to the axis of ``x`` that has n entries."""
-    shape = list(x.shape)
-    before, after = math.prod(shape[:axis]), math.prod(shape[axis + 1 :])
-    shape[axis] = matrix.shape[0]
-    if after == 1:
-        return (x.reshape(before, -1) @ matrix.T).reshape(shape)
-    # An explicit bmm: torch.matmul would fold the batch into the columns, which copies x.
-    return torch.bmm(matrix.expand(before, *matrix.shape), x.reshape(before, -1, after)).reshape(shape)
-
-
 def analyse(x: torch.Tensor, modes: Sequence[int], axes: Sequence[int], offset: float) -> torch.Tensor:
-    """The kept Fourier coefficients of real ``x``: axis i of ``axes`` gets modes −K…K, the last one 0…K.
+    """The kept Fourier coefficients of real ``x`` over the neighbouring ``axes``: modes −K…K, on the last axis 0…K.
 
-    A new axis of size 2, real and imaginary parts, comes right before the last one of ``axes``.
+    A new axis of size 2, real and imaginary parts, comes right before the first of ``axes``.
     """
     key = (offset, x.dtype, x.device)
-    last = len(axes) - 1
-    # Columns are free and a batch is not: begin where most of the array is columns.
-    order = range(len(axes)) if axes[-1] < x.ndim - 1 else reversed(range(len(axes)))
-    for i in order:
-        make = matrices.analysis_pairs if i == last else matrices.analysis_real
-        x = along(make(x.shape[axes[i]], modes[i], *key), x, axes[i])
-    part = axes[-1]
-    x = x.unflatten(part, (2, modes[-1] + 1))
-    for axis, k in zip(axes[:-1], modes[:-1], strict=True):
-        cosine, sine = x.split([k + 1, k], axis)
-        rotated = _times_i(sine, part)
-        tail = cosine.narrow(axis, 1, k)
-        x = torch.cat([(tail + rotated).flip(axis), cosine.narrow(axis, 0, 1), tail - rotated], axis)
+    last = axes[-1]
+    x = _along(matrices.analysis_last(x.shape[last], modes[-1], *key), x, last, last + 1)
+    x = x.unflatten(last, (2, modes[-1] + 1))
+    for axis, k in zip(reversed(axes[:-1]), reversed(modes[:-1]), strict=True):
+        x = _along(matrices.analysis_leading(x.shape[axis], k, *key), x, axis, axis + 2)
+        x = x.unflatten(axis, (2, 2 * k + 1))
     return x
 
 
 def synthesise(
     spectrum: torch.Tensor, modes: Sequence[int], axes: Sequence[int], shape: Sequence[int], offset: float
 ) -> torch.Tensor:
-    """The real field with these Fourier coefficients at the points of a grid of ``shape``; the inverse of `analyse`."""
-    part = axes[-1]
+    """The real field with these coefficients at the points of a grid of ``shape``; the inverse of `analyse`.
+
+    ``axes`` are those of the result; in ``spectrum`` they come one later, after the axis of size 2.
+    """
     x = spectrum
-    for axis, k in zip(axes[:-1], modes[:-1], strict=True):
-        negative, zero, positive = x.split([k, 1, k], axis)
-        negative = negative.flip(axis)
-        x = torch.cat([zero, positive + negative, _times_i(positive - negative, part)], axis)
-    x = x.flatten(part, part + 1)
     key = (offset, x.dtype, x.device)
-    last = len(axes) - 1
-    order = reversed(range(len(axes))) if axes[-1] < x.ndim - 1 else range(len(axes))
-    for i in order:
-        make = matrices.synthesis_pairs if i == last else matrices.synthesis_real
-        x = along(make(shape[i], modes[i], *key), x, axes[i])
-    return x
+    for axis, k, n in zip(axes[:-1], modes[:-1], shape[:-1], strict=True):
+        x = _along(matrices.synthesis_leading(n, k, *key), x, axis, axis + 2).unflatten(axis, (n, 2))
+    last = axes[-1]
+    return _along(matrices.synthesis_last(shape[-1], modes[-1], *key), x, last, last + 2)
 
 
-def _times_i(x: torch.Tensor, part: int) -> torch.Tensor:
-    real, imaginary = x.split(1, part)
-    return torch.cat([-imaginary, real], part)
+def _along(matrix: torch.Tensor, x: torch.Tensor, start: int, stop: int) -> torch.Tensor:
+    """Apply ``matrix`` (m, n) to the axes start … stop − 1 of ``x``, which have n entries together and become one."""
+    before, after = math.prod(x.shape[:start]), math.prod(x.shape[stop:])
+    shape = (*x.shape[:start], matrix.shape[0], *x.shape[stop:])
+    if after == 1:
+        return (x.reshape(before, -1) @ matrix.T).reshape(shape)
+    # An explicit bmm: torch.matmul would fold the batch into the columns, which copies x.
+    return torch.bmm(matrix.expand(before, *matrix.shape), x.reshape(before, -1, after)).reshape(shape)
 
 
 def spectral_conv(
@@ -86,17 +68,17 @@ def spectral_conv(
     channels_last = x.movedim(1, -1).is_contiguous() and x.shape[1] > 1
     if channels_last:
         spectrum = analyse(x.movedim(1, -1), modes, tuple(range(1, d + 1)), offset)
-        spectrum = spectrum.movedim(-3, 0)  # (2, batch, *modes, channels)
+        spectrum = spectrum.movedim(1, 0)  # (2, batch, *modes, channels)
     else:
         spectrum = analyse(x, modes, tuple(range(2, d + 2)), offset)
-        spectrum = spectrum.movedim((-2, 1), (0, -1))
+        spectrum = spectrum.movedim((2, 1), (0, -1))
     mixed = _mix(spectrum, weight)
     if bias is not None:
         mixed = mixed + _constant(bias, modes)
     if channels_last:
-        mixed = mixed.movedim(0, -3).contiguous()
+        mixed = mixed.movedim(0, 1)
         return synthesise(mixed, modes, tuple(range(1, d + 1)), out_shape, offset).movedim(-1, 1)
-    mixed = mixed.movedim((0, -1), (-2, 1)).contiguous()
+    mixed = mixed.movedim((0, -1), (2, 1))
     return synthesise(mixed, modes, tuple(range(2, d + 2)), out_shape, offset)
 
 

@@ -12,8 +12,8 @@ from opforge.errors import UnknownNameError
 BACKENDS = ("gemm", "torch")
 
 # How many floating point operations a batched matrix product does in the time in which an FFT, with the packing of
-# kept modes around it, does one of its 2.5 N log2(N). Measured on CPUs with AVX-512 (benchmarks/spectral_conv.py).
-_GEMM_ADVANTAGE = 10.0
+# kept modes around it, does one of its 2.5 N log2(N). The break-even of benchmarks/spectral_conv.py.
+_GEMM_ADVANTAGE = 100.0
 
 
 @dataclass(frozen=True)

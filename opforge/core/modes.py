@@ -57,7 +57,7 @@ def rfftn_modes(
     x = x.movedim(axes, tuple(range(-len(axes), 0)))
     last = tuple(range(x.ndim - len(axes), x.ndim))
     if choose(sizes, modes, backend).backend == "gemm":
-        spectrum = _gemm.analyse(x, modes, last, offset).movedim(-2, -1)
+        spectrum = _gemm.analyse(x, modes, last, offset).movedim(last[0], -1)
     else:
         spectrum = torch.view_as_real(_torch_spectral.analyse(x, modes, last, offset))
     return spectrum.movedim(last, axes)
@@ -108,7 +108,7 @@ def irfftn_modes(
     last = tuple(range(spectrum.ndim - 1 - len(axes), spectrum.ndim - 1))
     spectrum = spectrum.movedim(axes, last)
     if choose(sizes, modes, backend).backend == "gemm":
-        x = _gemm.synthesise(spectrum.movedim(-1, -2), modes, last, sizes, offset)
+        x = _gemm.synthesise(spectrum.movedim(-1, last[0]), modes, last, sizes, offset)
     else:
         x = _torch_spectral.synthesise(torch.view_as_complex(spectrum.contiguous()), modes, last, sizes, offset)
     return x.movedim(last, axes)

@@ -1,0 +1,79 @@
+"""The spectral convolution as a layer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from opforge.core import mode_shape, spectral_conv
+from opforge.errors import InputError
+
+
+class SpectralConv(nn.Module):
+    """Multiply the low Fourier modes of a field by learned matrices over channels, one matrix per mode.
+
+    y = Σ_{|k_j| <= modes[j]} W_k X_k exp(2πi k·x) + b, real by construction, on any grid that carries the modes.
+
+    Args:
+        in_channels: channels of the input.
+        out_channels: channels of the output.
+        modes: highest kept \\|k\\| per axis of space; the number of axes is its length.
+        bias: whether a constant per output channel is learned.
+        points: where grid points lie, ``"periodic"`` or ``"cells"``; matters for ``out_shape`` only.
+        backend: back end of `opforge.core.spectral_conv`; chosen by cost when left out.
+
+    Attributes:
+        weight: (2K₁ + 1, …, K_d + 1, in_channels, out_channels, 2), real; the last axis holds real and imaginary
+            parts. Initialised with variance 1/in_channels, which keeps the variance of smooth fields.
+
+    Raises:
+        InputError: fewer than one channel, negative modes; on a call, a grid that is too coarse for the modes.
+
+    Example:
+        >>> layer = SpectralConv(2, 3, (4, 4))
+        >>> layer(torch.randn(1, 2, 16, 16), out_shape=(33, 20)).shape
+        torch.Size([1, 3, 33, 20])
+
+    Source: Fourier Neural Operator for Parametric Partial Differential Equations.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        modes: Sequence[int],
+        *,
+        bias: bool = True,
+        points: str = "periodic",
+        backend: str | None = None,
+    ):
+        super().__init__()
+        self.modes = tuple(int(k) for k in modes)
+        for name, value in (("in_channels", in_channels), ("out_channels", out_channels)):
+            if value < 1:
+                raise InputError(f"{name} must be at least 1, got {value}")
+        if not 1 <= len(self.modes) <= 3 or min(self.modes) < 0:
+            raise InputError(f"modes must be 1 to 3 numbers that are not negative, got {self.modes}")
+        self.in_channels, self.out_channels = in_channels, out_channels
+        self.points, self.backend = points, backend
+        shape = (*mode_shape(self.modes), in_channels, out_channels, 2)
+        self.weight = nn.Parameter(torch.randn(shape) / math.sqrt(2 * in_channels))
+        self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
+
+    def forward(self, x: torch.Tensor, out_shape: Sequence[int] | None = None) -> torch.Tensor:
+        """Map (batch, in_channels, *space) to (batch, out_channels, *(out_shape or space))."""
+        return spectral_conv(
+            x,
+            self.weight,
+            self.modes,
+            out_shape=out_shape,
+            bias=self.bias,
+            points=self.points,
+            backend=self.backend,
+        )
+
+    def extra_repr(self) -> str:
+        return f"{self.in_channels}, {self.out_channels}, modes={self.modes}"

@@ -1,0 +1,20 @@
+"""Positions as further channels."""
+
+import numpy as np
+import pytest
+import torch
+
+from opforge.core import Grid
+from opforge.layers import append_coordinates
+
+
+@pytest.mark.parametrize("points", ["cells", "nodes", "periodic"])
+@pytest.mark.parametrize("shape", [(5,), (4, 3), (2, 3, 4)])
+def test_appends_the_positions_of_the_grid(shape, points):
+    x = torch.randn(2, *shape, 3, dtype=torch.float64)
+    y = append_coordinates(x, points)
+    assert y.dtype == x.dtype
+    torch.testing.assert_close(y[..., :3], x, rtol=0, atol=0)
+    for axis, positions in enumerate(Grid(shape, points=points).mesh()):
+        for sample in y:
+            np.testing.assert_allclose(sample[..., 3 + axis], positions, rtol=1e-15)

@@ -89,9 +89,7 @@ def main():
     rows = [row for case in CASES for row in measure(case, options.rounds)]
     path = Path(__file__).parent / "results" / "spectral_conv.csv"
     with path.open("w", newline="") as file:
-        file.write(
-            f"# {platform.processor() or platform.machine()}, {os.cpu_count()} cores, {options.threads} threads, "
-        )
+        file.write(f"# {platform.machine()}, {os.cpu_count()} cores, {options.threads} threads, ")
         file.write(f"float32, torch {torch.__version__}, median (quartiles) of {options.rounds} rounds\n")
         writer = csv.DictWriter(file, fieldnames=list(rows[0]))
         writer.writeheader()

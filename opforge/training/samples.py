@@ -1,0 +1,152 @@
+"""What training asks of a dataset: any torch ``Dataset`` of pairs, and what it says about itself, if anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import Subset
+
+from opforge.core.grid import Grid
+from opforge.errors import InputError
+
+
+def described(data: Any, name: str) -> Any:
+    """An attribute of a dataset, looked up through torch's ``Subset``; None if it has none."""
+    while isinstance(data, Subset) and not hasattr(data, name):
+        data = data.dataset
+    return getattr(data, name, None)
+
+
+class Samples:
+    """The samples of a dataset, in batches.
+
+    Args:
+        data: anything with ``len(data)`` and ``data[i] -> (x, y)``, x (in_channels, *space), y (out_channels, *space).
+            ``data.batch(indices) -> (X, Y)`` is used when present, as are the attributes ``inputs``, ``outputs``
+            (names of the channels), ``grid``, ``equation`` and ``provenance``.
+        indices: which of the samples, all unless given.
+
+    Raises:
+        InputError: no length or no items, no samples, items that are not pairs of fields.
+
+    Example:
+        >>> from torch.utils.data import TensorDataset
+        >>> samples = Samples(TensorDataset(torch.rand(5, 2, 8), torch.rand(5, 1, 8)))
+        >>> len(samples), samples.inputs, samples.outputs
+        (5, ('input0', 'input1'), ('output0',))
+        >>> samples.batch([3, 1])[0].shape
+        torch.Size([2, 2, 8])
+    """
+
+    def __init__(self, data: Any, indices: Sequence[int] | None = None) -> None:
+        if not (hasattr(data, "__len__") and hasattr(data, "__getitem__")):
+            raise InputError(
+                f"data: expected a dataset with len(data) and data[i] -> (x, y), got {type(data).__name__}; "
+                "wrap tensors in torch.utils.data.TensorDataset(x, y)"
+            )
+        self.source = data
+        self.indices = list(range(len(data))) if indices is None else list(indices)
+        if not self.indices:
+            raise InputError("data: expected at least 1 sample, got 0")
+        self._held: tuple[Tensor, Tensor] | None = None
+        self._place: tuple[torch.device, torch.dtype] | None = None
+        x, y = self.batch([0])
+        if min(x.ndim, y.ndim) < 3 or not (x.is_floating_point() and y.is_floating_point()):
+            raise InputError(
+                f"data: expected pairs of float tensors (channels, *space), got {tuple(x.shape[1:])} {x.dtype} and "
+                f"{tuple(y.shape[1:])} {y.dtype}"
+            )
+        self.in_channels, self.out_channels = x.shape[1], y.shape[1]
+        self.space, self.out_space = tuple(x.shape[2:]), tuple(y.shape[2:])
+        self.bytes = len(self) * (x.nbytes + y.nbytes)
+        self.inputs = self._names("inputs", self.in_channels)
+        self.outputs = self._names("outputs", self.out_channels)
+        self.grid: Grid | None = described(data, "grid")
+        self.equation: Any = described(data, "equation")
+        self.provenance: dict[str, Any] = dict(described(data, "provenance") or {})
+
+    @classmethod
+    def of(cls, data: Any) -> Samples:
+        return data if isinstance(data, Samples) else cls(data)
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def batch(self, positions: Sequence[int] | Tensor) -> tuple[Tensor, Tensor]:
+        """X (batch, in_channels, *space) and Y (batch, out_channels, *space), contiguous, of these positions."""
+        if self._held is not None:
+            where = torch.as_tensor(positions, device=self._held[0].device)
+            return self._held[0].index_select(0, where), self._held[1].index_select(0, where)
+        chosen = [self.indices[int(p)] for p in positions]
+        if hasattr(self.source, "batch"):
+            x, y = self.source.batch(chosen)
+        else:
+            x, y = (torch.stack([torch.as_tensor(v) for v in side]) for side in self._pairs(chosen))
+        if self._place is None:
+            return x.contiguous(), y.contiguous()
+        return x.to(*self._place).contiguous(), y.to(*self._place).contiguous()
+
+    def to(self, device: torch.device, dtype: torch.dtype, *, hold_below: int = 0) -> Samples:
+        """The same samples on a device; read once and held there if they take at most ``hold_below`` bytes."""
+        moved = Samples(self.source, self.indices)
+        moved._place = (device, dtype)
+        if self.bytes <= hold_below:
+            x, y = (
+                torch.empty((len(self), channels, *space), device=device, dtype=dtype)
+                for channels, space in ((self.in_channels, self.space), (self.out_channels, self.out_space))
+            )
+            for positions in self.passes():
+                x[positions], y[positions] = moved.batch(positions)
+            moved._held = (x, y)
+        return moved
+
+    def passes(self) -> Iterator[Tensor]:
+        """The positions of all samples in order, in batches small enough to hold a few of in memory (64 MiB each)."""
+        yield from torch.arange(len(self)).split(max(1, min(64, 2**26 * len(self) // self.bytes)))
+
+    def split(self, fraction: float, seed: int) -> tuple[Samples, Samples]:
+        """Two disjoint parts, the second with ``fraction`` of the samples (at least one), drawn by ``seed``."""
+        if not 0 < fraction < 1:
+            raise InputError(f"validation: expected a fraction between 0 and 1 or a dataset, got {fraction}")
+        count = max(1, round(fraction * len(self)))
+        if count >= len(self):
+            raise InputError(
+                f"validation: {fraction} of {len(self)} samples leaves none for training; use more samples"
+            )
+        order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed)).tolist()
+        first, second = sorted(order[count:]), sorted(order[:count])
+        return (
+            Samples(self.source, [self.indices[i] for i in first]),
+            Samples(self.source, [self.indices[i] for i in second]),
+        )
+
+    def refuse_non_finite(self, positions: Sequence[int] | Tensor, x: Tensor, y: Tensor) -> None:
+        """Raise an InputError that names the first sample and variable of a batch with NaN or infinity, if any."""
+        for names, values in ((self.inputs, x), (self.outputs, y)):
+            bad = (~torch.isfinite(values)).flatten(2).any(2)
+            if bad.any():
+                row, channel = bad.nonzero()[0].tolist()
+                raise InputError(
+                    f"data: expected finite values, got NaN or infinity in variable {names[channel]!r} of sample "
+                    f"{self.indices[int(positions[row])]}; repair or leave out that sample"
+                )
+
+    def _pairs(self, chosen: list[int]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        items = [self.source[i] for i in chosen]
+        if not all(isinstance(item, (tuple, list)) and len(item) == 2 for item in items):
+            raise InputError(
+                f"data: expected data[i] -> (x, y), got {type(items[0]).__name__}; pair inputs and outputs"
+            )
+        xs, ys = zip(*items, strict=True)
+        return xs, ys
+
+    def _names(self, side: str, channels: int) -> tuple[str, ...]:
+        names = described(self.source, side)
+        if names is None:
+            return tuple(f"{side[:-1]}{i}" for i in range(channels))
+        if len(names) != channels:
+            raise InputError(f"data.{side}: expected one name per channel ({channels}), got {tuple(names)}")
+        return tuple(names)

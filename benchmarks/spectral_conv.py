@@ -9,14 +9,11 @@ benchmarks/results/spectral_conv.csv with the machine's description in its first
 from __future__ import annotations
 
 import argparse
-import csv
-import os
-import platform
 import statistics
 import time
-from pathlib import Path
 
 import torch
+from results import write_csv
 
 from opforge.core import mode_shape, spectral_conv
 from opforge.core.dispatch import BACKENDS, choose
@@ -87,13 +84,9 @@ def main():
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     rows = [row for case in CASES for row in measure(case, options.rounds)]
-    path = Path(__file__).parent / "results" / "spectral_conv.csv"
-    with path.open("w", newline="") as file:
-        file.write(f"# {platform.machine()}, {os.cpu_count()} cores, {options.threads} threads, ")
-        file.write(f"float32, torch {torch.__version__}, median (quartiles) of {options.rounds} rounds\n")
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+    write_csv(
+        "spectral_conv.csv", rows, f"{options.threads} threads, float32, median (quartiles) of {options.rounds} rounds"
+    )
 
 
 if __name__ == "__main__":

@@ -1,0 +1,39 @@
+"""What every benchmark does with its figures: a CSV file that says on which machine they came about."""
+
+from __future__ import annotations
+
+import csv
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parent / "results"
+
+
+def machine() -> str:
+    """Processor, cores, Python and the libraries that decide the speed, in one line."""
+    model = platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:  # not Linux
+        lines = []
+    for line in lines:
+        if line.startswith("model name"):
+            model = line.split(":", 1)[1].strip()
+            break
+    libraries = ", ".join(f"{name} {version(name)}" for name in ("torch", "numpy", "scipy", "pyamg"))
+    return f"{model}, {os.cpu_count()} cores, Python {platform.python_version()}, {libraries}"
+
+
+def write_csv(name: str, rows: Sequence[Mapping[str, Any]], how: str) -> Path:
+    """Write ``results/<name>``: a comment line with the machine and how it was measured, then the rows."""
+    path = FOLDER / name
+    with path.open("w", newline="") as file:
+        file.write(f"# {machine()}; {how}\n")
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return path

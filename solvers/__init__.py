@@ -1,2 +1,14 @@
+"""Classical numerical methods: how an equation is solved. Plain functions without state from earlier matrices."""
+
 if __name__ == "solvers":
     raise ImportError("this folder is opforge's: use `import opforge.solvers`, not `import solvers`")
+
+from opforge._lazy import attach
+
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        "SolveResult": "result",
+        "solve_elliptic": "elliptic",
+    },
+)

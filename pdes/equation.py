@@ -1,0 +1,113 @@
+"""What all equations share: named fields, parameters as plain values, the registry."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from opforge.core import Grid
+from opforge.errors import InputError, UnknownNameError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import scipy.sparse
+
+    from opforge.pdes.symmetry import Symmetry
+
+
+@dataclass(frozen=True)
+class Field:
+    """A physical quantity that an equation speaks of.
+
+    Args:
+        name: the equation's symbol, also the variable's name in files.
+        long_name: what it is, in words.
+        units: as in netCDF files; ``"1"`` for a quantity without dimension.
+    """
+
+    name: str
+    long_name: str
+    units: str = "1"
+
+
+class Equation(ABC):
+    """A partial differential equation on a grid; subclasses are frozen dataclasses whose members are its parameters.
+
+    ``fields`` given to the methods are mappings from a field's name to an array (..., *space), numpy or torch.
+    """
+
+    name: ClassVar[str]
+    fields: ClassVar[tuple[Field, ...]]
+    boundary: ClassVar[str]
+    ndim: int
+
+    @property
+    @abstractmethod
+    def symmetries(self) -> tuple[Symmetry, ...]:
+        """The maps that turn solutions into solutions."""
+
+    @abstractmethod
+    def residual(self, fields: Mapping[str, Any], grid: Grid) -> Any:
+        """What the discretised equation leaves over at every point, (..., *space); zero for a solution."""
+
+    @abstractmethod
+    def residual_scale(self, fields: Mapping[str, Any], grid: Grid) -> Any:
+        """What to divide the residual's Euclidean norm over the points by, (...)."""
+
+    @abstractmethod
+    def operator(self, fields: Mapping[str, np.ndarray], grid: Grid) -> scipy.sparse.csr_matrix:
+        """The matrix A of the discretised linear equation A u = b for one sample."""
+
+    @abstractmethod
+    def right_hand_side(self, fields: Mapping[str, np.ndarray], grid: Grid) -> np.ndarray:
+        """The vector b of the discretised linear equation A u = b for one sample."""
+
+    @abstractmethod
+    def exact(self, grid: Grid) -> dict[str, np.ndarray]:
+        """Fields that satisfy the equation exactly, at the grid's points."""
+
+    def parameters(self) -> dict[str, Any]:
+        """The parameters as plain values for JSON; `from_parameters` reads them back."""
+        return asdict(self)  # type: ignore[call-overload]
+
+    @classmethod
+    def from_parameters(cls, parameters: Mapping[str, Any]) -> Self:
+        """The equation with these parameters.
+
+        Raises:
+            UnknownNameError: a parameter that the equation does not have.
+        """
+        known = [field.name for field in fields(cls)]  # type: ignore[arg-type]
+        for name in parameters:
+            if name not in known:
+                raise UnknownNameError(f"parameter of the equation {cls.name!r}:", name, known)
+        return cls(**parameters)
+
+    def check(self, fields: Mapping[str, Any], grid: Grid, *names: str) -> None:
+        """Raise an `InputError` unless ``fields`` has ``names`` with the grid's shape on the last axes."""
+        if grid.ndim != self.ndim:
+            raise InputError(f"grid must have {self.ndim} axes for {self}, got shape {grid.shape}")
+        for name in names:
+            if name not in fields:
+                raise InputError(
+                    f"fields must contain {name!r} for the equation {self.name!r}, got {', '.join(fields) or 'none'}"
+                )
+        for name, values in fields.items():
+            if tuple(values.shape[-grid.ndim :]) != grid.shape:
+                raise InputError(
+                    f"field {name!r} must end in the grid's shape {grid.shape}, got shape {tuple(values.shape)}"
+                )
+
+
+def registry() -> dict[str, type[Equation]]:
+    """The equations by name.
+
+    Example:
+        >>> sorted(registry())
+        ['darcy']
+    """
+    from opforge import pdes
+
+    return {cls.name: cls for cls in (getattr(pdes, name) for name in pdes.EQUATIONS)}

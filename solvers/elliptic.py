@@ -1,0 +1,120 @@
+"""Scalar elliptic equations: the assembled system by conjugate gradients with algebraic multigrid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from opforge.core import Grid
+from opforge.errors import InputError, WorkError
+from opforge.solvers.result import SolveResult
+
+if TYPE_CHECKING:
+    import scipy.sparse
+
+    from opforge.pdes import Equation
+
+# Recorded in data files.
+METHOD = "finite volumes, conjugate gradients preconditioned by a Ruge-Stüben multigrid V-cycle (pyamg)"
+
+# Measured on 12:3 and log-normal Darcy coefficients from 64² to 512² and 16³ to 48³: Ruge–Stüben beats smoothed
+# aggregation, direct interpolation sets up in three quarters (2-D) to half (3-D) of the time of classical
+# interpolation at the same iterations, and levels below 200 unknowns cost more than the dense factor. Sweeping forward
+# before and backward after the coarse correction makes the V-cycle symmetric, which conjugate gradients need.
+_HIERARCHY = {
+    "interpolation": "direct",
+    "presmoother": ("gauss_seidel", {"sweep": "forward"}),
+    "postsmoother": ("gauss_seidel", {"sweep": "backward"}),
+    "max_coarse": 200,
+    "coarse_solver": "cholesky",
+}
+
+# How often conjugate gradients start again from the true residual where their recurrence has drifted away from it.
+_RESTARTS = 2
+
+
+def solve_elliptic(
+    equation: Equation, fields: Mapping[str, np.ndarray], grid: Grid, *, rtol: float = 1e-8, maxiter: int = 100
+) -> SolveResult:
+    """Solve A u = b of a linear elliptic equation for one sample.
+
+    Conjugate gradients, preconditioned by one V-cycle of algebraic multigrid, until ‖b − A u‖ ≤ rtol ‖b‖; that is
+    checked on the residual computed from its definition. ``equation.operator`` must be a symmetric positive definite
+    M-matrix, as that of `opforge.pdes.Darcy` is; then b ≥ 0 implies u ≥ 0, which is checked too.
+
+    Args:
+        equation: gives ``operator(fields, grid)`` and ``right_hand_side(fields, grid)``.
+        fields: what the equation needs to know, float64 arrays of the grid's shape.
+        grid: where the unknowns are.
+        rtol: bound of the relative residual, between 0 and 1.
+        maxiter: most iterations.
+
+    Returns:
+        The solution, of the grid's shape, with ``converged``, ``iterations`` and ``residuals``; unpacks as ``x, info``.
+
+    Raises:
+        InputError: a tolerance out of range; what the equation refuses.
+        WorkError: no convergence within ``maxiter`` iterations; an operator that is not positive definite; a solution
+            that breaks the maximum principle.
+
+    Example:
+        >>> from opforge.pdes import Darcy
+        >>> grid = Grid.cube(2, 16)
+        >>> result = solve_elliptic(Darcy(), {"a": np.ones(grid.shape)}, grid)
+        >>> result.residual < 1e-8, round(float(result.x.max()), 3)
+        (True, 0.073)
+    """
+    if not 0 < rtol < 1:
+        raise InputError(f"rtol must lie between 0 and 1, got {rtol}")
+    if maxiter < 1:
+        raise InputError(f"maxiter must be at least 1, got {maxiter}")
+    A, b = equation.operator(fields, grid), equation.right_hand_side(fields, grid)
+    result = _multigrid_cg(A, b, rtol, maxiter)
+    if not result.converged:
+        raise WorkError(_why_not(A, b, result, rtol))
+    _check_sign(b, result.x, rtol)
+    return SolveResult(result.x.reshape(grid.shape), True, result.iterations, result.residuals)
+
+
+def _multigrid_cg(A: scipy.sparse.csr_matrix, b: np.ndarray, rtol: float, maxiter: int) -> SolveResult:
+    import pyamg  # half a second to import, needed only where something is solved
+
+    norm_b = float(np.linalg.norm(b))
+    if norm_b == 0.0:
+        return SolveResult(np.zeros_like(b), True, 0, np.zeros(1))
+    M = pyamg.ruge_stuben_solver(A, **_HIERARCHY).aspreconditioner(cycle="V")
+    x, history, true_residual = np.zeros_like(b), [1.0], 1.0
+    for _ in range(1 + _RESTARTS):
+        norms: list[float] = []
+        try:
+            x, _ = pyamg.krylov.cg(A, b, x, tol=rtol, maxiter=maxiter + 1 - len(history), M=M, residuals=norms)
+        except np.linalg.LinAlgError as error:  # from the factor of the coarsest matrix
+            raise WorkError(f"the equation's operator is not positive definite: {error}") from error
+        true_residual = float(np.linalg.norm(b - A @ x)) / norm_b
+        history += [norm / norm_b for norm in norms[1:-1]] + [true_residual]
+        if true_residual <= rtol or len(history) > maxiter:
+            break
+    return SolveResult(x, true_residual <= rtol, len(history) - 1, np.array(history))
+
+
+def _why_not(A: scipy.sparse.csr_matrix, b: np.ndarray, result: SolveResult, rtol: float) -> str:
+    """Tell iterations that were too few from a tolerance that float64 cannot reach."""
+    text = (
+        f"conjugate gradients reached a relative residual of {result.residual:.1e} in {result.iterations} iterations, "
+        f"the tolerance is {rtol:.1e}"
+    )
+    rounding = np.finfo(np.float64).eps * np.linalg.norm(abs(A) @ abs(result.x)) / np.linalg.norm(b)
+    if rounding > 0.1 * rtol:
+        return f"{text}; rounding alone leaves about {rounding:.1e} at this resolution: raise the tolerance"
+    return f"{text}; allow more iterations"
+
+
+def _check_sign(b: np.ndarray, u: np.ndarray, rtol: float) -> None:
+    """An M-matrix has a non-negative inverse: u ≥ 0 where b ≥ 0, up to the error that the tolerance leaves."""
+    if b.min() >= 0 and u.min() < -rtol * u.max():
+        raise WorkError(
+            f"the solution breaks the maximum principle: its least value is {u.min():.3e} (greatest {u.max():.3e}), "
+            "it must be >= 0 where the forcing is; lower the tolerance"
+        )

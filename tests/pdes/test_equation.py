@@ -1,0 +1,126 @@
+"""What holds for every equation; a new one is tested by being registered."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from opforge.core import Grid
+from opforge.errors import InputError, UnknownNameError
+from opforge.pdes import Darcy, registry
+
+EQUATIONS = sorted(registry().items())
+DIMENSIONS = [(name, cls, ndim) for name, cls in EQUATIONS for ndim in (1, 2, 3)]
+SIZES = {1: 24, 2: 12, 3: 6}
+
+
+def grid_of(ndim):
+    """A box with unequal axes, an origin and an odd number of cells on one axis."""
+    n = SIZES[ndim]
+    return Grid((n, n + 1, n + 2)[:ndim], (1.0, 2.0, 0.5)[:ndim], origin=(0.0, -1.0, 3.0)[:ndim])
+
+
+def random_fields(equation, grid, seed=0):
+    rng = np.random.default_rng(seed)
+    return {field.name: rng.uniform(0.5, 2.0, grid.shape) for field in equation.fields}
+
+
+@pytest.mark.parametrize(("name", "cls"), EQUATIONS)
+def test_parameters_survive_json(name, cls):
+    equation = cls()
+    assert cls.name == name
+    assert cls.from_parameters(json.loads(json.dumps(equation.parameters()))) == equation
+
+
+@pytest.mark.parametrize(("name", "cls"), EQUATIONS)
+def test_unknown_parameter_is_named(name, cls):
+    with pytest.raises(UnknownNameError, match=r"unknown parameter.*'ndmi'; did you mean 'ndim'\?"):
+        cls.from_parameters({"ndmi": 2})
+
+
+@pytest.mark.parametrize(("name", "cls"), EQUATIONS)
+def test_fields_are_described(name, cls):
+    assert len({field.name for field in cls.fields}) == len(cls.fields)
+    assert all(field.long_name and field.units for field in cls.fields)
+
+
+@pytest.mark.parametrize(("name", "cls", "ndim"), DIMENSIONS)
+def test_residual_is_right_hand_side_less_operator(name, cls, ndim):
+    equation, grid = cls(ndim=ndim), grid_of(ndim)
+    fields = random_fields(equation, grid)
+    u = fields[equation.fields[-1].name].ravel()
+    A, b = equation.operator(fields, grid), equation.right_hand_side(fields, grid)
+    scale = np.abs(A @ u).max()
+    np.testing.assert_allclose(equation.residual(fields, grid).ravel(), b - A @ u, rtol=0, atol=1e-13 * scale)
+
+
+@pytest.mark.parametrize(("name", "cls", "ndim"), DIMENSIONS)
+def test_operator_is_symmetric_positive_definite(name, cls, ndim):
+    grid = grid_of(ndim)
+    A = cls(ndim=ndim).operator(random_fields(cls, grid), grid).toarray()
+    np.testing.assert_array_equal(A, A.T)
+    assert np.linalg.eigvalsh(A)[0] > 0
+
+
+@pytest.mark.parametrize(("name", "cls", "ndim"), DIMENSIONS)
+def test_torch_and_numpy_agree_and_batches_are_samples(name, cls, ndim):
+    equation, grid = cls(ndim=ndim), grid_of(ndim)
+    samples = [random_fields(equation, grid, seed) for seed in range(3)]
+    stacked = {key: torch.stack([torch.from_numpy(s[key]) for s in samples])[:, None] for key in samples[0]}
+    residual, scale = equation.residual(stacked, grid), equation.residual_scale(stacked, grid)
+    assert residual.shape == (3, 1, *grid.shape)
+    assert scale.shape == (3, 1)
+    for i, sample in enumerate(samples):
+        np.testing.assert_allclose(residual[i, 0].numpy(), equation.residual(sample, grid), rtol=1e-12, atol=1e-10)
+        np.testing.assert_allclose(scale[i, 0].numpy(), equation.residual_scale(sample, grid), rtol=1e-12)
+
+
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+@pytest.mark.parametrize(("name", "cls"), EQUATIONS)
+def test_residual_gradients(name, cls, ndim):
+    equation, grid = cls(ndim=ndim), Grid((4, 3, 3)[:ndim])
+    names = [field.name for field in equation.fields]
+    values = [torch.from_numpy(v)[None].requires_grad_() for v in random_fields(equation, grid).values()]
+
+    def residual(*arrays):
+        return equation.residual(dict(zip(names, arrays, strict=True)), grid)
+
+    assert torch.autograd.gradcheck(residual, values)
+    assert torch.autograd.gradgradcheck(residual, values)
+
+
+@pytest.mark.parametrize(("name", "cls", "ndim"), DIMENSIONS)
+def test_symmetries_move_the_residual_along(name, cls, ndim):
+    equation, grid = cls(ndim=ndim), Grid.cube(ndim, SIZES[ndim])
+    fields = random_fields(equation, grid)
+    residual = {"r": equation.residual(fields, grid)}
+    assert equation.symmetries
+    assert len({symmetry.name for symmetry in equation.symmetries}) == len(equation.symmetries)
+    for symmetry in equation.symmetries:
+        assert symmetry.applies_to(grid)
+        moved = equation.residual(symmetry(fields, ndim), grid)
+        np.testing.assert_allclose(moved, symmetry(residual, ndim)["r"], rtol=1e-12, atol=1e-10)
+
+
+@pytest.mark.parametrize(("name", "cls", "ndim"), DIMENSIONS)
+def test_exact_fields_have_the_grids_shape(name, cls, ndim):
+    grid = grid_of(ndim)
+    fields = cls(ndim=ndim).exact(grid)
+    assert {field.name for field in cls.fields} <= set(fields)
+    assert all(values.shape == grid.shape and np.isfinite(values).all() for values in fields.values())
+
+
+def test_missing_field_is_named():
+    with pytest.raises(InputError, match="fields must contain 'u' for the equation 'darcy', got a"):
+        Darcy().residual({"a": np.ones((4, 4))}, Grid.cube(2, 4))
+
+
+def test_shape_that_does_not_fit_is_named():
+    with pytest.raises(InputError, match=r"field 'u' must end in the grid's shape \(4, 4\), got shape \(4, 5\)"):
+        Darcy().residual({"a": np.ones((4, 4)), "u": np.ones((4, 5))}, Grid.cube(2, 4))
+
+
+def test_grid_of_another_dimension_is_refused():
+    with pytest.raises(InputError, match="grid must have 2 axes"):
+        Darcy().right_hand_side({}, Grid.cube(3, 4))

@@ -1,0 +1,165 @@
+import numpy as np
+import pytest
+
+from opforge.core import Grid
+from opforge.errors import InputError, WorkError
+from opforge.pdes import Darcy, registry
+from opforge.solvers import solve_elliptic
+
+SIZES = {1: (16, 32, 64, 128), 2: (16, 32, 64), 3: (8, 16, 32)}
+
+
+class Changed(Darcy):
+    """Darcy's equation with a matrix that the solver was not made for."""
+
+    def __init__(self, change):
+        super().__init__()
+        object.__setattr__(self, "change", change)
+
+    def operator(self, fields, grid):
+        return self.change(super().operator(fields, grid)).tocsr()
+
+
+def rough(shape, contrast, seed=0):
+    return np.where(np.random.default_rng(seed).standard_normal(shape) >= 0, contrast, 1.0)
+
+
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+@pytest.mark.parametrize("name", sorted(registry()))
+def test_order_of_accuracy(name, ndim):
+    """Order 2 in the mean and in the maximum for smooth coefficients, whose faces and boundary are both tested."""
+    equation, errors = registry()[name](ndim=ndim), []
+    for n in SIZES[ndim]:
+        grid = Grid((n, 5 * n // 4, n)[:ndim], (1.0, 1.5, 0.8)[:ndim])
+        exact = equation.exact(grid)
+        error = solve_elliptic(equation, exact, grid, rtol=1e-10).x - exact["u"]
+        errors.append((np.sqrt(np.mean(error**2)), np.abs(error).max()))
+    orders = -np.diff(np.log2(errors), axis=0)
+    print(f"{name} in {ndim}-D, n = {SIZES[ndim]}; errors (L2, max):\n{np.array(errors)}\norders:\n{orders}")
+    np.testing.assert_allclose(orders[-1], 2.0, atol=0.1)
+
+
+@pytest.mark.parametrize("n", [20, 320])
+def test_layers_are_exact_up_to_the_known_shift(n):
+    """Fluxes are exact for layers that meet on faces: the solution is u + f h² / (8a), to rounding."""
+    equation, grid = Darcy(ndim=1, forcing=2.0), Grid((n,), (2.0,), origin=(-1.0,))
+    fields = equation.layered(grid, [1.0, 50.0, 0.2], [-0.5, 0.3])
+    x, info = solve_elliptic(equation, fields, grid, rtol=1e-10)
+    assert info == 0
+    shift = equation.forcing * grid.spacing[0] ** 2 / (8 * fields["a"])
+    assert shift.max() > 1e-6 * x.max()
+    np.testing.assert_allclose(x, fields["u"] + shift, rtol=0, atol=1e-10 * x.max())
+
+
+@pytest.mark.parametrize("shape", [(200,), (4,), (48, 48), (40, 7), (12, 11, 10)])
+@pytest.mark.parametrize("contrast", [1.0, 4.0, 1e4])
+@pytest.mark.parametrize("rtol", [1e-4, 1e-8])
+def test_residual_is_the_true_one_and_below_the_tolerance(shape, contrast, rtol):
+    equation, grid = Darcy(ndim=len(shape)), Grid(shape)
+    fields = {"a": rough(shape, contrast)}
+    result = solve_elliptic(equation, fields, grid, rtol=rtol)
+    A, b = equation.operator(fields, grid), equation.right_hand_side(fields, grid)
+    np.testing.assert_allclose(result.residual, np.linalg.norm(b - A @ result.x.ravel()) / np.linalg.norm(b), rtol=1e-6)
+    assert result.residual <= rtol
+    assert result.converged
+    assert len(result.residuals) == result.iterations + 1
+    assert result.residuals[0] == 1.0
+
+
+def test_residual_of_the_equation_is_the_solvers():
+    equation, grid = Darcy(), Grid.cube(2, 32)
+    a = rough(grid.shape, 4.0)
+    result = solve_elliptic(equation, {"a": a}, grid)
+    fields = {"a": a, "u": result.x}
+    relative = np.linalg.norm(equation.residual(fields, grid)) / equation.residual_scale(fields, grid)
+    np.testing.assert_allclose(relative, result.residual, rtol=1e-4)
+
+
+def test_matches_a_direct_solver():
+    from scipy.sparse.linalg import spsolve
+
+    equation, grid = Darcy(forcing=-3.0), Grid((24, 30), (1.0, 2.0))
+    fields = {"a": rough(grid.shape, 100.0)}
+    direct = spsolve(equation.operator(fields, grid).tocsc(), equation.right_hand_side(fields, grid))
+    np.testing.assert_allclose(solve_elliptic(equation, fields, grid, rtol=1e-12).x.ravel(), direct, rtol=1e-8)
+
+
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+def test_symmetries_take_solutions_to_solutions(ndim):
+    equation, grid = Darcy(ndim=ndim), Grid.cube(ndim, 12)
+    a = rough(grid.shape, 4.0)
+    u = solve_elliptic(equation, {"a": a}, grid, rtol=1e-11).x
+    for symmetry in equation.symmetries:
+        moved = symmetry({"a": a, "u": u}, ndim)
+        again = solve_elliptic(equation, {"a": moved["a"]}, grid, rtol=1e-11).x
+        np.testing.assert_allclose(again, moved["u"], rtol=0, atol=1e-9 * u.max())
+
+
+def test_linear_in_the_forcing_and_inverse_in_the_coefficient():
+    grid = Grid.cube(2, 24)
+    a, f = rough(grid.shape, 4.0), np.random.default_rng(1).standard_normal(grid.shape)
+    one = solve_elliptic(Darcy(), {"a": a, "f": f}, grid, rtol=1e-11).x
+    np.testing.assert_allclose(
+        solve_elliptic(Darcy(), {"a": 10 * a, "f": 5 * f}, grid, rtol=1e-11).x, one / 2, atol=1e-9
+    )
+
+
+def test_maximum_principle():
+    """u > 0 for f = 1; and a larger forcing gives a larger solution everywhere."""
+    grid = Grid.cube(2, 40)
+    a = rough(grid.shape, 1e3)
+    u = solve_elliptic(Darcy(), {"a": a}, grid).x
+    assert u.min() > 0
+    more = solve_elliptic(Darcy(), {"a": a, "f": 1 + rough(grid.shape, 0.0, seed=3)}, grid).x
+    assert (more - u).min() > -1e-7 * u.max()
+
+
+def test_same_call_gives_the_same_bytes():
+    grid = Grid.cube(2, 40)
+    fields = {"a": rough(grid.shape, 10.0)}
+    first = solve_elliptic(Darcy(), fields, grid).x
+    solve_elliptic(Darcy(), {"a": np.ones(grid.shape)}, grid)  # no state is left from another matrix
+    np.testing.assert_array_equal(solve_elliptic(Darcy(), fields, grid).x, first)
+
+
+def test_zero_forcing_gives_zero():
+    grid = Grid.cube(2, 8)
+    result = solve_elliptic(Darcy(), {"a": np.ones(grid.shape), "f": np.zeros(grid.shape)}, grid)
+    np.testing.assert_array_equal(result.x, 0.0)
+    assert result.converged
+
+
+def test_too_few_iterations_raise():
+    with pytest.raises(WorkError, match=r"reached a relative residual of .* in 2 iterations.*allow more iterations"):
+        solve_elliptic(Darcy(), {"a": rough((64, 64), 100.0)}, Grid.cube(2, 64), maxiter=2)
+
+
+def test_tolerance_below_rounding_raises_and_says_so():
+    with pytest.raises(WorkError, match=r"rounding alone leaves about .*: raise the tolerance"):
+        solve_elliptic(Darcy(ndim=1), {"a": np.ones(100_000)}, Grid((100_000,)))
+
+
+def test_broken_maximum_principle_raises():
+    """With positive couplings the solution for a point source changes sign: the check must see it."""
+    f = np.zeros((8, 8))
+    f[3, 3] = 1.0
+    with pytest.raises(WorkError, match="maximum principle"):
+        solve_elliptic(Changed(abs), {"a": np.ones((8, 8)), "f": f}, Grid.cube(2, 8))
+
+
+@pytest.mark.parametrize("n", [8, 40])
+@pytest.mark.filterwarnings("ignore:.*ndefinite.*")
+def test_indefinite_operator_raises(n):
+    with pytest.raises(WorkError, match=r"not positive definite|reached a relative residual"):
+        solve_elliptic(Changed(lambda A: -A), {"a": np.ones((n, n))}, Grid.cube(2, n))
+
+
+@pytest.mark.parametrize("rtol", [0.0, 1.0, -1e-8, float("nan")])
+def test_tolerance_out_of_range(rtol):
+    with pytest.raises(InputError, match="rtol must lie between 0 and 1"):
+        solve_elliptic(Darcy(), {"a": np.ones((8, 8))}, Grid.cube(2, 8), rtol=rtol)
+
+
+def test_no_iterations_are_refused():
+    with pytest.raises(InputError, match="maxiter must be at least 1"):
+        solve_elliptic(Darcy(), {"a": np.ones((8, 8))}, Grid.cube(2, 8), maxiter=0)

@@ -1,2 +1,26 @@
+"""Datasets: recipes that join an equation, an input distribution and a solver; files; readers."""
+
 if __name__ == "datasets":
     raise ImportError("this folder is opforge's: use `import opforge.datasets`, not `import datasets`")
+
+from opforge._lazy import attach
+
+# Every recipe and the file it stands in: a new recipe is a file and a line here.
+RECIPES = {
+    "DarcyRecipe": "darcy",
+}
+
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        **RECIPES,
+        "GaussianField": "random_fields",
+        "OperatorDataset": "reader",
+        "Recipe": "recipe",
+        "Sample": "recipe",
+        "generate": "generation",
+        "open_dataset": "reader",
+        "registry": "recipe",
+        "threshold": "random_fields",
+    },
+)

@@ -1,0 +1,120 @@
+"""Darcy flow through random media: two-valued or log-normal permeability, constant forcing."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from numbers import Real
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from opforge.core import Grid
+from opforge.datasets.random_fields import GaussianField, threshold
+from opforge.datasets.recipe import Recipe, Sample
+from opforge.errors import InputError
+from opforge.pdes import Darcy
+from opforge.solvers.elliptic import METHOD, solve_elliptic
+
+# Defaults of the parameters that belong to one kind of coefficient.
+_KINDS = {"threshold": {"high": 12.0, "low": 3.0}, "lognormal": {"sigma": 5.0}}
+
+
+@dataclass(frozen=True)
+class DarcyRecipe(Recipe):
+    """Permeability a to pressure u: −∇·(a∇u) = f on the unit interval, square or cube, u = 0 on the boundary.
+
+    The permeability comes from v ~ N(0, σ²(−Δ + τ²I)^(−α)) with Neumann conditions and without the constant mode, so
+    that v has mean 0 over the box, as in the benchmark of the source: a = 12 where v >= 0, else 3; or a = exp(v).
+
+    Args:
+        ndim: axes of space: 1, 2 or 3.
+        coefficient: ``"threshold"`` for two values, ``"lognormal"`` for exp(v).
+        high: the value where v >= 0, positive; 12 unless given; threshold only.
+        low: the value elsewhere, positive; 3 unless given; threshold only.
+        tau: inverse correlation length τ of v.
+        alpha: smoothness α of v, greater than ndim/2.
+        sigma: amplitude σ of v; 5 unless given, which makes the standard deviation of log a about 0.3, 0.5, 0.7 in
+            one, two, three dimensions; lognormal only, since σ does not change the sign of v.
+        forcing: the constant f.
+        tolerance: relative residual to which the discrete equation is solved.
+
+    Raises:
+        InputError: a parameter out of range, or one that the kind of coefficient does not have.
+
+    Example:
+        >>> recipe = DarcyRecipe()
+        >>> sample = recipe.sample(np.random.default_rng(0), recipe.grid(16))
+        >>> sorted(sample.fields), np.unique(sample.fields["a"]).tolist(), sample.residual < 1e-8
+        (['a', 'u'], [3.0, 12.0], True)
+
+    Source:
+        Li et al., "Fourier Neural Operator for Parametric Partial Differential Equations", appendix A.3.2. It solves
+        by second-order finite differences on a finer grid and samples the result; here every resolution is solved by
+        finite volumes with harmonic-mean faces, and a is the threshold of v on that resolution's own cells.
+    """
+
+    ndim: int = 2
+    coefficient: Literal["threshold", "lognormal"] = "threshold"
+    high: float | None = None
+    low: float | None = None
+    tau: float = 3.0
+    alpha: float = 2.0
+    sigma: float | None = None
+    forcing: float = 1.0
+    tolerance: float = 1e-8
+
+    name: ClassVar[str] = "darcy"
+    summary: ClassVar[str] = "Darcy flow: permeability of a random medium to pressure (1-D, 2-D, 3-D)"
+    inputs: ClassVar[tuple[str, ...]] = ("a",)
+    outputs: ClassVar[tuple[str, ...]] = ("u",)
+    solver: ClassVar[str] = METHOD
+    bytes_per_point: ClassVar[int] = 1000
+
+    def __post_init__(self) -> None:
+        if self.coefficient not in _KINDS:
+            raise InputError(f"coefficient must be one of {', '.join(_KINDS)}, got {self.coefficient!r}")
+        for kind, defaults in _KINDS.items():
+            for name, default in defaults.items():
+                if kind == self.coefficient and getattr(self, name) is None:
+                    object.__setattr__(self, name, default)
+                elif kind != self.coefficient and getattr(self, name) is not None:
+                    raise InputError(
+                        f"{name} has no effect on coefficient={self.coefficient!r}, got {getattr(self, name)!r}; "
+                        f"leave it out or set coefficient={kind!r}"
+                    )
+        for name in ("high", "low", "tau", "alpha", "sigma", "forcing", "tolerance"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, Real | None):
+                raise InputError(f"{name} must be a number, got {value!r}")
+            object.__setattr__(self, name, None if value is None else float(value))
+        for name in ("high", "low"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise InputError(f"{name} must be positive and finite, got {value!r}")
+        if not 0 < self.tolerance < 1:
+            raise InputError(f"tolerance must lie between 0 and 1, got {self.tolerance!r}")
+        if self.alpha <= self.equation.ndim / 2:
+            raise InputError(f"alpha must be greater than ndim/2 = {self.ndim / 2:g}, got {self.alpha!r}")
+        _ = self.law  # refuses what is wrong with tau and alpha
+
+    @property
+    def equation(self) -> Darcy:
+        return Darcy(ndim=self.ndim, forcing=self.forcing)
+
+    @property
+    def law(self) -> GaussianField:
+        """The distribution of v."""
+        sigma = 1.0 if self.sigma is None else self.sigma
+        return GaussianField(self.alpha, self.tau, sigma, boundary="neumann", constant_mode=False)
+
+    def coefficients(self, v: np.ndarray) -> np.ndarray:
+        """The permeability a that belongs to a sample v of `law`."""
+        if self.high is not None and self.low is not None:
+            return threshold(v, self.high, self.low)
+        return np.exp(v)
+
+    def sample(self, rng: np.random.Generator, grid: Grid) -> Sample:
+        a = self.coefficients(self.law.sample(rng, grid))
+        solution = solve_elliptic(self.equation, {"a": a}, grid, rtol=self.tolerance)
+        return Sample({"a": a, "u": solution.x}, solution.residual)

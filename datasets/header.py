@@ -1,0 +1,123 @@
+"""What a dataset's file says about itself: root attributes, and the objects that they stand for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from opforge.core import Grid
+from opforge.errors import InputError
+from opforge.pdes import Equation
+from opforge.pdes import registry as equations
+
+CONVENTIONS = "CF-1.11"
+
+# Attributes that a file of opforge has at least.
+_REQUIRED = ("inputs", "outputs", "grid")
+
+
+@dataclass(frozen=True)
+class Header:
+    """What is known about a dataset apart from its numbers.
+
+    Args:
+        inputs: names of the fields that an operator is given.
+        outputs: names of the fields that it shall find.
+        grid: where the fields' values are.
+        samples: how many samples there are.
+        equation: what the fields solve, when known.
+        provenance: where the numbers come from, plain values: recipe, its parameters, seed, solver, tolerance, version.
+    """
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    grid: Grid
+    samples: int
+    equation: Equation | None = None
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All fields, inputs first."""
+        return (*self.inputs, *(name for name in self.outputs if name not in self.inputs))
+
+    def describe(self, name: str) -> dict[str, str]:
+        """The attributes ``long_name`` and ``units`` of a field."""
+        for known in self.equation.fields if self.equation else ():
+            if known.name == name:
+                return {"long_name": known.long_name, "units": known.units}
+        return {"long_name": name, "units": "1"}
+
+    def to_attributes(self) -> dict[str, Any]:
+        """Root attributes for a file: text and numbers; what has structure is JSON text."""
+        attributes = {
+            "Conventions": CONVENTIONS,
+            "inputs": " ".join(self.inputs),
+            "outputs": " ".join(self.outputs),
+            "grid": json.dumps(self.grid.to_dict()),
+        }
+        if self.equation is not None:
+            attributes["equation"] = self.equation.name
+            attributes["equation_parameters"] = json.dumps(self.equation.parameters())
+        for name, value in self.provenance.items():
+            if name not in ("samples", *attributes):
+                attributes[name] = json.dumps(value) if isinstance(value, dict | list) else value
+        return attributes
+
+    @classmethod
+    def from_attributes(cls, attributes: Mapping[str, Any], samples: int) -> Header:
+        """The header that `to_attributes` wrote.
+
+        Raises:
+            InputError: attributes that are missing or that are not what they should be.
+        """
+        if not all(name in attributes for name in _REQUIRED):
+            raise missing_attribute(attributes)
+        provenance = {name: _plain(name, value) for name, value in attributes.items() if name not in _NOT_PROVENANCE}
+        try:
+            grid = Grid.from_dict(json.loads(attributes["grid"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"the attribute 'grid' does not describe a grid: {error}") from error
+        return cls(
+            inputs=tuple(str(attributes["inputs"]).split()),
+            outputs=tuple(str(attributes["outputs"]).split()),
+            grid=grid,
+            samples=samples,
+            equation=_equation(provenance),
+            provenance={**provenance, "samples": samples},
+        )
+
+
+_NOT_PROVENANCE = (*_REQUIRED, "Conventions")
+
+
+def missing_attribute(attributes: Mapping[str, Any]) -> InputError:
+    """The error for the first attribute that a file of opforge has and this one lacks."""
+    missing = next(name for name in _REQUIRED if name not in attributes)
+    return InputError(
+        f"the attribute {missing!r} is missing: not a dataset of opforge; "
+        "name the variables as open_dataset(path, inputs=..., outputs=...)"
+    )
+
+
+def _plain(name: str, value: Any) -> Any:
+    """Attributes as Python's own types; JSON text as what it stands for."""
+    if name.endswith("_parameters"):
+        try:
+            return json.loads(value)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"the attribute {name!r} is not JSON text: {error}") from error
+    return value.item() if hasattr(value, "item") and getattr(value, "size", 1) == 1 else value
+
+
+def _equation(provenance: Mapping[str, Any]) -> Equation | None:
+    if "equation" not in provenance:
+        return None
+    name, known = provenance["equation"], equations()
+    if name not in known:
+        raise InputError(
+            f"the attribute 'equation' names {name!r}, which this version lacks; known: {', '.join(known)}"
+        )
+    return known[name].from_parameters(provenance.get("equation_parameters", {}))

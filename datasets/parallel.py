@@ -1,0 +1,123 @@
+"""Jobs over processes: results in order, few at a time, nothing left running."""
+
+from __future__ import annotations
+
+import signal
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
+from typing import TypeVar
+
+from opforge.errors import WorkError
+
+Result = TypeVar("Result")
+
+# One thread for every library that would start more: the processes share the cores, and sums keep their order.
+ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "BLIS_NUM_THREADS": "1",
+    "VECLIB_MAXIMUM_THREADS": "1",
+    "NUMEXPR_NUM_THREADS": "1",
+}
+
+# Idle workers end themselves after so long: those that a killed parent left behind.
+_IDLE_SECONDS = 60
+
+
+def available_cpus() -> int:
+    """Cores that this process may use, limits of containers included."""
+    from loky import cpu_count
+
+    return cpu_count()
+
+
+def run(jobs: Iterable[Callable[[], Result]], workers: int, executor: Executor | None = None) -> Generator[Result]:
+    """Do the jobs and yield their results in order.
+
+    At most a few jobs per worker are under way or waiting to be taken, so memory does not grow with their number.
+
+    Args:
+        jobs: functions without arguments that can be pickled.
+        workers: 1 works in this process, more starts as many processes. With an ``executor``, how many jobs it is
+            expected to do at once.
+        executor: does the jobs instead; it is not shut down.
+
+    Raises:
+        WorkError: a worker process died; whatever a job raises comes through.
+    """
+    if executor is not None:
+        # threads share this process and its libraries, other workers have their own
+        inside = isinstance(executor, ThreadPoolExecutor)
+        waiting: deque[Future] = deque()
+        try:
+            with _one_thread() if inside else nullcontext():
+                yield from _in_order(executor, jobs if inside else map(_Limited, jobs), 3 * workers, waiting)
+        finally:
+            for future in waiting:
+                future.cancel()
+    elif workers == 1:
+        with _one_thread():
+            for job in jobs:
+                yield job()
+    else:
+        with _processes(workers) as pool:
+            yield from _in_order(pool, jobs, 3 * workers, deque())
+
+
+def _in_order(
+    executor: Executor, jobs: Iterable[Callable[[], Result]], ahead: int, waiting: deque[Future]
+) -> Iterator[Result]:
+    """Results in the order of the jobs; ``waiting`` holds the futures that are not yet handed on."""
+    try:
+        for job in jobs:
+            waiting.append(executor.submit(job))
+            if len(waiting) >= ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    except BrokenExecutor as error:
+        raise WorkError(
+            f"a worker process died ({str(error).splitlines()[0]}); "
+            "memory may have run out, try fewer workers or a lower resolution"
+        ) from error
+
+
+@contextmanager
+def _processes(workers: int) -> Iterator[Executor]:
+    """Fresh processes; killed at once when the block is left early, by an interrupt or a failure."""
+    # loky starts processes without running __main__ again: no `if __name__ == "__main__"` in the user's script
+    from loky import ProcessPoolExecutor
+
+    pool = ProcessPoolExecutor(workers, env=ONE_THREAD, initializer=_ignore_interrupt, timeout=_IDLE_SECONDS)
+    finished = False
+    try:
+        yield pool
+        finished = True
+    finally:
+        pool.shutdown(wait=True, kill_workers=not finished)
+
+
+def _ignore_interrupt() -> None:
+    """Ctrl-C reaches every process of the terminal; the parent alone answers it and ends the workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+class _Limited:
+    """A job that keeps its process's libraries at one thread while it runs."""
+
+    def __init__(self, job: Callable):
+        self.job = job
+
+    def __call__(self):
+        with _one_thread():
+            return self.job()
+
+
+def _one_thread():
+    import scipy.linalg  # noqa: F401 -- brings a BLAS of its own, and only libraries that are loaded can be limited
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(limits=1)

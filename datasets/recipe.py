@@ -1,0 +1,113 @@
+"""A recipe: an equation, a distribution of its inputs and a solver, joined into samples."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from numbers import Integral
+from typing import Any, ClassVar
+
+import numpy as np
+
+from opforge.core import Grid
+from opforge.errors import InputError, UnknownNameError
+from opforge.pdes import Equation
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One sample of a dataset.
+
+    Args:
+        fields: physical fields by name, float64 arrays of the grid's shape.
+        residual: relative residual of the discrete equation that the solver left.
+    """
+
+    fields: dict[str, np.ndarray]
+    residual: float
+
+
+class Recipe(ABC):
+    """How samples of one dataset are made; subclasses are frozen dataclasses whose members are its parameters.
+
+    Recipes are pickled into worker processes: their files import neither torch nor anything else that is heavy.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    inputs: ClassVar[tuple[str, ...]]
+    outputs: ClassVar[tuple[str, ...]]
+    solver: ClassVar[str]
+    # Memory that one point of the grid costs while a sample is made, in bytes: measured, rounded up.
+    bytes_per_point: ClassVar[int]
+    # Cells per axis below which the recipe's fields are not resolved at all.
+    least_resolution: ClassVar[int] = 4
+    tolerance: float
+
+    @property
+    @abstractmethod
+    def equation(self) -> Equation:
+        """The equation that the samples solve."""
+
+    @abstractmethod
+    def sample(self, rng: np.random.Generator, grid: Grid) -> Sample:
+        """Draw the inputs and solve for the outputs.
+
+        Raises:
+            WorkError: the solver failed.
+        """
+
+    def grid(self, resolution: int | tuple[int, ...]) -> Grid:
+        """The grid with this many points per axis.
+
+        Raises:
+            InputError: a resolution that is too low, or of another number of axes.
+        """
+        ndim = self.equation.ndim
+        shape = tuple(resolution) if isinstance(resolution, Sequence) else (resolution,) * ndim
+        if len(shape) != ndim or not all(isinstance(n, Integral) for n in shape):
+            raise InputError(f"resolution must be an integer or {ndim} of them, got {resolution!r}")
+        if min(shape) < self.least_resolution:
+            raise InputError(
+                f"resolution must be at least {self.least_resolution} points per axis (fewer do not resolve one wave "
+                f"of the input), got {resolution!r}"
+            )
+        return Grid(shape, points="cells")
+
+    def parameters(self) -> dict[str, Any]:
+        """The parameters as plain values for JSON, without those that do not apply."""
+        return {name: value for name, value in asdict(self).items() if value is not None}  # type: ignore[call-overload]
+
+
+def registry() -> dict[str, type[Recipe]]:
+    """The recipes by name.
+
+    Example:
+        >>> sorted(registry())
+        ['darcy']
+    """
+    from opforge import datasets
+
+    return {cls.name: cls for cls in (getattr(datasets, name) for name in datasets.RECIPES)}
+
+
+def make_recipe(name: str, parameters: Mapping[str, Any]) -> Recipe:
+    """The recipe of this name with these parameters; those left out have their defaults.
+
+    Raises:
+        UnknownNameError: no such recipe, no such parameter.
+        InputError: a parameter out of range or of another type.
+
+    Example:
+        >>> make_recipe("darcy", {"ndim": 1}).equation
+        Darcy(ndim=1, forcing=1.0)
+    """
+    recipes = registry()
+    if name not in recipes:
+        raise UnknownNameError("recipe", name, recipes)
+    known = [field.name for field in fields(recipes[name])]  # type: ignore[arg-type]
+    for parameter in parameters:
+        if parameter not in known:
+            raise UnknownNameError(f"parameter of the recipe {name!r}:", parameter, known)
+    return recipes[name](**parameters)

@@ -1,0 +1,165 @@
+"""Where a dataset's numbers are: a netCDF-4 file, read when asked, or arrays in memory."""
+
+from __future__ import annotations
+
+import math
+import os
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import h5py
+import numpy as np
+
+from opforge.datasets.header import Header
+from opforge.datasets.inspection import open_hdf5
+from opforge.errors import InputError
+
+if TYPE_CHECKING:
+    import xarray
+
+    from opforge.datasets.file import Arrays
+
+# Files whose fields take less stay in memory once they were read.
+KEEP_BYTES = 2**30
+
+
+class Source(ABC):
+    """Gives samples by their index in the whole set."""
+
+    path: Path | None
+
+    @abstractmethod
+    def read(self, indices: np.ndarray) -> dict[str, np.ndarray]:
+        """The fields of these samples, new arrays (len(indices), *space)."""
+
+    @abstractmethod
+    def to_xarray(self, header: Header) -> xarray.Dataset:
+        """All samples with coordinates and attributes."""
+
+
+class ArraySource(Source):
+    """Samples in memory."""
+
+    path = None
+
+    def __init__(self, arrays: Arrays):
+        self._arrays = arrays
+
+    def read(self, indices: np.ndarray) -> dict[str, np.ndarray]:
+        return {name: values[indices] for name, values in self._arrays.fields.items()}
+
+    def to_xarray(self, header: Header) -> xarray.Dataset:
+        import xarray
+
+        from opforge.datasets.file import RESIDUAL, SEED
+
+        arrays, axes = self._arrays, header.grid.axis_names
+        variables = {
+            **{name: (("sample", *axes), values, header.describe(name)) for name, values in arrays.fields.items()},
+            "seed": ("sample", arrays.seed, SEED),
+            "solver_residual": ("sample", arrays.residual, RESIDUAL),
+        }
+        coordinates = dict(zip(axes, header.grid.coordinates(), strict=True))
+        return xarray.Dataset(variables, coordinates, header.to_attributes())
+
+
+class FileSource(Source):
+    """Samples in a file; opened by each process when it first reads, closed when the object goes.
+
+    Args:
+        path: the file.
+        names: its variables (samples, *space).
+        shape: their shape.
+    """
+
+    def __init__(self, path: Path, names: tuple[str, ...], shape: tuple[int, ...]):
+        self.path = path
+        self._names = names
+        self._shape = shape
+        self._forget()
+
+    def _forget(self) -> None:
+        self._file: h5py.File | None = None
+        self._process = -1
+        self._loaded = np.zeros(self._shape[0], dtype=bool)
+        self._kept: dict[str, np.ndarray] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"path": self.path, "_names": self._names, "_shape": self._shape}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.path, self._names, self._shape = state["path"], state["_names"], state["_shape"]
+        self._forget()
+
+    def read(self, indices: np.ndarray) -> dict[str, np.ndarray]:
+        kept = self._keep()
+        if kept is None:
+            order, inverse = np.unique(indices, return_inverse=True)
+            return {name: values[inverse] for name, values in self._load(order).items()}
+        missing = np.unique(indices[~self._loaded[indices]])
+        if missing.size:
+            for name, values in self._load(missing).items():
+                kept[name][missing] = values
+            self._loaded[missing] = True
+        return {name: values[indices] for name, values in kept.items()}
+
+    def _keep(self) -> dict[str, np.ndarray] | None:
+        """Arrays for all samples, filled as they are read; None for a file that is too large."""
+        if self._kept is None:
+            kinds = {name: _native(variable.dtype) for name, variable in self._variables().items()}
+            if math.prod(self._shape) * sum(kind.itemsize for kind in kinds.values()) < KEEP_BYTES:
+                # the system hands out memory page by page, as samples come
+                self._kept = {name: np.empty(self._shape, kind) for name, kind in kinds.items()}
+        return self._kept
+
+    def _variables(self) -> dict[str, h5py.Dataset]:
+        # After a fork the parent's handle must not be used: its position is shared.
+        file = self._file
+        if file is None or self._process != os.getpid():
+            file = open_hdf5(self.path)
+            self._file, self._process = file, os.getpid()
+        return {name: cast(h5py.Dataset, file[name]) for name in self._names}
+
+    def _load(self, indices: np.ndarray) -> dict[str, np.ndarray]:
+        """Read increasing indices, neighbours in one go, and check that they are finite."""
+        fields = {}
+        for name, variable in self._variables().items():
+            values = np.empty((len(indices), *self._shape[1:]), _native(variable.dtype))
+            for start, stop in _runs(indices):
+                try:
+                    variable.read_direct(values, np.s_[indices[start] : indices[stop - 1] + 1], np.s_[start:stop])
+                except OSError as error:
+                    raise InputError(
+                        f"{self.path} is damaged: variable {name!r} cannot be read at sample {indices[start]}; "
+                        "copy or generate the file again"
+                    ) from error
+            finite = np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
+            if not finite.all():
+                raise InputError(
+                    f"{self.path}: variable {name!r} has a value that is not finite (NaN or infinite) in sample "
+                    f"{indices[np.argmin(finite)]}; leave the sample out or generate the file again"
+                )
+            fields[name] = values
+        return fields
+
+    def to_xarray(self, header: Header) -> xarray.Dataset:
+        import xarray
+
+        return xarray.open_dataset(str(self.path), engine="h5netcdf")
+
+
+def _native(dtype: np.dtype) -> np.dtype:
+    """Single precision where it holds the values, else double, in this machine's byte order."""
+    return np.dtype(np.float32 if np.can_cast(dtype, np.float32) else np.float64)
+
+
+def _runs(indices: np.ndarray) -> list[tuple[int, int]]:
+    """Positions (start, stop) of the runs of neighbours in increasing indices.
+
+    Example:
+        >>> _runs(np.array([2, 3, 4, 7]))
+        [(0, 3), (3, 4)]
+    """
+    breaks = (np.flatnonzero(np.diff(indices) != 1) + 1).tolist()
+    return [(start, stop) for start, stop in zip([0, *breaks], [*breaks, len(indices)], strict=True) if start < stop]

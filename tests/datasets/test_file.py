@@ -1,0 +1,227 @@
+import errno
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
+
+import h5py
+import numpy as np
+import pytest
+
+from opforge.core import Grid
+from opforge.datasets.file import Arrays, FileWriter, check_output, check_space
+from opforge.datasets.header import Header
+from opforge.datasets.recipe import Sample
+from opforge.errors import InputError, WorkError
+from opforge.pdes import Darcy
+
+HEADER = Header(("a",), ("u",), Grid((3, 4)), 5, Darcy(), {"recipe": "darcy", "seed": 1, "samples": 5})
+FLOAT = np.dtype(np.float32)
+
+
+def some(indices):
+    """Samples whose values tell which they are, and their seeds."""
+    fields = [{"a": np.full((3, 4), 1.0 + i, FLOAT), "u": np.full((3, 4), -1.0 - i, FLOAT)} for i in indices]
+    return [Sample(f, 10.0 ** -(i + 1)) for i, f in zip(indices, fields, strict=True)], np.array(
+        indices, np.uint64
+    ) + 2**63
+
+
+def write(path, header=HEADER, dtype=FLOAT):
+    with FileWriter(path, header, dtype) as writer:
+        writer.append(*some([0, 1]))
+        writer.append(*some([2, 3, 4]))
+
+
+def test_file_has_what_was_written(tmp_path):
+    write(tmp_path / "d.nc")
+    assert os.listdir(tmp_path) == ["d.nc"]
+    with h5py.File(tmp_path / "d.nc") as file:
+        for index in range(5):
+            np.testing.assert_array_equal(file["a"][index], 1.0 + index)
+            np.testing.assert_array_equal(file["u"][index], -1.0 - index)
+        np.testing.assert_allclose(file["solver_residual"][:], [1e-1, 1e-2, 1e-3, 1e-4, 1e-5])
+        np.testing.assert_array_equal(file["seed"][:], np.arange(5, dtype=np.uint64) + 2**63)
+        np.testing.assert_array_equal(file["y"][:], HEADER.grid.coordinates()[1])
+        assert (file["a"].dtype, file["seed"].dtype, file["solver_residual"].dtype) == (FLOAT, np.uint64, np.float64)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_xarray_reads_it_with_nothing_of_opforge_imported(tmp_path, dtype):
+    write(tmp_path / "d.nc", dtype=np.dtype(dtype))
+    code = """
+        import sys, json, warnings
+        warnings.simplefilter("error")
+        import xarray
+        data = xarray.open_dataset(sys.argv[1])
+        assert dict(data.sizes) == {"sample": 5, "x": 3, "y": 4}
+        assert data.a.dims == ("sample", "x", "y") and data.a.attrs == {"long_name": "permeability", "units": "1"}
+        assert list(data.coords) == ["x", "y"] and float(data.x[0]) == 0.5 / 3 and data.x.attrs["units"] == "1"
+        assert float(data.u.sel(sample=3).mean()) == -4.0
+        assert str(data.a.dtype) == sys.argv[2] and str(data.seed.dtype) == "uint64"
+        assert int(data.seed[0]) == 2**63 and float(data.solver_residual[1]) == 0.01
+        assert data.attrs["equation"] == "darcy" and data.attrs["inputs"] == "a" and data.attrs["outputs"] == "u"
+        assert json.loads(data.attrs["equation_parameters"]) == {"ndim": 2, "forcing": 1.0}
+        assert "opforge" not in sys.modules
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code), str(tmp_path / "d.nc"), dtype]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(shutil.which("ncdump") is None, reason="ncdump is not installed")
+def test_ncdump_reads_it(tmp_path):
+    write(tmp_path / "d.nc")
+    text = subprocess.run(["ncdump", "-h", str(tmp_path / "d.nc")], capture_output=True, text=True, check=True).stdout
+    assert "float a(sample, x, y)" in text
+
+
+def test_same_samples_give_the_same_bytes(tmp_path):
+    write(tmp_path / "one.nc")
+    write(tmp_path / "two.nc")
+    assert (tmp_path / "one.nc").read_bytes() == (tmp_path / "two.nc").read_bytes()
+
+
+def test_file_appears_when_it_is_whole(tmp_path):
+    with FileWriter(tmp_path / "d.nc", HEADER, FLOAT) as writer:
+        writer.append(*some(range(5)))
+        assert os.listdir(tmp_path) == ["d.nc.partial"]
+    assert os.listdir(tmp_path) == ["d.nc"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_whatever_ends_it_early_leaves_nothing(tmp_path, error):
+    (tmp_path / "d.nc").write_text("what was there")
+    with pytest.raises(error), FileWriter(tmp_path / "d.nc", HEADER, FLOAT) as writer:
+        writer.append(*some([0]))
+        raise error
+    assert os.listdir(tmp_path) == ["d.nc"]
+    assert (tmp_path / "d.nc").read_text() == "what was there"
+
+
+class Full:
+    """A disk that takes so many bytes."""
+
+    def __init__(self, room):
+        self.room = room
+
+    def write(self, file, data):
+        taken = min(len(data), self.room)
+        if taken == 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self.room -= taken
+        return file.write(data[:taken])
+
+
+@pytest.mark.parametrize("part", [0.0, 0.1, 0.5, 0.95])
+def test_full_disk(tmp_path, monkeypatch, part):
+    """Wherever it strikes: the first bytes, the samples, the structures that are written last."""
+    write(tmp_path / "d.nc")
+    disk, real = Full(int(part * (tmp_path / "d.nc").stat().st_size)), open
+    (tmp_path / "d.nc").write_text("what was there")
+
+    class File:
+        def __init__(self, *arguments, **options):
+            self._file = real(*arguments, **options)
+
+        def write(self, data):
+            return disk.write(self._file, data)
+
+        def __getattr__(self, name):
+            return getattr(self._file, name)
+
+    monkeypatch.setattr("opforge.datasets.file.open", File, raising=False)
+    with pytest.raises(
+        WorkError, match=r"writing .*d\.nc failed after .* of 5 samples: No space left on device"
+    ) as raised:
+        write(tmp_path / "d.nc")
+    assert "\n" not in str(raised.value)
+    assert os.listdir(tmp_path) == ["d.nc"]
+    assert (tmp_path / "d.nc").read_text() == "what was there"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of a process are POSIX's")
+def test_writes_that_the_system_refuses(tmp_path):
+    """A real failing write, in a process of its own: one line, nothing left, no crash when the process ends."""
+    code = """
+        import resource, signal, sys
+        import opforge
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
+        try:
+            opforge.generate("darcy", 20, 32, out=sys.argv[1], workers=1)
+        except opforge.errors.WorkError as error:
+            print(error)
+    """
+    for limit in (1000, 60_000, 168_000):
+        command = [sys.executable, "-W", "error", "-c", textwrap.dedent(code), str(tmp_path / "d.nc"), str(limit)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "d.nc failed after" in done.stdout and "File too large" in done.stdout
+        assert os.listdir(tmp_path) == []
+
+
+def test_too_little_space_is_seen_before_the_work(tmp_path, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda path: shutil._ntuple_diskusage(100_000, 50_000, 50_000))
+    with pytest.raises(InputError, match=r"needs 0\.1 MB and the disk has 0\.1 MB free"):
+        check_space(tmp_path / "d.nc", HEADER, FLOAT)
+    with pytest.raises(InputError, match="MB free"), FileWriter(tmp_path / "d.nc", HEADER, FLOAT):
+        pass
+    assert os.listdir(tmp_path) == []
+
+
+def test_what_a_killed_process_left_is_replaced(tmp_path):
+    (tmp_path / "d.nc.partial").write_bytes(b"half a file")
+    write_over = FileWriter(tmp_path / "d.nc", HEADER, FLOAT)
+    with write_over as writer:
+        writer.append(*some(range(5)))
+    assert os.listdir(tmp_path) == ["d.nc"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="files are locked by POSIX means")
+def test_two_writers_of_one_file(tmp_path):
+    with FileWriter(tmp_path / "d.nc", HEADER, FLOAT) as first:
+        with (
+            pytest.raises(InputError, match="is being written by another process"),
+            FileWriter(tmp_path / "d.nc", HEADER, FLOAT),
+        ):
+            pass
+        first.append(*some(range(5)))
+    assert os.listdir(tmp_path) == ["d.nc"]
+
+
+def test_output_that_exists(tmp_path):
+    (tmp_path / "d.nc").touch()
+    with pytest.raises(InputError, match=r"out names .*d\.nc, which exists; .*overwrite=True"):
+        check_output(tmp_path / "d.nc", overwrite=False)
+    check_output(tmp_path / "d.nc", overwrite=True)
+    check_output(tmp_path / "new.nc", overwrite=False)
+
+
+def test_output_in_a_folder_that_is_missing(tmp_path):
+    with pytest.raises(InputError, match=r"out lies in the folder .*none, which does not exist"):
+        check_output(tmp_path / "none" / "d.nc", overwrite=False)
+
+
+def test_output_that_is_a_folder(tmp_path):
+    with pytest.raises(InputError, match=r"out must be a file, .* is a folder"):
+        check_output(tmp_path, overwrite=True)
+
+
+def test_folder_that_may_not_be_written(tmp_path, monkeypatch):
+    def refuse(*arguments, **options):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr("opforge.datasets.file.open", refuse, raising=False)
+    with pytest.raises(InputError, match=r"cannot write .*: Permission denied; choose another output"):
+        write(tmp_path / "d.nc")
+
+
+def test_arrays_take_samples_in_order():
+    arrays = Arrays(HEADER, FLOAT)
+    arrays.append(*some([0, 1, 2]))
+    arrays.append(*some([3, 4]))
+    np.testing.assert_array_equal(arrays.fields["a"][:, 0, 0], [1, 2, 3, 4, 5])
+    np.testing.assert_allclose(arrays.residual, [1e-1, 1e-2, 1e-3, 1e-4, 1e-5])
+    np.testing.assert_array_equal(arrays.seed, np.arange(5, dtype=np.uint64) + 2**63)

@@ -1,0 +1,125 @@
+"""``opforge evaluate``: how good a trained operator is on a data file."""
+
+from __future__ import annotations
+
+import json as json_format
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+import opforge
+from opforge.cli.console import Report
+from opforge.cli.files import existing, free_json
+from opforge.cli.options import BatchSize, DataFile, Device, Force, Json, Run
+from opforge.cli.train import METRICS
+from opforge.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from opforge.training import Metrics, Operator
+
+COLUMNS = ("data", "resolution", "samples", "relative L2", "H1", "max error", "residual")
+
+
+def evaluate(
+    context: typer.Context,
+    run: Run,
+    data: DataFile,
+    device: Device = "auto",
+    batch_size: BatchSize = 32,
+    json: Json = None,
+    force: Force = False,
+) -> None:
+    """Measure a trained operator on a data file of any resolution.
+
+    The table shows the run's own validation samples (at the training resolution), the file's samples, and the simplest
+    guess there is, the mean of the file's outputs, as a yardstick. relative L2 and H1: mean over samples of the error's
+    norm over the truth's. max error: largest error at any point, in the output's unit. residual: mean over samples of
+    what the prediction leaves over in the discretised equation, relative to the source term.
+    """
+    report: Report = context.obj
+    existing(data, what="data file")
+    free_json(json, force=force)
+    from opforge import training
+
+    operator = opforge.load(run, device=device)
+    samples = opforge.open_dataset(data)
+    check_fit(operator, samples, run, data)
+    metrics = training.evaluate(operator, samples, batch_size=batch_size)
+    baseline = mean_output_metrics(samples, batch_size=batch_size)
+    recorded = recorded_metrics(run)
+    if recorded is None:
+        report.detail(f"{run} records no validation errors: it was trained without validation data, or in Python")
+    rows = [(f"{data.name}: operator", metrics), (f"{data.name}: its mean output", baseline)]
+    if recorded is not None:
+        rows.insert(0, ("validation part: operator", recorded))
+    if json != "-":
+        report.table(COLUMNS, table_rows(rows), title=f"{run} on {data}")
+    report.json(
+        json,
+        {
+            "run": str(run),
+            "data": str(data),
+            "metrics": metrics.to_dict(),
+            "validation": recorded,
+            "mean_output": baseline.to_dict(),
+        },
+    )
+
+
+def table_rows(rows: Sequence[tuple[str, Mapping[str, Any]]]) -> list[tuple[Any, ...]]:
+    """Rows of `COLUMNS` from (name, metrics) pairs."""
+    names = ("resolution", "samples", "relative_l2", "h1", "max_error", "residual")
+    return [(name, *(metrics[column] for column in names)) for name, metrics in rows]
+
+
+def check_fit(operator: Operator, data: Any, run: Path, file: Path) -> None:
+    """Refuse data with other fields or another number of axes than the operator was trained on.
+
+    Raises:
+        InputError: the text names both.
+    """
+    for side in ("inputs", "outputs"):
+        expected, found = tuple(getattr(operator, side)), tuple(getattr(data, side))
+        if expected != found:
+            raise InputError(
+                f"{run} was trained for {len(expected)} {side} ({', '.join(expected)}), "
+                f"{file} has {len(found)} ({', '.join(found)}); use a file of the kind that it was trained on"
+            )
+    if operator.ndim is not None and operator.ndim != data.grid.ndim:
+        raise InputError(
+            f"{run} was trained in {operator.ndim}-D, {file} is {data.grid.ndim}-D; "
+            "use a file of the kind that it was trained on"
+        )
+
+
+def mean_output_metrics(data: Any, *, batch_size: int) -> Metrics:
+    """The errors of answering every input with the mean of the data's own outputs."""
+    from opforge import training
+
+    total: Any = 0.0
+    for start in range(0, len(data), batch_size):
+        _, outputs = data.batch(range(start, min(start + batch_size, len(data))))
+        total = total + outputs.double().sum(0)
+    mean = total / len(data)
+    return training.evaluate(lambda inputs: mean.expand(len(inputs), *mean.shape), data, batch_size=batch_size)
+
+
+def recorded_metrics(run: Path) -> dict[str, Any] | None:
+    """The validation errors that `opforge train` kept in the run folder; None if there are none.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    path = run / METRICS
+    if not path.is_file():
+        return None
+    try:
+        return json_format.loads(path.read_text(encoding="utf-8"))["validation"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is damaged ({error}); delete it or train again") from error
+
+
+COMMANDS = (("evaluate", evaluate, "opforge evaluate runs/darcy darcy128.nc --json metrics.json"),)

@@ -1,0 +1,69 @@
+"""Paths that the commands are given: what must exist, what must not, and files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from opforge.errors import InputError
+
+
+def existing(path: Path, *, what: str) -> Path:
+    """Return ``path``, which must exist.
+
+    Raises:
+        InputError: nothing is there.
+    """
+    if not path.exists():
+        raise InputError(f"{what} {str(path)!r} does not exist; check the path (the current folder is {Path.cwd()})")
+    return path
+
+
+def free(path: Path, *, force: bool, what: str = "output") -> Path:
+    """Return ``path``, which must be free to write a file to.
+
+    Raises:
+        InputError: it exists and ``force`` is false, it is a folder, or its folder does not exist.
+    """
+    if path.is_dir():
+        raise InputError(f"{what} {str(path)!r} is a folder; give a file name")
+    if path.exists() and not force:
+        raise InputError(f"{what} {str(path)!r} exists; use --force to replace it, or another name")
+    if not path.parent.is_dir():
+        raise InputError(f"the folder of {what} {str(path)!r} does not exist; create {str(path.parent)!r} first")
+    return path
+
+
+def free_json(target: str | None, *, force: bool) -> None:
+    """Check, before any work is done, that the argument of ``--json`` can be written; ``-`` is stdout."""
+    if target not in (None, "-"):
+        free(Path(target), force=force, what="JSON file")
+
+
+def free_folder(path: Path, *, force: bool, what: str = "output folder") -> Path:
+    """Return ``path``, which must not exist or be an empty folder, unless ``force``.
+
+    Raises:
+        InputError: it is a file, or a folder with something in it and ``force`` is false.
+    """
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{what} {str(path)!r} is a file; give another name")
+    if path.is_dir() and any(path.iterdir()) and not force:
+        raise InputError(f"{what} {str(path)!r} exists and is not empty; use --force to write into it, or another name")
+    return path
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Give a path to write to; it becomes ``path`` when the block ends, and is removed when the block fails."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        yield partial
+        os.replace(partial, path)
+    except OSError as error:
+        error.filename = str(path)  # a failing write does not say which file it was
+        raise
+    finally:
+        partial.unlink(missing_ok=True)

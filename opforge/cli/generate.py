@@ -1,0 +1,55 @@
+"""``opforge generate``: making data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import opforge
+from opforge.cli.console import Report, text
+from opforge.cli.files import free
+from opforge.cli.options import Force, Settings
+from opforge.cli.settings import parsed
+
+
+def generate(
+    context: typer.Context,
+    recipe: Annotated[
+        str, typer.Argument(metavar="RECIPE", help="Name of the recipe; `opforge list recipes` shows them.")
+    ],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="File to write (netCDF-4).")],
+    samples: Annotated[int, typer.Option("-n", "--samples", help="Number of samples.")] = 1000,
+    resolution: Annotated[int, typer.Option(help="Points per axis.")] = 64,
+    seed: Annotated[int, typer.Option(help="Sample i depends on the recipe and on (seed, i) alone.")] = 0,
+    settings: Settings = None,
+    workers: Annotated[int | None, typer.Option(help="Processes.", show_default="all cores; 1 for little work")] = None,
+    dtype: Annotated[str, typer.Option(help="Number format of the fields: float32 or float64.")] = "float32",
+    force: Force = False,
+) -> None:
+    """Generate a dataset as a netCDF-4 file.
+
+    The inputs are random, the outputs solve the equation to a stated tolerance. --set gives a parameter of the
+    recipe, such as --set coefficient=lognormal or --set ndim=3.
+    """
+    report: Report = context.obj
+    free(out, force=force)
+    parameters = parsed(settings or [])
+    data = opforge.generate(
+        recipe,
+        samples,
+        resolution,
+        seed=seed,
+        out=out,
+        workers=workers,
+        overwrite=force,
+        progress=report.progress,
+        dtype=dtype,
+        **parameters,
+    )
+    report.say(f"wrote {out}: {len(data)} samples on {text(data.grid.shape)} points")
+    report.detail("\n".join(f"  {name}: {value}" for name, value in data.provenance.items()))
+
+
+COMMANDS = (("generate", generate, "opforge generate darcy -n 1000 --resolution 64 --seed 0 -o darcy.nc"),)

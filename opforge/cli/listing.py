@@ -1,0 +1,44 @@
+"""``opforge list``: what there is to choose from."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from opforge.cli.console import Report
+from opforge.errors import UnknownNameError
+
+KINDS = ("recipes", "models", "equations")
+
+
+def list_(
+    context: typer.Context,
+    kind: Annotated[str | None, typer.Argument(metavar="[recipes|models|equations]", help="All unless given.")] = None,
+) -> None:
+    """List the recipes, models and equations, a line on each."""
+    report: Report = context.obj
+    if kind is not None and kind not in KINDS:
+        raise UnknownNameError("kind", kind, KINDS)
+    rows = [row for each in KINDS if kind in (None, each) for row in entries(each)]
+    report.table(("kind", "name", "what it is"), rows)
+
+
+def entries(kind: str) -> list[tuple[str, str, str]]:
+    """(kind, name, description) of everything of a kind."""
+    if kind == "recipes":
+        from opforge.datasets import registry
+    elif kind == "models":
+        from opforge.models import registry
+    else:
+        from opforge.pdes import registry
+    return [(kind.removesuffix("s"), name, summary(thing)) for name, thing in sorted(registry().items())]
+
+
+def summary(thing: Any) -> str:
+    """The one line that something says about itself, or else its docstring's first sentence."""
+    first_paragraph = (thing.__doc__ or "").strip().split("\n\n")[0]
+    return getattr(thing, "summary", None) or " ".join(first_paragraph.split()).split(". ")[0].rstrip(".")
+
+
+COMMANDS = (("list", list_, "opforge list models"),)

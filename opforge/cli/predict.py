@@ -1,0 +1,111 @@
+"""``opforge predict``: a trained operator's outputs for the inputs of a file, as a file."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+import opforge
+from opforge.cli.console import Report, text
+from opforge.cli.files import existing, free, written_whole
+from opforge.cli.options import BatchSize, Device, Force, Run
+from opforge.errors import InputError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from opforge.training import Operator
+
+
+def predict(
+    context: typer.Context,
+    run: Run,
+    data: Annotated[Path, typer.Argument(metavar="FILE", help="netCDF-4 file with the input fields.")],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="File to write (netCDF-4).")],
+    device: Device = "auto",
+    batch_size: BatchSize = 32,
+    force: Force = False,
+) -> None:
+    """Write a trained operator's outputs for a file's inputs.
+
+    The inputs are written along. The file needs the input variables with axes sample, x, y, z (as far as there are);
+    outputs are not looked at.
+    """
+    report: Report = context.obj
+    existing(data, what="data file")
+    free(out, force=force)
+    operator = opforge.load(run, device=device)
+    predicted = predicted_dataset(operator, read_inputs(operator, data), batch_size=batch_size)
+    predicted.attrs |= {"source": str(data), "run": str(run), "opforge_version": opforge.__version__}
+    content = netcdf_bytes(predicted)
+    with written_whole(out) as partial:
+        partial.write_bytes(content)
+    shape = next(iter(predicted.data_vars.values())).shape
+    report.say(f"wrote {out}: {', '.join(operator.outputs)} of {shape[0]} samples on {text(shape[1:])} points")
+
+
+def read_inputs(operator: Operator, path: Path) -> xr.Dataset:
+    """The operator's input variables of a file.
+
+    Raises:
+        InputError: a file that is not netCDF-4 (HDF5), cut off, or without one of the inputs.
+    """
+    import xarray as xr
+
+    try:
+        with xr.open_dataset(path, engine="h5netcdf") as file:
+            missing = [name for name in operator.inputs if name not in file]
+            if missing:
+                raise InputError(
+                    f"{path} has no variable {missing[0]!r}, it has {', '.join(map(str, file.data_vars))}; "
+                    "rename or add the input"
+                )
+            return file[list(operator.inputs)].load()
+    except (OSError, KeyError, RuntimeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"{path} cannot be read as netCDF-4 ({reason}); it is damaged or of another kind") from error
+
+
+def predicted_dataset(operator: Operator, inputs: xr.Dataset, *, batch_size: int) -> xr.Dataset:
+    """Inputs and predicted outputs in one dataset, with units where the operator's equation is known.
+
+    Raises:
+        InputError: inputs with other axes, or values that are not finite.
+    """
+    outputs: Any = operator(inputs, batch_size=batch_size)
+    for name, values in outputs.data_vars.items():
+        values.attrs |= field_attributes(operator, str(name))
+    predicted = inputs.merge(outputs)
+    for name in ("solver", "tolerance"):  # true of the file's own outputs, not of these
+        predicted.attrs.pop(name, None)
+    return predicted
+
+
+def netcdf_bytes(dataset: xr.Dataset) -> memoryview:
+    """The netCDF-4 file of a dataset, in memory: HDF5 crashes the process where a write to a disk fails."""
+    import h5netcdf
+    import h5py
+    from xarray.backends import H5NetCDFStore
+
+    buffer = io.BytesIO()
+    # netCDF wants the order of creation to be kept.
+    with h5py.File(buffer, "w", track_order=True) as hdf5, h5netcdf.File(hdf5, "w") as file:
+        dataset.dump_to_store(H5NetCDFStore(file))
+    return buffer.getbuffer()
+
+
+def field_attributes(operator: Operator, name: str) -> dict[str, str]:
+    """``long_name`` and ``units`` of an output, from the equation of the training data."""
+    from opforge.pdes import registry
+
+    equation = registry().get(str(operator.provenance.get("equation")))
+    for field in equation.fields if equation is not None else ():
+        if field.name == name:
+            return {"long_name": f"predicted {field.long_name}", "units": field.units}
+    return {"long_name": f"predicted {name}"}
+
+
+COMMANDS = (("predict", predict, "opforge predict runs/darcy darcy128.nc -o predicted.nc"),)

@@ -1,0 +1,111 @@
+import json
+
+import h5py
+import numpy as np
+import pytest
+import torch
+
+import opforge as package
+from opforge.cli.evaluate import mean_output_metrics, recorded_metrics
+from opforge.errors import InputError
+
+
+def test_table_has_both_resolutions_and_a_yardstick(opforge, made):
+    done = opforge("--quiet", "evaluate", made.run, made.fine)
+    assert done.status == 0 and done.err == ""
+    header, *rows = (line.split("\t") for line in done.out.splitlines())
+    assert header == ["data", "resolution", "samples", "relative L2", "H1", "max error", "residual"]
+    assert [row[:3] for row in rows] == [
+        ["validation part: operator", "16 x 16", "3"],
+        ["fine.nc: operator", "32 x 32", "4"],
+        ["fine.nc: its mean output", "32 x 32", "4"],
+    ]
+    assert all(float(number) > 0 for row in rows for number in row[3:])
+
+
+def test_json_agrees_with_the_library(opforge, made):
+    found = json.loads(opforge("evaluate", made.run, made.fine, "--json", "-").out)
+    expected = package.training.evaluate(package.load(made.run), package.open_dataset(made.fine))
+    for name in ("relative_l2", "h1", "max_error", "residual"):
+        assert found["metrics"][name] == pytest.approx(expected[name], rel=1e-9)
+    assert found["metrics"]["resolution"] == [32, 32]
+    assert found["validation"]["samples"] == 3
+
+
+def test_json_file_is_kept_unless_forced(opforge, refused, made, tmp_path):
+    assert opforge("evaluate", made.run, made.data, "--json", "m.json").status == 0
+    assert "JSON file 'm.json' exists" in refused("evaluate", made.run, made.data, "--json", "m.json")
+    assert opforge("evaluate", made.run, made.data, "--json", "m.json", "--force").status == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["m.json"]
+
+
+def test_mean_output_is_the_best_constant_guess(made):
+    data = package.open_dataset(made.data)
+    _, outputs = data.batch(range(len(data)))
+    expected = (outputs - outputs.mean(0)).double().flatten(1).norm(dim=1) / outputs.double().flatten(1).norm(dim=1)
+    metrics = mean_output_metrics(data, batch_size=5)
+    assert metrics.relative_l2 == pytest.approx(float(expected.mean()), rel=1e-5)
+    torch.testing.assert_close(torch.tensor(metrics.per_sample["relative_l2"]), expected, rtol=1e-5, atol=0.0)
+
+
+def test_run_without_recorded_errors(tmp_path):
+    assert recorded_metrics(tmp_path) is None
+    (tmp_path / "metrics.json").write_text("{")
+    with pytest.raises(InputError, match=r"metrics.json is damaged"):
+        recorded_metrics(tmp_path)
+
+
+def altered(made, path, change):
+    path.write_bytes(made.data.read_bytes())
+    with h5py.File(path, "r+") as file:
+        change(file)
+    return path
+
+
+def test_other_channels_are_refused(refused, made, tmp_path):
+    def two_inputs(file):
+        file.copy("a", "b")
+        file.attrs["inputs"] = "a b"
+
+    path = altered(made, tmp_path / "two.nc", two_inputs)
+    line = refused("evaluate", made.run, path)
+    assert "was trained for 1 inputs (a)" in line and "has 2 (a, b)" in line
+
+
+def test_other_dimension_is_refused(opforge, refused, made):
+    words = ("generate", "darcy", "-n", 2, "--resolution", 16, "--set", "ndim=1", "-o", "line.nc")
+    assert opforge("--quiet", *words).status == 0
+    assert "was trained in 2-D" in refused("evaluate", made.run, "line.nc")
+
+
+def test_damaged_data_is_refused(refused, made, tmp_path):
+    content = made.data.read_bytes()
+    (tmp_path / "text.nc").write_text("no HDF5 at all")
+    (tmp_path / "cut.nc").write_bytes(content[: len(content) // 2])
+    (tmp_path / "empty.nc").touch()
+    altered(made, tmp_path / "lacks.nc", lambda file: file.__delitem__("u"))
+    altered(made, tmp_path / "nan.nc", lambda file: file["a"].__setitem__((7, 0, 0), np.inf))
+    for name, expected in (
+        ("text.nc", "not an HDF5 file"),
+        ("cut.nc", "cut off"),
+        ("empty.nc", "empty"),
+        ("lacks.nc", "'u' is missing"),
+        ("nan.nc", "sample 7"),
+    ):
+        line = refused("evaluate", made.run, name)
+        assert name in line and expected in line
+    assert "'a'" in line, "the variable with the infinity"
+
+
+def test_damaged_runs_are_refused(refused, made, tmp_path):
+    import shutil
+
+    for name in ("bare", "cut", "garbled"):
+        shutil.copytree(made.run, tmp_path / name)
+    shutil.rmtree(tmp_path / "bare" / "checkpoint")
+    weights = tmp_path / "cut" / "checkpoint" / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    (tmp_path / "garbled" / "checkpoint" / "checkpoint.json").write_text("{}")
+    for name, expected in (("bare", "checkpoint"), ("cut", "cut off"), ("garbled", "format"), ("none", "exist")):
+        line = refused("evaluate", name, made.data)
+        assert name in line and expected in line

@@ -1,0 +1,50 @@
+import errno
+
+import pytest
+
+from opforge.cli.files import existing, free, free_folder, written_whole
+from opforge.errors import InputError
+
+
+def test_existing(tmp_path):
+    assert existing(tmp_path, what="file") == tmp_path
+    with pytest.raises(InputError, match=r"file '.*none' does not exist"):
+        existing(tmp_path / "none", what="file")
+
+
+def test_free(tmp_path):
+    taken = tmp_path / "taken"
+    taken.touch()
+    assert free(taken, force=True) == taken
+    assert free(tmp_path / "new", force=False) == tmp_path / "new"
+    with pytest.raises(InputError, match=r"output .* exists; use --force"):
+        free(taken, force=False)
+    with pytest.raises(InputError, match=r"picture .* is a folder"):
+        free(tmp_path, force=True, what="picture")
+    with pytest.raises(InputError, match=r"folder of output .* does not exist"):
+        free(tmp_path / "none" / "new", force=False)
+
+
+def test_free_folder(tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").touch()
+    assert free_folder(tmp_path / "empty", force=False) == tmp_path / "empty"
+    assert free_folder(tmp_path / "new", force=False) == tmp_path / "new"
+    assert free_folder(tmp_path, force=True) == tmp_path
+    with pytest.raises(InputError, match=r"output folder .* is not empty; use --force"):
+        free_folder(tmp_path, force=False)
+    with pytest.raises(InputError, match=r"output folder .* is a file"):
+        free_folder(tmp_path / "file", force=True)
+
+
+def test_a_file_appears_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "out.txt"
+    with written_whole(path) as partial:
+        partial.write_text("first")
+        assert not path.exists()
+    assert [p.name for p in tmp_path.iterdir()] == ["out.txt"]
+    with pytest.raises(OSError, match="full"), written_whole(path) as partial:
+        partial.write_text("sec")
+        raise OSError(errno.ENOSPC, "disk full")
+    assert path.read_text() == "first"
+    assert [p.name for p in tmp_path.iterdir()] == ["out.txt"]

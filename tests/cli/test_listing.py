@@ -1,0 +1,39 @@
+import pytest
+
+import opforge as package
+from opforge.cli.listing import entries, summary
+
+
+def test_everything_is_listed_with_a_line(opforge):
+    lines = [line.split("\t") for line in opforge("--quiet", "list").out.splitlines()]
+    assert lines[0] == ["kind", "name", "what it is"]
+    assert {tuple(line[:2]) for line in lines[1:]} >= {("recipe", "darcy"), ("model", "fno"), ("equation", "darcy")}
+    assert all(len(line) == 3 and line[2] for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("kind", "registry"),
+    [("recipes", "datasets"), ("models", "models"), ("equations", "pdes")],
+)
+def test_a_kind_is_its_registry(opforge, kind, registry):
+    import importlib
+
+    names = set(importlib.import_module(f"{package.__name__}.{registry}").registry())
+    assert {name for _, name, _ in entries(kind)} == names
+    out = opforge("list", kind).out
+    assert all(name in out for name in names)
+
+
+def test_unknown_kind(refused):
+    assert "unknown kind 'model'; did you mean 'models'?" in refused("list", "model")
+
+
+def test_summary_is_the_first_sentence():
+    class Thing:
+        """What it is, in
+        one sentence. And more.
+
+        Details.
+        """
+
+    assert summary(Thing) == "What it is, in one sentence"

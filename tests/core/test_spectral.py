@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.autograd import gradcheck, gradgradcheck
 
-from opforge.core import explain, mode_shape, spectral_conv
+from opforge.core import mode_shape, spectral_conv
 from opforge.core.dispatch import BACKENDS
 from opforge.errors import InputError
 
@@ -181,11 +181,3 @@ def test_wrong_input_is_named(change, message):
     arguments = {"x": x, "weight": weight, "modes": (3, 2)} | change
     with pytest.raises(InputError, match=message):
         spectral_conv(**arguments)
-
-
-def test_explain_names_the_choice():
-    assert ": gemm (" in explain("spectral_conv", (64, 64), modes=(12, 12))
-    assert ": torch (" in explain("spectral_conv", (8192,), modes=(4000,))
-    assert ": torch, as asked (" in explain("spectral_conv", (64, 64), modes=(12, 12), backend="torch")
-    with pytest.raises(InputError, match="unknown op 'fft'"):
-        explain("fft", (64,), modes=(3,))

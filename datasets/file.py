@@ -16,7 +16,7 @@ import numpy as np
 
 from opforge.datasets.header import Header
 from opforge.datasets.recipe import Sample
-from opforge.errors import InputError, WorkError
+from opforge.errors import InputError, WorkError, no_room
 
 # Besides the numbers: HDF5's own structures and the attributes.
 _OVERHEAD = 2**16
@@ -64,9 +64,9 @@ class FileWriter:
         dtype: of the fields.
 
     Raises:
-        InputError: a folder that may not be written to; too little free space; another process that is writing the
-            same file.
-        WorkError: writing failed, as on a full disk.
+        InputError: a folder that may not be written to; a disk that is too full or runs full; another process that is
+            writing the same file.
+        WorkError: writing failed for another reason.
     """
 
     def __init__(self, path: Path, header: Header, dtype: np.dtype):
@@ -120,7 +120,8 @@ class FileWriter:
     def _check(self) -> None:
         error = self._disk.failure
         if error is not None:
-            raise WorkError(
+            kind = InputError if no_room(error) else WorkError
+            raise kind(
                 f"writing {self.path} failed after {self._count} of {self.header.samples} samples: "
                 f"{_reason(error)}; the partial file is removed, free some space or choose another folder"
             ) from error

@@ -68,8 +68,8 @@ def generate(
 
     Raises:
         InputError: an unknown recipe or parameter, a value out of range, a resolution that does not fit the memory, an
-            output that exists or cannot be written.
-        WorkError: a sample that could not be made (with its index and seed), a disk that ran full.
+            output that exists or cannot be written, a disk that ran full.
+        WorkError: a sample that could not be made, with its index and seed.
 
     Example:
         >>> dataset = generate("darcy", 4, 16, seed=1)

@@ -1,8 +1,9 @@
 """What opforge raises when it is given something that it cannot use, or when work fails.
 
-This module imports nothing, so that any part of the project may use it.
+This module imports nothing of the project, so that any part of the project may use it.
 """
 
+import errno
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -30,3 +31,13 @@ class UnknownNameError(InputError):
 
 class WorkError(RuntimeError):
     """The input was fine and the work failed: a solver that did not converge, a loss that became NaN."""
+
+
+def no_room(error: OSError) -> bool:
+    """Whether a write failed because the disk or the quota is full: the place was the caller's choice.
+
+    Example:
+        >>> no_room(OSError(errno.ENOSPC, "No space left on device"))
+        True
+    """
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)

@@ -16,7 +16,8 @@ import typer
 import opforge
 from opforge.cli import evaluate, generate, inspection, listing, plot, predict, quickstart, train
 from opforge.cli.console import Report
-from opforge.errors import InputError, WorkError
+from opforge.cli.process import tune
+from opforge.errors import InputError, WorkError, no_room
 
 DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -82,6 +83,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         opforge ...
         0
     """
+    if arguments is None:  # the process is this command's own
+        tune()
     words = _global_options_first(sys.argv[1:] if arguments is None else list(arguments))
     verbose = "-v" in words or "--verbose" in words
     try:
@@ -126,6 +129,8 @@ def _explained(error: Exception, *, verbose: bool) -> int:
     elif isinstance(error, OSError):
         _complain(_system_text(error))
         _give_up_stdout()
+        if no_room(error):
+            return WRONG_INPUT
     elif isinstance(error, MemoryError):
         _complain(f"out of memory; use a smaller resolution, batch size or model {error}".rstrip())
     else:
@@ -154,7 +159,8 @@ def _usage_text(error: Exception) -> str:
 def _system_text(error: OSError) -> str:
     if error.strerror is None:
         return str(error) or type(error).__name__
-    return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    text = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    return f"{text}; free some space or write elsewhere" if no_room(error) else text
 
 
 def _give_up_stdout() -> None:

@@ -17,3 +17,14 @@ Device = Annotated[str, typer.Option(help="auto (a GPU where there is one), cpu,
 BatchSize = Annotated[int, typer.Option(help="Samples at a time.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace files that exist.")]
 Json = Annotated[str | None, typer.Option("--json", metavar="FILE", help="Write it as JSON too; - for stdout.")]
+
+
+def refuse_missing(device: str) -> None:
+    """Refuse a device that is not there before anything is read or written.
+
+    Raises:
+        InputError: no such device.
+    """
+    from opforge.training.checkpoint import pick_device
+
+    pick_device(device)

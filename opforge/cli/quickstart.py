@@ -18,7 +18,7 @@ import opforge
 from opforge.cli.console import Report
 from opforge.cli.evaluate import COLUMNS, mean_output_metrics, table_rows
 from opforge.cli.files import free_folder
-from opforge.cli.options import Device, Force
+from opforge.cli.options import Device, Force, refuse_missing
 from opforge.cli.train import build, count, keep_metrics, make_loss, make_optimiser
 
 
@@ -125,9 +125,7 @@ def quickstart(
     """
     report: Report = context.obj
     free_folder(out, force=force)
-    from opforge.training.checkpoint import pick_device
-
-    pick_device(device)  # refuse a device that is not there before anything is written
+    refuse_missing(device)
     out.mkdir(parents=True, exist_ok=True)
     run_plan(Plan(FAST if fast else FULL, out, seed, device), report)
 

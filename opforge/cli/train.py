@@ -11,7 +11,7 @@ import typer
 import opforge
 from opforge.cli.console import Report
 from opforge.cli.files import existing, free_folder, free_json
-from opforge.cli.options import DataFile, Device, Force, Json, Settings
+from opforge.cli.options import DataFile, Device, Force, Json, Settings, refuse_missing
 from opforge.cli.settings import checked, literal, parsed
 from opforge.errors import InputError, UnknownNameError
 
@@ -54,6 +54,7 @@ def train(
     """
     report: Report = context.obj
     existing(data, what="data file")
+    refuse_missing(device)
     free_json(json, force=force)
     if not resume:
         free_folder(out, force=force, what="run folder")

@@ -79,19 +79,22 @@ class FNO(nn.Module):
         self.project = nn.Linear(width, out_channels)
 
     @classmethod
-    def for_data(cls, dataset: Any, *, modes: int | Sequence[int] = 12, **options: Any) -> Self:
+    def for_data(cls, dataset: Any, *, modes: int | Sequence[int] | None = None, **options: Any) -> Self:
         """The operator with the channels, axes and points of ``dataset``.
 
         Args:
             dataset: has ``in_channels``, ``out_channels`` and ``grid``.
-            modes: highest kept \\|k\\|, one number for every axis or one per axis.
+            modes: highest kept \\|k\\|, one number for every axis or one per axis; 12, or what a coarser grid carries,
+                unless given.
             **options: the constructor's other arguments.
         """
         grid = dataset.grid
+        most = tuple((n - 1) // 2 for n in grid.shape)
+        if modes is None:
+            modes = tuple(min(12, limit) for limit in most)
         kept = (modes,) * grid.ndim if isinstance(modes, int) else tuple(modes)
         if len(kept) != grid.ndim:
             raise InputError(f"modes needs one value per axis of space, got {kept} for {grid.ndim}-D data")
-        most = tuple((n - 1) // 2 for n in grid.shape)
         if any(k > limit for k, limit in zip(kept, most, strict=True)):
             raise InputError(f"modes must be at most {most} for data on {grid.shape}, got {kept}; lower modes")
         return cls(dataset.in_channels, dataset.out_channels, kept, **{"points": grid.points} | options)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 from collections.abc import Mapping
@@ -13,15 +12,14 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
-from opforge.errors import InputError, WorkError
+from opforge.errors import InputError, no_room
 
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file through a ``.partial`` neighbour that takes its place when it is complete and on the disk.
 
     Raises:
-        InputError: the folder cannot be made or written to; the text gives the system's reason.
-        WorkError: the disk is full.
+        InputError: the folder cannot be made or written to, or the disk is full; the text gives the system's reason.
     """
     partial = path.with_name(path.name + ".partial")
     try:
@@ -37,9 +35,9 @@ def write_bytes(path: Path, content: bytes) -> None:
         raise _cannot_write(path, error) from error
 
 
-def _cannot_write(path: Path, error: OSError) -> InputError | WorkError:
-    if error.errno == errno.ENOSPC:
-        return WorkError(
+def _cannot_write(path: Path, error: OSError) -> InputError:
+    if no_room(error):
+        return InputError(
             f"writing {path} failed ({error.strerror}); the file before it is intact, make room and resume"
         )
     return InputError(f"out: cannot write {path} ({error.strerror}); make room or give a folder that can be written to")

@@ -86,7 +86,12 @@ def failing(monkeypatch, opforge):
     ("error", "status", "line"),
     [
         (WorkError("sample 3\n did not converge"), 1, "sample 3 did not converge"),
-        (OSError(errno.ENOSPC, "No space left on device", "x.nc"), 1, "No space left on device: x.nc"),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "x.nc"),
+            2,
+            "No space left on device: x.nc; free some space or write elsewhere",
+        ),
+        (OSError(errno.EIO, "Input/output error", "x.nc"), 1, "Input/output error: x.nc"),
         (OSError("truncated file"), 1, "truncated file"),
         (MemoryError(), 1, "out of memory; use a smaller resolution, batch size or model"),
         (KeyboardInterrupt(), 130, "interrupted"),
@@ -132,7 +137,10 @@ def test_a_full_disk_behind_stdout_is_one_line():
     with open("/dev/full", "w") as full:
         command = [sys.executable, "-m", "opforge", "--version"]
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120)
-    assert (done.returncode, done.stderr) == (1, "opforge: No space left on device\n")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "opforge: No space left on device; free some space or write elsewhere\n",
+    )
 
 
 def test_wrong_input_as_a_process():

@@ -69,7 +69,7 @@ def test_full_disk_leaves_nothing(opforge, tmp_path, monkeypatch):
 
     monkeypatch.setattr("os.fsync", full)
     done = opforge("--quiet", *BASE, "-o", "d.nc")
-    assert done.status == 1 and len(done.err.splitlines()) == 1
+    assert done.status == 2 and len(done.err.splitlines()) == 1
     assert "No space left on device" in done.err
     assert list(tmp_path.iterdir()) == []
 

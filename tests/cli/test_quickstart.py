@@ -39,7 +39,7 @@ def test_quickstart_writes_everything_and_its_commands_give_the_same(opforge, ti
     expected |= {"prediction16.png", "prediction32.png", "learning_curve.png"}
     assert {path.name for path in folder.iterdir()} == expected
     metrics = json.loads((folder / "metrics.json").read_text())
-    assert metrics["seconds"] >= sum(metrics["phases"].values()) > 0
+    assert metrics["seconds"] + 0.05 >= sum(metrics["phases"].values()) > 0  # each is rounded
     assert set(metrics["resolutions"]) == {"16", "32"}
     for result in metrics["resolutions"].values():
         assert all(result[name] > 0 for name in ("relative_l2", "h1", "max_error", "residual"))

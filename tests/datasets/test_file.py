@@ -13,7 +13,7 @@ from opforge.core import Grid
 from opforge.datasets.file import Arrays, FileWriter, check_output, check_space
 from opforge.datasets.header import Header
 from opforge.datasets.recipe import Sample
-from opforge.errors import InputError, WorkError
+from opforge.errors import InputError
 from opforge.pdes import Darcy
 
 HEADER = Header(("a",), ("u",), Grid((3, 4)), 5, Darcy(), {"recipe": "darcy", "seed": 1, "samples": 5})
@@ -133,7 +133,7 @@ def test_full_disk(tmp_path, monkeypatch, part):
 
     monkeypatch.setattr("opforge.datasets.file.open", File, raising=False)
     with pytest.raises(
-        WorkError, match=r"writing .*d\.nc failed after .* of 5 samples: No space left on device"
+        InputError, match=r"writing .*d\.nc failed after .* of 5 samples: No space left on device"
     ) as raised:
         write(tmp_path / "d.nc")
     assert "\n" not in str(raised.value)

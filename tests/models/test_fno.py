@@ -17,6 +17,7 @@ def test_one_number_of_modes_serves_every_axis():
     assert model.config["modes"] == [5, 5, 5]
     assert model.config["points"] == "periodic"
     assert FNO.for_data(data, modes=(5, 4, 3), width=4).config["modes"] == [5, 4, 3]
+    assert FNO.for_data(data, width=4).config["modes"] == [9, 7, 8]
     with pytest.raises(InputError, match="modes needs one value per axis"):
         FNO.for_data(data, modes=(5, 4), width=4)
 

@@ -1,0 +1,27 @@
+"""Settings of the command's own process, made before torch is loaded. The library leaves its caller's process alone."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+
+# mallopt's parameters, from glibc's malloc.h
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+
+
+def tune() -> None:
+    """Make training steps faster; what the user set in the environment stands.
+
+    - Threads that wait for each other soon sleep instead of spinning for milliseconds: on a machine that has
+      other work to do, a training step of the quickstart takes half as long (91 ms against 174 ms beside one busy
+      process on two cores), and on an idle one about as long.
+    - Freed arrays of up to 32 MB stay with the process. glibc gives them back to the system and gets them anew, page
+      by page, at every step: a quarter of the step's time (48 ms against 65 ms).
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # read by GNU's OpenMP when it is loaded
+    if platform.libc_ver()[0] == "glibc" and not any(name.startswith("MALLOC_") for name in os.environ):
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_M_MMAP_THRESHOLD, 2**25)
+        libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)

@@ -85,6 +85,5 @@ def test_full_disk_leaves_nothing(opforge, made, tmp_path, monkeypatch):
     monkeypatch.setattr(Figure, "savefig", full)
     done = opforge("plot", made.data)
     assert done.status == 2
-    assert done.err == "opforge: No space left on device: data-0.png; free some space or write elsewhere
-"
+    assert done.err == "opforge: No space left on device: data-0.png; free some space or write elsewhere\n"
     assert list(tmp_path.iterdir()) == []

@@ -52,6 +52,9 @@ def evaluate(
     recorded = recorded_metrics(run)
     if recorded is None:
         report.detail(f"{run} records no validation errors: it was trained without validation data, or in Python")
+    seen = seen_in_training(operator.provenance, samples.provenance)
+    if seen:
+        report.say(f"note: {data} holds functions that {run} was trained on (same recipe and seed): not a test")
     rows = [(f"{data.name}: operator", metrics), (f"{data.name}: its mean output", baseline)]
     if recorded is not None:
         rows.insert(0, ("validation part: operator", recorded))
@@ -65,6 +68,7 @@ def evaluate(
             "metrics": metrics.to_dict(),
             "validation": recorded,
             "mean_output": baseline.to_dict(),
+            "seen_in_training": seen,
         },
     )
 
@@ -93,6 +97,17 @@ def check_fit(operator: Operator, data: Any, run: Path, file: Path) -> None:
             f"{run} was trained in {operator.ndim}-D, {file} is {data.grid.ndim}-D; "
             "use a file of the kind that it was trained on"
         )
+
+
+def seen_in_training(trained_on: Mapping[str, Any], data: Mapping[str, Any]) -> bool:
+    """Whether two generated datasets hold the same functions, on whichever grids: one recipe and one seed.
+
+    Example:
+        >>> seen_in_training({"recipe": "darcy", "seed": 0}, {"recipe": "darcy", "seed": 1})
+        False
+    """
+    kind = ("recipe", "recipe_parameters", "seed")
+    return "recipe" in data and all(trained_on.get(name) == data.get(name) for name in kind)
 
 
 def mean_output_metrics(data: Any, *, batch_size: int) -> Metrics:

@@ -1,4 +1,4 @@
-"""A data file, the same functions on a finer grid, and a run: made once, read by many tests."""
+"""A data file, other functions on a finer grid, and a run: made once, read by many tests."""
 
 from types import SimpleNamespace
 

@@ -32,6 +32,15 @@ def test_json_agrees_with_the_library(opforge, made):
     assert found["validation"]["samples"] == 3
 
 
+def test_samples_that_were_trained_on_are_named(opforge, made):
+    done = opforge("evaluate", made.run, made.data, "--json", "-")
+    assert "was trained on (same recipe and seed): not a test" in done.err
+    assert json.loads(done.out)["seen_in_training"] is True
+    done = opforge("evaluate", made.run, made.fine, "--json", "-")
+    assert done.err == ""
+    assert json.loads(done.out)["seen_in_training"] is False
+
+
 def test_json_file_is_kept_unless_forced(opforge, refused, made, tmp_path):
     assert opforge("evaluate", made.run, made.data, "--json", "m.json").status == 0
     assert "JSON file 'm.json' exists" in refused("evaluate", made.run, made.data, "--json", "m.json")

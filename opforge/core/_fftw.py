@@ -12,6 +12,7 @@ import math
 import os
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -35,39 +36,38 @@ _R2R = {
 
 
 def fftn(x: np.ndarray, axes: tuple[int, ...], norm: str, inverse: bool) -> np.ndarray:
-    direction = "FFTW_BACKWARD" if inverse else "FFTW_FORWARD"
     kind = _complex(x.dtype)
-    return _run(x, kind, x.shape, kind, axes, direction) * _scale([x.shape[a] for a in axes], norm, inverse, kind)
+    plan = _plan(x.shape, kind, x.shape, kind, axes, "FFTW_BACKWARD" if inverse else "FFTW_FORWARD")
+    return _run(plan, x, _scale([x.shape[a] for a in axes], norm, inverse))
 
 
 def rfftn(x: np.ndarray, axes: tuple[int, ...], norm: str) -> np.ndarray:
     shape = list(x.shape)
     shape[axes[-1]] = shape[axes[-1]] // 2 + 1
-    kind = _complex(x.dtype)
-    out = _run(x, _real(x.dtype), tuple(shape), kind, axes, "FFTW_FORWARD")
-    return out * _scale([x.shape[a] for a in axes], norm, False, kind)
+    plan = _plan(x.shape, _real(x.dtype), tuple(shape), _complex(x.dtype), axes, "FFTW_FORWARD")
+    return _run(plan, x, _scale([x.shape[a] for a in axes], norm, False))
 
 
 def irfftn(x: np.ndarray, sizes: tuple[int, ...], axes: tuple[int, ...], norm: str) -> np.ndarray:
     shape = list(x.shape)
     for axis, size in zip(axes, sizes, strict=True):
         shape[axis] = size
-    kind = _real(x.dtype)
-    return _run(x, _complex(x.dtype), tuple(shape), kind, axes, "FFTW_BACKWARD") * _scale(sizes, norm, True, kind)
+    plan = _plan(x.shape, _complex(x.dtype), tuple(shape), _real(x.dtype), axes, "FFTW_BACKWARD")
+    return _run(plan, x, _scale(sizes, norm, True))
 
 
 def trigonometric(kind: str, x: np.ndarray, type: int, axes: tuple[int, ...], norm: str, inverse: bool) -> np.ndarray:
-    real = _real(x.dtype)
     if inverse:
         type = INVERSE_TYPE[type]
-    sizes = [logical_size(kind, type, x.shape[a]) for a in axes]
+    real = _real(x.dtype)
+    plan = _plan(x.shape, real, x.shape, real, axes, (_R2R[kind, type],) * len(axes))
+    scale = _scale([logical_size(kind, type, x.shape[a]) for a in axes], norm, inverse)
+    if norm != "ortho":
+        return _run(plan, x, scale)
     x = np.array(x, dtype=real)
-    if norm == "ortho":
-        _scale_ends(kind, type, x, axes, before=True)
-    out = _run(x, real, x.shape, real, axes, (_R2R[kind, type],) * len(axes))
-    out *= _scale(sizes, norm, inverse, real)
-    if norm == "ortho":
-        _scale_ends(kind, type, out, axes, before=False)
+    _scale_ends(kind, type, x, axes, before=True)
+    out = _run(plan, x, scale)
+    _scale_ends(kind, type, out, axes, before=False)
     return out
 
 
@@ -85,20 +85,19 @@ def _complex(dtype: np.dtype) -> np.dtype:
     return np.dtype("c8" if _real(dtype) == np.float32 else "c16")
 
 
-def _scale(sizes: Any, norm: str, inverse: bool, dtype: np.dtype) -> Any:
+def _scale(sizes: Sequence[int], norm: str, inverse: bool) -> float:
     size = math.prod(sizes)
     if norm == "ortho":
-        value = 1 / math.sqrt(size)
-    else:
-        value = 1 / size if (norm == "backward") == inverse else 1.0
-    return dtype.type(value)
+        return 1 / math.sqrt(size)
+    return 1 / size if (norm == "backward") == inverse else 1.0
 
 
-def _run(x: np.ndarray, in_type: Any, out_shape: Any, out_type: Any, axes: tuple[int, ...], direction: Any):
-    plan = _plan(x.shape, np.dtype(in_type), out_shape, np.dtype(out_type), axes, direction)
+def _run(plan: pyfftw.FFTW, x: np.ndarray, scale: float) -> np.ndarray:
+    """The scaled transform in a new array, the only one that is made: new memory can cost more than the transform."""
     np.copyto(plan.input_array, x)
     plan.execute()
-    return plan.output_array.copy()
+    out = plan.output_array
+    return out.copy() if scale == 1.0 else np.multiply(out, out.real.dtype.type(scale))
 
 
 def _plan(*key: Any) -> pyfftw.FFTW:

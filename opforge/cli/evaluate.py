@@ -18,7 +18,11 @@ from opforge.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from opforge.core import Grid
     from opforge.training import Metrics, Operator
+
+# Samples that are generated anew to compare two resolutions: enough for two digits of the mean, made in seconds.
+MOST_AGAIN = 200
 
 COLUMNS = ("data", "resolution", "samples", "relative L2", "H1", "max error", "residual")
 
@@ -34,8 +38,9 @@ def evaluate(
 ) -> None:
     """Measure a trained operator on a data file of any resolution.
 
-    The table shows the run's own validation samples (at the training resolution), the file's samples, and the simplest
-    guess there is, the mean of the file's outputs, as a yardstick. relative L2 and H1: mean over samples of the error's
+    The table shows the run's own validation samples, the file's samples, where their resolution is not the training's
+    also the same random functions generated anew at the training's, and the simplest guess there is, the mean of the
+    file's outputs, as a yardstick. relative L2 and H1: mean over samples of the error's
     norm over the truth's. max error: largest error at any point, in the output's unit. residual: mean over samples of
     what the prediction leaves over in the discretised equation, relative to the source term.
     """
@@ -56,6 +61,10 @@ def evaluate(
     if seen:
         report.say(f"note: {data} holds functions that {run} was trained on (same recipe and seed): not a test")
     rows = [(f"{data.name}: operator", metrics), (f"{data.name}: its mean output", baseline)]
+    again = same_functions(samples, operator.grid, progress=report.progress)
+    own_grid = None if again is None else training.evaluate(operator, again, batch_size=batch_size)
+    if own_grid is not None:
+        rows.insert(0, (f"{data.name}: operator, at the training's resolution", own_grid))
     if recorded is not None:
         rows.insert(0, ("validation part: operator", recorded))
     if json != "-":
@@ -66,6 +75,7 @@ def evaluate(
             "run": str(run),
             "data": str(data),
             "metrics": metrics.to_dict(),
+            "training_resolution": None if own_grid is None else own_grid.to_dict(),
             "validation": recorded,
             "mean_output": baseline.to_dict(),
             "seen_in_training": seen,
@@ -97,6 +107,21 @@ def check_fit(operator: Operator, data: Any, run: Path, file: Path) -> None:
             f"{run} was trained in {operator.ndim}-D, {file} is {data.grid.ndim}-D; "
             "use a file of the kind that it was trained on"
         )
+
+
+def same_functions(samples: Any, grid: Grid | None, *, progress: bool) -> Any:
+    """The random functions of a generated dataset on another grid of as many axes, at most `MOST_AGAIN` of them.
+
+    Returns:
+        None where that is the dataset's own grid, or where no recipe says how to make them.
+    """
+    made = samples.provenance
+    if grid is None or grid.shape == samples.grid.shape or "recipe" not in made or made["samples"] != len(samples):
+        return None
+    count = min(len(samples), MOST_AGAIN)
+    return opforge.generate(
+        made["recipe"], count, grid.shape, made["seed"], progress=progress, **made["recipe_parameters"]
+    )
 
 
 def seen_in_training(trained_on: Mapping[str, Any], data: Mapping[str, Any]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -129,7 +130,7 @@ def _explained(error: Exception, *, verbose: bool) -> int:
     elif isinstance(error, OSError):
         _complain(_system_text(error))
         _give_up_stdout()
-        if no_room(error):
+        if no_room(error) or _forbidden(error):
             return WRONG_INPUT
     elif isinstance(error, MemoryError):
         _complain(f"out of memory; use a smaller resolution, batch size or model {error}".rstrip())
@@ -160,7 +161,13 @@ def _system_text(error: OSError) -> str:
     if error.strerror is None:
         return str(error) or type(error).__name__
     text = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
-    return f"{text}; free some space or write elsewhere" if no_room(error) else text
+    if no_room(error):
+        return f"{text}; free some space or write elsewhere"
+    return f"{text}; change its permissions or choose another place" if _forbidden(error) else text
+
+
+def _forbidden(error: OSError) -> bool:
+    return isinstance(error, PermissionError) or error.errno == errno.EROFS
 
 
 def _give_up_stdout() -> None:

@@ -12,7 +12,6 @@ import opforge
 from opforge.cli.console import Report
 from opforge.cli.files import existing, free_json
 from opforge.cli.options import BatchSize, DataFile, Device, Force, Json, Run
-from opforge.cli.train import METRICS
 from opforge.errors import InputError
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ def evaluate(
     baseline = mean_output_metrics(samples, batch_size=batch_size)
     recorded = recorded_metrics(run)
     if recorded is None:
-        report.detail(f"{run} records no validation errors: it was trained without validation data, or in Python")
+        report.say(f"note: {run} has no validation errors on record: it was trained without validation data")
     seen = seen_in_training(operator.provenance, samples.provenance)
     if seen:
         report.say(f"note: {data} holds functions that {run} was trained on (same recipe and seed): not a test")
@@ -153,11 +152,16 @@ def recorded_metrics(run: Path) -> dict[str, Any] | None:
     Raises:
         InputError: the file is damaged.
     """
+    from opforge.training.record import METRICS
+
     path = run / METRICS
     if not path.is_file():
         return None
     try:
-        return json_format.loads(path.read_text(encoding="utf-8"))["validation"]
+        validation = json_format.loads(path.read_text(encoding="utf-8"))["validation"]
+        if validation is not None:
+            table_rows([("validation", validation)])  # all numbers are there
+        return validation
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} is damaged ({error}); delete it or train again") from error
 

@@ -12,6 +12,7 @@ from opforge.cli.console import Report, text
 from opforge.cli.files import free
 from opforge.cli.options import Force, Settings
 from opforge.cli.settings import parsed
+from opforge.errors import InputError
 
 
 def generate(
@@ -21,7 +22,7 @@ def generate(
     ],
     out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="File to write (netCDF-4).")],
     samples: Annotated[int, typer.Option("-n", "--samples", help="Number of samples.")] = 1000,
-    resolution: Annotated[int, typer.Option(help="Points per axis.")] = 64,
+    resolution: Annotated[str, typer.Option(metavar="N|NxM", help="Points per axis, such as 64 or 48x40.")] = "64",
     seed: Annotated[int, typer.Option(help="Sample i depends on the recipe and on (seed, i) alone.")] = 0,
     settings: Settings = None,
     workers: Annotated[int | None, typer.Option(help="Processes.", show_default="all cores; 1 for little work")] = None,
@@ -33,13 +34,16 @@ def generate(
     The inputs are random, the outputs solve the equation to a stated tolerance. --set gives a parameter of the
     recipe, such as --set coefficient=lognormal or --set ndim=3.
     """
+    from opforge.datasets.recipe import make_recipe
+
     report: Report = context.obj
     free(out, force=force)
     parameters = parsed(settings or [])
+    make_recipe(recipe, parameters)  # refuses names that are generate's own, such as samples
     data = opforge.generate(
         recipe,
         samples,
-        resolution,
+        _shape(resolution),
         seed=seed,
         out=out,
         workers=workers,
@@ -50,6 +54,23 @@ def generate(
     )
     report.say(f"wrote {out}: {len(data)} samples on {text(data.grid.shape)} points")
     report.detail("\n".join(f"  {name}: {value}" for name, value in data.provenance.items()))
+
+
+def _shape(words: str) -> int | tuple[int, ...]:
+    """Points per axis as they are written on the command line.
+
+    Raises:
+        InputError: anything but whole numbers.
+
+    Example:
+        >>> _shape("64"), _shape("48x40")
+        (64, (48, 40))
+    """
+    try:
+        sizes = tuple(int(word) for word in words.lower().split("x"))
+    except ValueError as error:
+        raise InputError(f"--resolution expects a whole number or one per axis such as 48x40, got {words!r}") from error
+    return sizes[0] if len(sizes) == 1 else sizes
 
 
 COMMANDS = (("generate", generate, "opforge generate darcy -n 1000 --resolution 64 --seed 0 -o darcy.nc"),)

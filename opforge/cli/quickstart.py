@@ -19,7 +19,8 @@ from opforge.cli.console import Report
 from opforge.cli.evaluate import COLUMNS, mean_output_metrics, table_rows
 from opforge.cli.files import free_folder
 from opforge.cli.options import Device, Force, refuse_missing
-from opforge.cli.train import build, count, keep_metrics, make_loss, make_optimiser
+from opforge.cli.train import build, count, make_loss, make_optimiser
+from opforge.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -125,9 +126,16 @@ def quickstart(
     """
     report: Report = context.obj
     free_folder(out, force=force)
+    if not 0 <= seed < 2**62:
+        raise InputError(f"--seed must lie between 0 and 2**62 - 1, got {seed}")
     refuse_missing(device)
     out.mkdir(parents=True, exist_ok=True)
-    run_plan(Plan(FAST if fast else FULL, out, seed, device), report)
+    try:
+        run_plan(Plan(FAST if fast else FULL, out, seed, device), report)
+    except BaseException:
+        if not any(out.iterdir()):
+            out.rmdir()
+        raise
 
 
 def run_plan(plan: Plan, report: Report) -> dict[str, Any]:
@@ -180,10 +188,10 @@ def _generate(plan: Plan, name: str, report: Report) -> Any:
 
 
 def _train(plan: Plan, data: dict[str, Any], report: Report) -> Any:
-    settings, started = plan.settings, time.perf_counter()
+    settings = plan.settings
     train, validation = data["train.nc"], data["validation.nc"]
     model = build("fno", train, plan.model, seed=plan.seed)
-    run = opforge.fit(
+    return opforge.fit(
         model,
         train,
         settings.epochs,
@@ -197,8 +205,6 @@ def _train(plan: Plan, data: dict[str, Any], report: Report) -> Any:
         device=plan.device,
         progress=report.progress,
     )
-    keep_metrics(run, validation, seconds=time.perf_counter() - started)
-    return run
 
 
 def _draw(plan: Plan, data: dict[str, Any]) -> list[Path]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -14,11 +14,6 @@ from opforge.cli.files import existing, free_folder, free_json
 from opforge.cli.options import DataFile, Device, Force, Json, Settings, refuse_missing
 from opforge.cli.settings import checked, literal, parsed
 from opforge.errors import InputError, UnknownNameError
-
-if TYPE_CHECKING:
-    from opforge.training import Run
-
-METRICS = "metrics.json"
 
 
 def train(
@@ -62,8 +57,6 @@ def train(
     parts = split(opforge.open_dataset(data), validation)
     built = build(model, parts[0], options, seed=seed)
     report.detail(f"{model} with {count(built):,} parameters: {built.config}")
-    if force:  # errors of another run must not stay beside this one's checkpoint
-        (out / METRICS).unlink(missing_ok=True)
     started = time.perf_counter()
     try:
         run = opforge.fit(
@@ -85,7 +78,14 @@ def train(
     except KeyboardInterrupt:
         report.say(f"stopped; the same command with --resume goes on after the last finished epoch in {out}")
         raise
-    result = keep_metrics(run, parts[1], seconds=time.perf_counter() - started)
+    last = run.history[-1]
+    result = {
+        "run": str(out),
+        "epochs": last["epoch"],
+        "train_loss": last["train_loss"],
+        "validation": None if run.validation is None else run.validation.to_dict(),
+        "seconds": round(time.perf_counter() - started, 2),
+    }
     report.say(f"wrote {out}: {model} with {count(built):,} parameters, trained in {result['seconds']:.0f} s")
     if json != "-":
         errors = result["validation"] or {}
@@ -132,13 +132,15 @@ def build(name: str, data: Any, settings: dict[str, Any], *, seed: int) -> Any:
     if name not in models:
         raise UnknownNameError("model", name, models)
     kind = models[name]
-    given = ("dataset", "in_channels", "out_channels")  # the data say these
+    given = ("dataset", "in_channels", "out_channels", "points")  # the data say these
     checked(settings, kind.for_data, kind, kind=f"setting of {name}", taken=given)
     torch.manual_seed(seed)
     try:
         return kind.for_data(data, **settings)
     except TypeError as error:
         raise InputError(f"the settings {settings} do not fit model {name!r}: {error}") from error
+    except (MemoryError, RuntimeError) as error:  # torch has no error of its own for memory that a CPU lacks
+        raise InputError(f"model {name!r} with the settings {settings} does not fit into memory; lower them") from error
 
 
 def make_loss(name: str) -> Any:
@@ -164,21 +166,6 @@ def make_optimiser(learning_rate: float, schedule: str) -> Any:
 def count(model: Any) -> int:
     """Number of trainable parameters."""
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
-
-
-def keep_metrics(run: Run, validation: Any, *, seconds: float) -> dict[str, Any]:
-    """Measure a run on its validation data and keep that in the run folder, where `opforge evaluate` finds it."""
-    last = run.history[-1]
-    result = {
-        "run": str(run.folder),
-        "epochs": last["epoch"],
-        "train_loss": last["train_loss"],
-        "validation": None if validation is None else run.evaluate(validation).to_dict(),
-        "seconds": round(seconds, 2),
-    }
-    if run.folder is not None:
-        Report(quiet=True).json(str(run.folder / METRICS), result)
-    return result
 
 
 COMMANDS = (

@@ -64,16 +64,25 @@ class SpectralConv(nn.Module):
         self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
 
     def forward(self, x: torch.Tensor, out_shape: Sequence[int] | None = None) -> torch.Tensor:
-        """Map (batch, in_channels, *space) to (batch, out_channels, *(out_shape or space))."""
-        return spectral_conv(
-            x,
-            self.weight,
-            self.modes,
-            out_shape=out_shape,
-            bias=self.bias,
-            points=self.points,
-            backend=self.backend,
-        )
+        """Map (batch, in_channels, *space) to (batch, out_channels, *(out_shape or space)).
+
+        Under autocast and for half-precision input it computes in its weight's precision: sums over a whole field lose
+        too much in bfloat16.
+        """
+        kind = x.dtype
+        if kind in (torch.bfloat16, torch.float16):
+            x = x.to(self.weight.dtype)
+        with torch.autocast(x.device.type, enabled=False):
+            y = spectral_conv(
+                x,
+                self.weight,
+                self.modes,
+                out_shape,
+                bias=self.bias,
+                points=self.points,
+                backend=self.backend,
+            )
+        return y.to(kind)
 
     def extra_repr(self) -> str:
         return f"{self.in_channels}, {self.out_channels}, modes={self.modes}"

@@ -49,13 +49,15 @@ class FNO(nn.Module):
         in_channels: int,
         out_channels: int,
         modes: Sequence[int],
-        *,
         width: int = 32,
         depth: int = 4,
+        *,
         padding: float = 0.0,
         points: str = "cells",
     ):
         super().__init__()
+        if isinstance(modes, int):
+            raise InputError(f"modes must hold one number per axis of space, such as ({modes}, {modes}), got {modes}")
         modes = tuple(int(k) for k in modes)
         for name, value in (("width", width), ("depth", depth), ("out_channels", out_channels)):
             if value < 1:

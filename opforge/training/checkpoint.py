@@ -26,6 +26,8 @@ CHECKPOINT = "checkpoint"
 DESCRIPTION = "checkpoint.json"
 WEIGHTS = "weights.safetensors"
 
+_KINDS = {"inputs": list, "outputs": list, "provenance": dict, "training": dict}
+
 
 def has_checkpoint(folder: Path) -> bool:
     return (folder / CHECKPOINT / DESCRIPTION).is_file()
@@ -122,6 +124,8 @@ def load(folder: str | Path, *, device: str | torch.device = "cpu", model: nn.Mo
         grid = Grid.from_dict(description["grid"]) if description["grid"] else None
         normaliser = Normaliser.from_dict(description["normaliser"])
         known = {key: description[key] for key in ("inputs", "outputs", "provenance", "training")}
+        if not all(isinstance(known[key], kind) for key, kind in _KINDS.items()):
+            raise TypeError("inputs and outputs must be lists, provenance and training objects")
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{place / DESCRIPTION} is damaged ({type(error).__name__}: {error}); copy it again or train again"

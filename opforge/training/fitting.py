@@ -10,9 +10,10 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from opforge.errors import InputError
+from opforge.errors import InputError, WorkError
 from opforge.training.checkpoint import pick_device
 from opforge.training.loop import Trainer, seed_of
+from opforge.training.metrics import evaluate
 from opforge.training.normalisation import Normaliser
 from opforge.training.norms import Loss, RelativeLp
 from opforge.training.operator import Operator
@@ -68,7 +69,8 @@ def fit(
         validation: dataset to measure the loss on after each epoch, or a fraction in (0, 1) of ``data`` to hold out.
         symmetries: maps that take solutions to solutions; each is applied with probability ½ per batch to inputs and
             outputs together. "auto": those of ``data.equation`` that apply to ``data.grid``. None: none.
-        out: run folder for the checkpoint, the log ``history.jsonl`` and the state to resume from; None writes nothing.
+        out: run folder for the checkpoint, the log ``history.jsonl``, the validation errors ``metrics.json`` and the
+            state to resume from; None writes nothing.
         resume: go on after the last finished epoch in ``out``; on a CPU the result is bit-identical to a run that was
             never stopped.
         overwrite: replace a run that is in ``out``.
@@ -92,6 +94,10 @@ def fit(
         True
     """
     loss, optimiser = loss or RelativeLp(2), optimiser or Optimiser()
+    if not callable(loss):
+        raise InputError(f"loss: expected a function of (prediction, truth) such as RelativeLp(2), got {loss!r}")
+    if not isinstance(optimiser, Optimiser):
+        raise InputError(f"optimiser: expected opforge.training.Optimiser(...), got {optimiser!r}")
     folder = claim(out, resume=resume, overwrite=overwrite)
     place = pick_device(device)
     _check_counts(epochs=epochs, batch_size=batch_size, seed=seed)
@@ -133,7 +139,12 @@ def _run(trainer: Trainer, folder: Path | None, *, resume: bool, progress: bool)
     with Bar(epochs=trainer.epochs, steps=trainer.steps, done=len(history), show=progress) as bar:
         for epoch in range(len(history) + 1, trainer.epochs + 1):
             started = time.perf_counter()
-            train_loss, validation_loss = trainer.train_epoch(epoch, bar), trainer.validate()
+            try:
+                train_loss, validation_loss = trainer.train_epoch(epoch, bar), trainer.validate()
+            except WorkError:
+                if epoch == 1:
+                    record.withdraw()
+                raise
             bar.validated(validation_loss)
             history.append(
                 {
@@ -146,7 +157,9 @@ def _run(trainer: Trainer, folder: Path | None, *, resume: bool, progress: bool)
             )
             record.write(history)
     trainer.weights.model.eval()
-    return Run(operator, history, folder)
+    validation = None if trainer.held_out is None else evaluate(operator, trainer.held_out)
+    record.finish(history, validation)
+    return Run(operator, history, folder, validation)
 
 
 def _check_counts(**counts: Any) -> None:

@@ -108,6 +108,8 @@ class Operator:
         xarray = sys.modules.get("xarray")  # an xarray object cannot come where xarray was never imported
         if xarray is not None and isinstance(x, (xarray.Dataset, xarray.DataArray)):
             return self._on_xarray(x, batch_size)
+        if np.iscomplexobj(x) if isinstance(x, np.ndarray) else isinstance(x, Tensor) and x.is_complex():
+            raise InputError(f"x: expected real values, got {x.dtype}; pass real and imaginary parts one by one")
         if isinstance(x, np.ndarray):
             kind = x.dtype if np.issubdtype(x.dtype, np.floating) else np.dtype(np.float32)
             values = torch.from_numpy(np.array(x, dtype=kind.newbyteorder("="), order="C"))

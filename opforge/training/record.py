@@ -10,12 +10,14 @@ from typing import Any
 
 from opforge.errors import InputError
 from opforge.training.checkpoint import CHECKPOINT, DESCRIPTION, WEIGHTS, describe_model, has_checkpoint, save
-from opforge.training.files import append_line, write_bytes
+from opforge.training.files import append_line, json_bytes, write_bytes
 from opforge.training.loop import Trainer
+from opforge.training.metrics import Metrics
 from opforge.training.operator import Operator
 from opforge.training.state import STATE, load_state, save_state
 
 HISTORY = "history.jsonl"
+METRICS = "metrics.json"
 
 
 def claim(out: str | Path | None, *, resume: bool, overwrite: bool) -> Path | None:
@@ -59,7 +61,7 @@ class Record:
                 write_bytes(self.folder / HISTORY, "".join(json.dumps(line) + "\n" for line in history).encode())
             return history
         self._make_room(self.folder)
-        for old in (CHECKPOINT + "/" + DESCRIPTION, CHECKPOINT + "/" + WEIGHTS, HISTORY):
+        for old in (CHECKPOINT + "/" + DESCRIPTION, CHECKPOINT + "/" + WEIGHTS, HISTORY, METRICS):
             (self.folder / old).unlink(missing_ok=True)
         save_state(self.folder, self.trainer.weights, history=[], setup=self._setup())
         return []
@@ -71,6 +73,24 @@ class Record:
         save_state(self.folder, self.trainer.weights, history=history, setup=self._setup())
         save(self.operator, self.folder, overwrite=True)
         append_line(self.folder / HISTORY, json.dumps(history[-1]))
+
+    def finish(self, history: list[dict[str, Any]], validation: Metrics | None) -> None:
+        """Keep what the finished run reached on its held-out samples; times are in the log."""
+        if self.folder is None:
+            return
+        errors = None if validation is None else {k: v for k, v in validation.to_dict().items() if k != "seconds"}
+        result = {
+            "epochs": history[-1]["epoch"],
+            "train_loss": history[-1]["train_loss"],
+            "validation": errors,
+        }
+        write_bytes(self.folder / METRICS, json_bytes(result, what=METRICS))
+
+    def withdraw(self) -> None:
+        """Remove what `begin` wrote for a run that failed in its first epoch: there is nothing to go on with."""
+        if self.folder is not None:
+            (self.folder / STATE).unlink(missing_ok=True)
+            _remove_empty(self.folder)
 
     def _setup(self) -> dict[str, Any]:
         """Options, model and data: a resumed run must have the same ones."""
@@ -93,7 +113,13 @@ class Record:
         # The weights, AdamW's two moments, the checkpoint; and the new version of a file beside the old one.
         needed, free = 8 * weights, shutil.disk_usage(folder).free
         if needed > free:
+            _remove_empty(folder)
             raise InputError(
                 f"out: expected {needed / 2**20:.0f} MiB of free space for {folder}, got {free / 2**20:.0f} MiB; "
                 "make room or give a folder on another disk"
             )
+
+
+def _remove_empty(folder: Path) -> None:
+    if not any(folder.iterdir()):
+        folder.rmdir()

@@ -19,6 +19,7 @@ class Run:
         history: one dict per epoch: ``epoch`` (from 1), ``train_loss`` (mean over its steps), ``validation_loss``
             (after it; None without validation data), ``learning_rate`` (at its last step), ``seconds``.
         folder: the run folder, None if nothing was written.
+        validation: errors of the finished operator on the held-out samples, None without any.
 
     Example:
         >>> import torch
@@ -33,6 +34,7 @@ class Run:
     operator: Operator
     history: list[dict[str, Any]] = field(repr=False)
     folder: Path | None = None
+    validation: Metrics | None = None
 
     def evaluate(self, data: Any, *, batch_size: int = 32) -> Metrics:
         """Measure the operator on a dataset, see `evaluate`."""

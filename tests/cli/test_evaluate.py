@@ -76,9 +76,10 @@ def test_nothing_is_generated_anew_where_it_would_not_be_the_same():
 
 def test_run_without_recorded_errors(tmp_path):
     assert recorded_metrics(tmp_path) is None
-    (tmp_path / "metrics.json").write_text("{")
-    with pytest.raises(InputError, match=r"metrics.json is damaged"):
-        recorded_metrics(tmp_path)
+    for damaged in ("{", '{"validation": {}}', "[]"):
+        (tmp_path / "metrics.json").write_text(damaged)
+        with pytest.raises(InputError, match=r"metrics.json is damaged"):
+            recorded_metrics(tmp_path)
 
 
 def altered(made, path, change):

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import xarray
 
+import opforge as package
+
 BASE = ("generate", "darcy", "-n", "3", "--resolution", "16")
 
 
@@ -80,3 +82,22 @@ def test_too_small_a_disk_is_foreseen(refused, monkeypatch):
     usage = namedtuple("usage", "total used free")(10, 10, 0)
     monkeypatch.setattr("shutil.disk_usage", lambda path: usage)
     assert "free some space" in refused(*BASE, "-o", "d.nc")
+
+
+@pytest.mark.parametrize("name", ["samples=3", "out=x.nc", "executor=1"])
+def test_settings_are_the_recipes_own(refused, name):
+    assert "parameter of the recipe 'darcy'" in refused(*BASE, "-o", "d.nc", "--set", name)
+
+
+def test_unequal_axes(opforge, refused):
+    assert opforge("--quiet", "generate", "darcy", "-n", 2, "--resolution", "12x10", "-o", "d.nc").status == 0
+    assert package.open_dataset("d.nc").grid.shape == (12, 10)
+    assert "--resolution expects" in refused("generate", "darcy", "-n", 2, "--resolution", "12by10", "-o", "e.nc")
+
+
+def test_a_folder_that_may_not_be_written_to(refused, monkeypatch):
+    def forbidden(*arguments, **options):
+        raise PermissionError(13, "Permission denied", "d.nc")
+
+    monkeypatch.setattr("opforge.generate", forbidden, raising=False)
+    assert "Permission denied: d.nc; change its permissions or choose" in refused(*BASE, "-o", "d.nc")

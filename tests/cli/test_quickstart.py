@@ -7,6 +7,7 @@ import xarray
 
 from opforge.cli import quickstart as module
 from opforge.cli.quickstart import FAST, FULL, Plan
+from opforge.errors import InputError
 
 TINY = replace(
     FAST,
@@ -93,3 +94,17 @@ def test_quiet_prints_the_table_alone(opforge, tiny):
 
 def test_unknown_device_is_refused_before_anything_is_written(refused):
     assert "device" in refused("quickstart", "--device", "gpu")
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63 - 1])
+def test_a_seed_out_of_range_is_refused_before_anything_is_written(refused, seed):
+    assert "--seed must lie between" in refused("quickstart", "--fast", "--out", "q", "--seed", seed)
+
+
+def test_nothing_is_left_where_nothing_was_made(opforge, tmp_path, monkeypatch):
+    def full(*arguments, **options):
+        raise InputError("the disk is full")
+
+    monkeypatch.setattr("opforge.generate", full, raising=False)
+    assert opforge("--quiet", "quickstart", "--fast", "--out", "q").status == 2
+    assert list(tmp_path.iterdir()) == []

@@ -43,6 +43,17 @@ def test_parameters_are_real():
     assert SpectralConv(2, 3, (2, 2), bias=False).bias is None
 
 
+def test_autocast_leaves_it_in_single_precision():
+    torch.manual_seed(0)
+    layer, x = SpectralConv(2, 3, (2, 2)), torch.randn(1, 2, 8, 8)
+    expected = layer(x)
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(layer(x), expected, rtol=0, atol=0)
+        half = layer(x.bfloat16())
+    assert half.dtype == torch.bfloat16
+    torch.testing.assert_close(half, layer(x.bfloat16().float()).bfloat16(), rtol=0, atol=0)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

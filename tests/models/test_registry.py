@@ -70,6 +70,16 @@ def test_every_parameter_is_real_and_learns(case):
         assert parameter.grad is not None and parameter.grad.isfinite().all() and parameter.grad.any(), name
 
 
+def test_trains_under_autocast(case):
+    model = build(*case)
+    x = torch.randn(2, 2, *GRIDS[case[1]][0])
+    with torch.autocast("cpu", torch.bfloat16):
+        y = model(x)
+    torch.testing.assert_close(y.float(), model(x), rtol=0.1, atol=0.1)
+    y.float().square().mean().backward()
+    assert all(p.grad is not None and p.grad.dtype == torch.float32 for p in model.parameters())
+
+
 def test_the_same_function_on_a_finer_grid(case):
     """A smooth input gives the same output at common points, up to the aliasing of the nonlinearity."""
     name, ndim = case

@@ -5,7 +5,8 @@ import torch
 from opforge.core import Grid
 from opforge.pdes import Reflection, Transposition
 
-CASES = [(Reflection(0), 1), (Reflection(1), 2), (Reflection(2), 3), (Transposition(0, 1), 2), (Transposition(0, 2), 3)]
+CASES = [(Reflection(axis), ndim) for ndim in (1, 2, 3) for axis in range(ndim)]
+CASES += [(Transposition(0, 1), 2), (Transposition(0, 1), 3), (Transposition(0, 2), 3), (Transposition(1, 2), 3)]
 
 
 @pytest.mark.parametrize(("symmetry", "ndim"), CASES, ids=lambda v: getattr(v, "name", v))

@@ -157,6 +157,8 @@ def edit(saved, change):
         (lambda d: d["normaliser"].update(input_std=[0.0]), InputError, "is damaged .*input_std"),
         (lambda d: d["normaliser"].update(input_std="x"), InputError, "is damaged"),
         (lambda d: d.update(model=3), InputError, "is damaged"),
+        (lambda d: d.update(inputs=5), InputError, "is damaged"),
+        (lambda d: d.update(provenance=[1, 2]), InputError, "is damaged"),
         (lambda d: d["grid"].pop("shape"), InputError, "is damaged"),
         (lambda d: d.update(inputs=["a", "b"]), InputError, "inputs: expected one name"),
         (lambda d: d["model"].update(name="tinny"), UnknownNameError, "unknown model 'tinny'; did you mean 'tiny'"),

@@ -6,7 +6,7 @@ from torch import nn
 
 from opforge.core import Grid
 from opforge.errors import InputError
-from opforge.training import Normaliser, Operator
+from opforge.training import Normaliser, Operator, fit
 
 
 class Sums(nn.Module):
@@ -157,3 +157,10 @@ def test_wrong_batch_size_and_names():
         operator()(np.ones((4, 4)), batch_size=0)
     with pytest.raises(InputError, match="outputs: expected one name per channel"):
         Operator(nn.Identity(), Normaliser([0.0], [1.0], [0.0], [1.0]), inputs=["a"], outputs=["u", "v"])
+
+
+@pytest.mark.parametrize("kind", [np.asarray, torch.from_numpy])
+def test_complex_values_are_refused(fakes, kind):
+    operator = fit(fakes.tiny(), fakes.Doubled(4), 1, progress=False).operator
+    with pytest.raises(InputError, match=r"x: expected real values, got .*complex64"):
+        operator(kind(np.ones((1, 1, 6, 6), np.complex64)))

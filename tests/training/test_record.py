@@ -1,10 +1,11 @@
 import json
+import math
 import shutil
 from types import SimpleNamespace
 
 import pytest
 
-from opforge.errors import InputError
+from opforge.errors import InputError, WorkError
 from opforge.training import RelativeLp, fit, load
 
 
@@ -23,8 +24,11 @@ def test_what_a_run_leaves(fakes, tmp_path):
         "checkpoint/checkpoint.json",
         "checkpoint/weights.safetensors",
         "history.jsonl",
+        "metrics.json",
         "state.safetensors",
     }
+    kept = json.loads((run.folder / "metrics.json").read_text())["validation"]
+    assert kept["relative_l2"] == run.validation["relative_l2"] > 0
     lines = [json.loads(line) for line in (run.folder / "history.jsonl").read_text().splitlines()]
     assert lines == run.history
     assert set(lines[0]) == {"epoch", "train_loss", "validation_loss", "learning_rate", "seconds"}
@@ -85,3 +89,33 @@ def test_a_full_disk_is_found_before_training(fakes, tmp_path, monkeypatch):
     with pytest.raises(InputError, match=r"out: expected .* MiB of free space"):
         train(fakes, tmp_path / "run")
     assert files(tmp_path / "run") == {}
+
+
+def test_a_run_that_fails_in_its_first_epoch_leaves_nothing(fakes, tmp_path):
+    with pytest.raises(WorkError, match="the loss of epoch 1"):
+        fit(
+            fakes.tiny(),
+            fakes.Doubled(4),
+            2,
+            loss=lambda p, t: p.sum() * math.nan,
+            out=tmp_path / "run",
+            progress=False,
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_is_too_small_leaves_no_folder(fakes, tmp_path, monkeypatch):
+    monkeypatch.setattr("opforge.training.record.shutil.disk_usage", lambda folder: SimpleNamespace(free=0))
+    with pytest.raises(InputError, match="free space"):
+        train(fakes, tmp_path / "run")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("wrong", [{"loss": "l2"}, {"optimiser": "adam"}, {"epochs": 0}, {"batch_size": 0}])
+def test_a_refused_replacement_leaves_the_run_as_it_was(fakes, tmp_path, wrong):
+    train(fakes, tmp_path / "run", validation=0.3)
+    before = files(tmp_path / "run")
+    arguments = {"epochs": 1, "out": tmp_path / "run", "overwrite": True, "progress": False} | wrong
+    with pytest.raises(InputError, match=next(iter(wrong))):
+        fit(fakes.tiny(), fakes.Doubled(4), **arguments)
+    assert files(tmp_path / "run") == before

@@ -12,12 +12,18 @@ import numpy as np
 from opforge.core import Grid
 from opforge.datasets.random_fields import GaussianField, threshold
 from opforge.datasets.recipe import Recipe, Sample
-from opforge.errors import InputError
+from opforge.errors import InputError, WorkError
 from opforge.pdes import Darcy
-from opforge.solvers.elliptic import METHOD, solve_elliptic
+from opforge.solvers.elliptic import METHOD, check_tolerance, solve_elliptic
 
 # Defaults of the parameters that belong to one kind of coefficient.
 _KINDS = {"threshold": {"high": 12.0, "low": 3.0}, "lognormal": {"sigma": 5.0}}
+
+# Least and greatest magnitude: permeability, forcing and the pressure that they make stay in the range of float32.
+_LEAST, _GREATEST = 1e-18, 1e18
+
+# Beyond, the field is 0 or its exponential overflows anyway.
+_GREATEST_LAW = 1e6
 
 
 @dataclass(frozen=True)
@@ -30,13 +36,13 @@ class DarcyRecipe(Recipe):
     Args:
         ndim: axes of space: 1, 2 or 3.
         coefficient: ``"threshold"`` for two values, ``"lognormal"`` for exp(v).
-        high: the value where v >= 0, positive; 12 unless given; threshold only.
-        low: the value elsewhere, positive; 3 unless given; threshold only.
-        tau: inverse correlation length τ of v.
-        alpha: smoothness α of v, greater than ndim/2.
+        high: the value where v >= 0, from 1e-18 to 1e18; 12 unless given; threshold only.
+        low: the value elsewhere, from 1e-18 to 1e18; 3 unless given; threshold only.
+        tau: inverse correlation length τ of v, from 0 to 1e6.
+        alpha: smoothness α of v, greater than ndim/2, at most 1e6.
         sigma: amplitude σ of v; 5 unless given, which makes the standard deviation of log a about 0.3, 0.5, 0.7 in
             one, two, three dimensions; lognormal only, since σ does not change the sign of v.
-        forcing: the constant f.
+        forcing: the constant f, of magnitude 1e-18 to 1e18.
         tolerance: relative residual to which the discrete equation is solved.
 
     Raises:
@@ -72,7 +78,7 @@ class DarcyRecipe(Recipe):
     bytes_per_point: ClassVar[int] = 1000
 
     def __post_init__(self) -> None:
-        if self.coefficient not in _KINDS:
+        if not isinstance(self.coefficient, str) or self.coefficient not in _KINDS:
             raise InputError(f"coefficient must be one of {', '.join(_KINDS)}, got {self.coefficient!r}")
         for kind, defaults in _KINDS.items():
             for name, default in defaults.items():
@@ -87,11 +93,17 @@ class DarcyRecipe(Recipe):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, Real | None):
                 raise InputError(f"{name} must be a number, got {value!r}")
-            object.__setattr__(self, name, None if value is None else float(value))
+            object.__setattr__(self, name, None if value is None else _float(name, value))
         for name in ("high", "low"):
             value = getattr(self, name)
-            if value is not None and not 0 < value < math.inf:
-                raise InputError(f"{name} must be positive and finite, got {value!r}")
+            if value is not None and not _LEAST <= value <= _GREATEST:
+                raise InputError(f"{name} must be positive, from {_LEAST:g} to {_GREATEST:g}, got {value!r}")
+        if not _LEAST <= abs(self.forcing) <= _GREATEST:
+            raise InputError(f"forcing must be of magnitude {_LEAST:g} to {_GREATEST:g}, got {self.forcing!r}")
+        for name in ("tau", "alpha", "sigma"):
+            value = getattr(self, name)
+            if value is not None and value > _GREATEST_LAW:
+                raise InputError(f"{name} must be at most {_GREATEST_LAW:g}, got {value!r}")
         if not 0 < self.tolerance < 1:
             raise InputError(f"tolerance must lie between 0 and 1, got {self.tolerance!r}")
         if self.alpha <= self.equation.ndim / 2:
@@ -108,13 +120,32 @@ class DarcyRecipe(Recipe):
         sigma = 1.0 if self.sigma is None else self.sigma
         return GaussianField(self.alpha, self.tau, sigma, boundary="neumann", constant_mode=False)
 
+    def check(self, grid: Grid) -> None:
+        check_tolerance(grid, self.tolerance)
+
     def coefficients(self, v: np.ndarray) -> np.ndarray:
-        """The permeability a that belongs to a sample v of `law`."""
+        """The permeability a that belongs to a sample v of `law`.
+
+        Raises:
+            WorkError: a log-normal one beyond 1e-18 to 1e18.
+        """
         if self.high is not None and self.low is not None:
             return threshold(v, self.high, self.low)
+        if np.abs(v).max() > math.log(_GREATEST):
+            raise WorkError(
+                f"the permeability exp(v) leaves {_LEAST:g} to {_GREATEST:g}, v runs from {v.min():.3g} to "
+                f"{v.max():.3g}; lower sigma"
+            )
         return np.exp(v)
 
     def sample(self, rng: np.random.Generator, grid: Grid) -> Sample:
         a = self.coefficients(self.law.sample(rng, grid))
         solution = solve_elliptic(self.equation, {"a": a}, grid, rtol=self.tolerance)
         return Sample({"a": a, "u": solution.x}, solution.residual)
+
+
+def _float(name: str, value: Real) -> float:
+    try:
+        return float(value)
+    except OverflowError as error:  # an integer of hundreds of digits
+        raise InputError(f"{name} must be a number in the range of float64, got one that is greater") from error

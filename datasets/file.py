@@ -192,10 +192,13 @@ def check_output(path: Path, *, overwrite: bool) -> None:
     """Refuse an output that cannot be written before any work is done.
 
     Raises:
-        InputError: a file that exists and shall not be overwritten, a folder in its place, a folder that is missing.
+        InputError: a file that exists and shall not be overwritten, a folder, a device or a pipe in its place, a
+            folder that is missing.
     """
     if path.is_dir():
         raise InputError(f"out must be a file, {path} is a folder; name a file in it, such as {path / 'darcy.nc'}")
+    if path.exists() and not path.is_file():  # renaming the partial file to it would remove it from the system
+        raise InputError(f"out must be a file, {path} is a device, a pipe or a socket; choose another name")
     if path.exists() and not overwrite:
         raise InputError(f"out names {path}, which exists; choose another name or set overwrite=True (--force)")
     if not path.parent.is_dir():

@@ -36,10 +36,10 @@ def generate(
     samples: int,
     resolution: int | tuple[int, ...],
     seed: int = 0,
-    *,
     out: str | os.PathLike | None = None,
     workers: int | None = None,
     executor: Executor | None = None,
+    *,
     overwrite: bool = False,
     progress: bool = False,
     dtype: str = "float32",
@@ -82,6 +82,7 @@ def generate(
     samples, seed = _integer("samples", samples, 1), _integer("seed", seed, 0)
     kind = _dtype(dtype)
     workers = _workers(recipe, grid, samples, workers, executor)
+    recipe.check(grid)
     header = _header(recipe, grid, samples, seed)
     results = run(jobs(recipe, grid, seed, samples, kind, chunk_size(grid, samples, workers)), workers, executor)
     title = f"{name} {'x'.join(map(str, grid.shape))}" if progress else None

@@ -3,19 +3,41 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5netcdf
 import h5py
+import numpy as np
 
 from opforge.core import Grid
 from opforge.core.grid import AXIS_NAMES, Points
 from opforge.datasets.header import Header, missing_attribute
+from opforge.datasets.packing import packing, unpack
 from opforge.errors import InputError
+
+if TYPE_CHECKING:
+    import xarray
+
+# What h5py, h5netcdf and xarray raise where the structures of a file are damaged. They follow what they read without
+# checking it, so that overwritten bytes surface as almost anything: a name that is None (AttributeError), a size or a
+# text that makes no sense (ValueError, TypeError, MemoryError, OverflowError), a link that leads nowhere (KeyError,
+# IndexError), or an error of HDF5 itself (OSError, RuntimeError).
+DAMAGE = (
+    AttributeError,
+    IndexError,
+    KeyError,
+    MemoryError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 
 
 def open_hdf5(path: Path) -> h5py.File:
@@ -49,17 +71,76 @@ def read_header(
     Raises:
         InputError: see `opforge.open_dataset`.
     """
+    with open_netcdf(path) as file:
+        header = _header(file, inputs, outputs, points)
+        for name in header.names:
+            _check_variable(file, name, header)
+        return header
+
+
+def load_variables(path: Path, names: Sequence[str]) -> xarray.Dataset:
+    """Variables of a netCDF-4 file with their coordinates and the file's attributes, in memory.
+
+    Args:
+        path: the file; that it holds samples is not asked for.
+        names: of the variables.
+
+    Raises:
+        InputError: what `open_hdf5` refuses, a variable that is missing, a damaged file.
+    """
+    import xarray
+    from xarray.backends import H5NetCDFStore
+
+    with open_netcdf(path) as file:
+        axes = {axis for name in names for axis in _variable(file, name).dimensions}
+        others = [name for name in file.variables if name not in axes and name not in names]
+        with xarray.open_dataset(H5NetCDFStore(file), drop_variables=others) as data:
+            return data[list(names)].load()
+
+
+@contextmanager
+def open_netcdf(path: Path) -> Iterator[h5netcdf.File]:
+    """A netCDF-4 file for reading; whatever goes wrong in the block is one line about the file.
+
+    Raises:
+        InputError: what `open_hdf5` refuses, a damaged file; an `InputError` of the block, with the path before it.
+    """
     with open_hdf5(path) as hdf5:
         try:
-            with h5netcdf.File(hdf5, "r", phony_dims="sort") as file:
-                header = _header(file, inputs, outputs, points)
-                for name in header.names:
-                    _check_variable(file, name, header)
-                return header
+            _check_coordinates(hdf5)
+            with _File(hdf5, "r", phony_dims="sort") as file:
+                yield file
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
-        except (OSError, KeyError, RuntimeError) as error:
+        except DAMAGE as error:
             raise InputError(f"{path} is damaged: its structure cannot be read; copy or generate it again") from error
+
+
+class _File(h5netcdf.File):
+    """h5netcdf's file, given an open HDF5 file, that goes quietly where a damaged file let it become half an object."""
+
+    def close(self) -> None:
+        with suppress(AttributeError):  # of members that were not yet there; the HDF5 file is closed by its owner
+            super().close()
+
+    __del__ = close
+
+
+def _check_coordinates(hdf5: h5py.File) -> None:
+    """Refuse variables whose dimensions refer to a coordinate that was deleted; h5netcdf stumbles over its name."""
+    for name, variable in hdf5.items():
+        if not isinstance(variable, h5py.Dataset) or "DIMENSION_LIST" not in variable.attrs:
+            continue
+        dimensions: Any = variable.attrs["DIMENSION_LIST"]
+        for references in dimensions:
+            for scale in (hdf5[reference] for reference in references):
+                if scale.name is None:
+                    label = scale.attrs.get("NAME", b"")
+                    label = label.decode(errors="replace") if isinstance(label, bytes) else str(label)
+                    raise InputError(
+                        f"the coordinate {label!r} of variable {name!r} is missing: it was deleted or the file is "
+                        "damaged; copy or generate the file again"
+                    )
 
 
 def _header(
@@ -97,7 +178,7 @@ def _grid(file: h5netcdf.File, name: str, points: Points) -> Grid:
     shape = tuple(file.dimensions[axis].size for axis in axes)
     if not all(axis in file.variables for axis in axes):
         return Grid(shape, points=points)
-    coordinates = [file.variables[axis][...] for axis in axes]
+    coordinates = [_values(file.variables[axis], axis) for axis in axes]
     if min(shape) < 2:
         raise InputError(f"the coordinates need at least 2 points per axis to tell the spacing, got {shape}")
     trial = Grid(shape, points=points)  # tells how many spacings the box has
@@ -116,6 +197,11 @@ def _check_variable(file: h5netcdf.File, name: str, header: Header) -> None:
         raise InputError(f"variable {name!r} must have the dimensions {_sizes(expected)}, got {_sizes(got)}")
     if variable.dtype.kind not in "fiu":
         raise InputError(f"variable {name!r} must hold real numbers, got {variable.dtype}")
+    packing(name, variable.attrs)  # refuses what is wrong with it
+
+
+def _values(variable: h5netcdf.Variable, name: str) -> np.ndarray:
+    return unpack(np.asarray(variable[...]), packing(name, variable.attrs))
 
 
 def _variable(file: h5netcdf.File, name: str) -> h5netcdf.Variable:

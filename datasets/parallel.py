@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import threading
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
@@ -23,8 +26,8 @@ ONE_THREAD = {
     "NUMEXPR_NUM_THREADS": "1",
 }
 
-# Idle workers end themselves after so long: those that a killed parent left behind.
-_IDLE_SECONDS = 60
+# How often a worker looks whether its parent is still there.
+_LOOK_SECONDS = 1.0
 
 
 def available_cpus() -> int:
@@ -91,7 +94,7 @@ def _processes(workers: int) -> Iterator[Executor]:
     # loky starts processes without running __main__ again: no `if __name__ == "__main__"` in the user's script
     from loky import ProcessPoolExecutor
 
-    pool = ProcessPoolExecutor(workers, env=ONE_THREAD, initializer=_ignore_interrupt, timeout=_IDLE_SECONDS)
+    pool = ProcessPoolExecutor(workers, env=ONE_THREAD, initializer=_start_worker, initargs=(os.getpid(),))
     finished = False
     try:
         yield pool
@@ -100,9 +103,21 @@ def _processes(workers: int) -> Iterator[Executor]:
         pool.shutdown(wait=True, kill_workers=not finished)
 
 
-def _ignore_interrupt() -> None:
-    """Ctrl-C reaches every process of the terminal; the parent alone answers it and ends the workers."""
+def _start_worker(parent: int) -> None:
+    """Ctrl-C reaches every process of the terminal; the parent alone answers it and ends the workers.
+
+    A parent that is killed cannot end them: they notice that it is gone and end themselves.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if os.name == "posix":  # elsewhere the parent's number tells nothing about its life
+        threading.Thread(target=_end_without, args=(parent,), daemon=True).start()
+
+
+def _end_without(parent: int) -> None:
+    """End this process, whatever it does, when it is no longer the child of ``parent``."""
+    while os.getppid() == parent:
+        time.sleep(_LOOK_SECONDS)
+    os._exit(1)
 
 
 class _Limited:

@@ -167,10 +167,14 @@ class OperatorDataset(Dataset):
     def batch(self, indices: Sequence[int] | np.ndarray | torch.Tensor) -> Batch:
         """The samples ``indices``, stacked: tensors (B, C_in, *space) and (B, C_out, *space), not shared with anything.
 
+        Args:
+            indices: integers, negative ones count from the end; or a mask with a truth value for every sample.
+
         Raises:
-            InputError: values that are not finite; the text names the sample and the variable.
+            InputError: an index out of range, a mask of another length; values that are not finite, with the sample
+                and the variable.
         """
-        fields = self._source.read(self._indices[np.asarray(indices, dtype=np.intp)])
+        fields = self._source.read(self._indices[self._positions(indices)])
         return self._stack(fields, self.inputs), self._stack(fields, self.outputs)
 
     def _stack(self, fields: dict[str, np.ndarray], names: tuple[str, ...]) -> torch.Tensor:
@@ -182,20 +186,37 @@ class OperatorDataset(Dataset):
             raise InputError(f"dtype must be a floating point type, got {dtype}")
         return OperatorDataset(self._header, self._source, indices=self._indices, dtype=dtype)
 
-    def subset(self, indices: Sequence[int] | np.ndarray | slice) -> OperatorDataset:
+    def subset(self, indices: Sequence[int] | np.ndarray | torch.Tensor | slice) -> OperatorDataset:
         """The samples ``indices``, in that order; what was read is shared.
 
+        Args:
+            indices: a slice, or as in `batch`.
+
         Raises:
-            InputError: an index out of range.
+            InputError: an index out of range, a mask of another length.
         """
-        if not isinstance(indices, slice):
-            indices = np.asarray(indices)
-            outside = indices[(indices < -len(self)) | (indices >= len(self))] if indices.dtype != bool else []
-            if len(outside):
-                raise InputError(f"indices must lie between 0 and {len(self) - 1}, got {outside[0]}")
-            if indices.size == 0:
-                indices = indices.astype(np.intp)
-        return OperatorDataset(self._header, self._source, indices=self._indices[indices], dtype=self._dtype)
+        positions = indices if isinstance(indices, slice) else self._positions(indices)
+        return OperatorDataset(self._header, self._source, indices=self._indices[positions], dtype=self._dtype)
+
+    def _positions(self, indices: Sequence[int] | np.ndarray | torch.Tensor) -> np.ndarray:
+        """Integers that numpy understands, from integers or a mask."""
+        positions = np.asarray(indices)
+        if positions.dtype == bool:
+            if positions.shape != (len(self),):
+                raise InputError(
+                    f"indices that are a mask must have a truth value for each of the {len(self)} samples, "
+                    f"got shape {positions.shape}"
+                )
+            return np.flatnonzero(positions)
+        if positions.ndim != 1 or not (positions.size == 0 or positions.dtype.kind in "iu"):
+            raise InputError(f"indices must be a sequence of integers or a mask, got {indices!r:.80}")
+        outside = positions[(positions < -len(self)) | (positions >= len(self))]
+        if outside.size:
+            raise InputError(
+                f"indices must lie between 0 and {len(self) - 1}, got {outside[0]}; the dataset has {len(self)} "
+                "samples, negative indices count from the end"
+            )
+        return positions.astype(np.intp)
 
     def split(self, *sizes: int | float) -> tuple[OperatorDataset, ...]:
         """Consecutive, disjoint parts in order.

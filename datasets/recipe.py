@@ -75,6 +75,13 @@ class Recipe(ABC):
             )
         return Grid(shape, points="cells")
 
+    def check(self, grid: Grid) -> None:  # noqa: B027 -- a recipe without limits of its own
+        """Refuse, before any work, a grid on which the recipe cannot keep its tolerance.
+
+        Raises:
+            InputError: such a grid.
+        """
+
     def parameters(self) -> dict[str, Any]:
         """The parameters as plain values for JSON, without those that do not apply."""
         return {name: value for name, value in asdict(self).items() if value is not None}  # type: ignore[call-overload]

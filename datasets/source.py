@@ -12,7 +12,8 @@ import h5py
 import numpy as np
 
 from opforge.datasets.header import Header
-from opforge.datasets.inspection import open_hdf5
+from opforge.datasets.inspection import DAMAGE, open_hdf5
+from opforge.datasets.packing import packing, unpack
 from opforge.errors import InputError
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class FileSource(Source):
 
     def _forget(self) -> None:
         self._file: h5py.File | None = None
+        self._packing: dict[str, dict[str, Any]] = {}
         self._process = -1
         self._loaded = np.zeros(self._shape[0], dtype=bool)
         self._kept: dict[str, np.ndarray] | None = None
@@ -107,7 +109,7 @@ class FileSource(Source):
     def _keep(self) -> dict[str, np.ndarray] | None:
         """Arrays for all samples, filled as they are read; None for a file that is too large."""
         if self._kept is None:
-            kinds = {name: _native(variable.dtype) for name, variable in self._variables().items()}
+            kinds = {name: self._kind(name, variable) for name, variable in self._variables().items()}
             if math.prod(self._shape) * sum(kind.itemsize for kind in kinds.values()) < KEEP_BYTES:
                 # the system hands out memory page by page, as samples come
                 self._kept = {name: np.empty(self._shape, kind) for name, kind in kinds.items()}
@@ -118,22 +120,38 @@ class FileSource(Source):
         file = self._file
         if file is None or self._process != os.getpid():
             file = open_hdf5(self.path)
+            self._packing = {name: packing(name, self._variable(file, name).attrs) for name in self._names}
             self._file, self._process = file, os.getpid()
-        return {name: cast(h5py.Dataset, file[name]) for name in self._names}
+        return {name: self._variable(file, name) for name in self._names}
+
+    def _variable(self, file: h5py.File, name: str) -> h5py.Dataset:
+        try:
+            return cast(h5py.Dataset, file[name])
+        except DAMAGE as error:
+            raise InputError(
+                f"{self.path} is damaged: variable {name!r} cannot be read; copy or generate the file again"
+            ) from error
+
+    def _kind(self, name: str, variable: h5py.Dataset) -> np.dtype:
+        """Type of the numbers that a variable stands for."""
+        return _native(unpack(np.empty(0, variable.dtype), self._packing[name]).dtype)
 
     def _load(self, indices: np.ndarray) -> dict[str, np.ndarray]:
         """Read increasing indices, neighbours in one go, and check that they are finite."""
         fields = {}
         for name, variable in self._variables().items():
-            values = np.empty((len(indices), *self._shape[1:]), _native(variable.dtype))
+            packed = self._packing[name]
+            kind = variable.dtype if packed else _native(variable.dtype)
+            values = np.empty((len(indices), *self._shape[1:]), kind)
             for start, stop in _runs(indices):
                 try:
                     variable.read_direct(values, np.s_[indices[start] : indices[stop - 1] + 1], np.s_[start:stop])
-                except OSError as error:
+                except DAMAGE as error:
                     raise InputError(
                         f"{self.path} is damaged: variable {name!r} cannot be read at sample {indices[start]}; "
                         "copy or generate the file again"
                     ) from error
+            values = unpack(values, packed).astype(self._kind(name, variable), copy=False)
             finite = np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
             if not finite.all():
                 raise InputError(

@@ -25,10 +25,12 @@ def free(path: Path, *, force: bool, what: str = "output") -> Path:
     """Return ``path``, which must be free to write a file to.
 
     Raises:
-        InputError: it exists and ``force`` is false, it is a folder, or its folder does not exist.
+        InputError: it exists and ``force`` is false, it is no regular file, or its folder does not exist.
     """
     if path.is_dir():
         raise InputError(f"{what} {str(path)!r} is a folder; give a file name")
+    if path.exists() and not path.is_file():
+        raise InputError(f"{what} {str(path)!r} is a device or a pipe; give the name of a file")
     if path.exists() and not force:
         raise InputError(f"{what} {str(path)!r} exists; use --force to replace it, or another name")
     if not path.parent.is_dir():

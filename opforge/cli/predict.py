@@ -12,7 +12,6 @@ import opforge
 from opforge.cli.console import Report, text
 from opforge.cli.files import existing, free, written_whole
 from opforge.cli.options import BatchSize, Device, Force, Run
-from opforge.errors import InputError
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -34,39 +33,19 @@ def predict(
     The inputs are written along. The file needs the input variables with axes sample, x, y, z (as far as there are);
     outputs are not looked at.
     """
+    from opforge.datasets.inspection import load_variables
+
     report: Report = context.obj
     existing(data, what="data file")
     free(out, force=force)
     operator = opforge.load(run, device=device)
-    predicted = predicted_dataset(operator, read_inputs(operator, data), batch_size=batch_size)
+    predicted = predicted_dataset(operator, load_variables(data, operator.inputs), batch_size=batch_size)
     predicted.attrs |= {"source": str(data), "run": str(run), "opforge_version": opforge.__version__}
     content = netcdf_bytes(predicted)
     with written_whole(out) as partial:
         partial.write_bytes(content)
     shape = next(iter(predicted.data_vars.values())).shape
     report.say(f"wrote {out}: {', '.join(operator.outputs)} of {shape[0]} samples on {text(shape[1:])} points")
-
-
-def read_inputs(operator: Operator, path: Path) -> xr.Dataset:
-    """The operator's input variables of a file.
-
-    Raises:
-        InputError: a file that is not netCDF-4 (HDF5), cut off, or without one of the inputs.
-    """
-    import xarray as xr
-
-    try:
-        with xr.open_dataset(path, engine="h5netcdf") as file:
-            missing = [name for name in operator.inputs if name not in file]
-            if missing:
-                raise InputError(
-                    f"{path} has no variable {missing[0]!r}, it has {', '.join(map(str, file.data_vars))}; "
-                    "rename or add the input"
-                )
-            return file[list(operator.inputs)].load()
-    except (OSError, KeyError, RuntimeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{path} cannot be read as netCDF-4 ({reason}); it is damaged or of another kind") from error
 
 
 def predicted_dataset(operator: Operator, inputs: xr.Dataset, *, batch_size: int) -> xr.Dataset:

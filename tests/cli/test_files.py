@@ -1,4 +1,5 @@
 import errno
+import os
 
 import pytest
 
@@ -48,3 +49,10 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path):
         raise OSError(errno.ENOSPC, "disk full")
     assert path.read_text() == "first"
     assert [p.name for p in tmp_path.iterdir()] == ["out.txt"]
+
+
+def test_a_pipe_is_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for force in (False, True):
+        with pytest.raises(InputError, match="is a device or a pipe"):
+            free(tmp_path / "pipe", force=force)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from opforge.datasets import DarcyRecipe
-from opforge.errors import InputError
+from opforge.errors import InputError, WorkError
 from opforge.pdes import Darcy
 from opforge.solvers import solve_elliptic
 
@@ -79,6 +79,20 @@ def test_parameters_that_do_not_apply_are_left_out():
         ({"alpha": 1.5, "ndim": 3}, r"alpha must be greater than ndim/2 = 1\.5"),
         ({"coefficient": "lognormal", "sigma": 0.0}, "sigma must be positive"),
         ({"forcing": 0.0}, "forcing must be"),
+        ({"forcing": 1e300}, "forcing must be of magnitude 1e-18 to 1e"),
+        ({"forcing": -1e-300}, "forcing must be of magnitude"),
+        ({"forcing": float("nan")}, "forcing must be of magnitude"),
+        ({"high": 1e300}, "high must be positive, from 1e-18 to 1e"),
+        ({"low": 10**400}, "low must be a number in the range of float64"),
+        ({"tau": 1e300}, "tau must be at most"),
+        ({"tau": float("nan")}, "tau must be >= 0 and finite"),
+        ({"alpha": float("inf")}, "alpha must be at most"),
+        ({"coefficient": "lognormal", "sigma": 1e300}, "sigma must be at most"),
+        ({"coefficient": {}}, "coefficient must be one of threshold, lognormal, got {}"),
+        ({"coefficient": None}, "coefficient must be one of"),
+        ({"tolerance": [1e-8]}, "tolerance must be a number"),
+        ({"ndim": 2.0}, "ndim must be 1, 2 or 3"),
+        ({"ndim": {}}, "ndim must be 1, 2 or 3"),
         ({"ndim": 4}, "ndim must be 1, 2 or 3"),
         ({"tolerance": 0.0}, "tolerance must lie between 0 and 1"),
         ({"tolerance": 2.0}, "tolerance must lie between 0 and 1"),
@@ -87,3 +101,24 @@ def test_parameters_that_do_not_apply_are_left_out():
 def test_wrong_parameters(parameters, match):
     with pytest.raises(InputError, match=match):
         DarcyRecipe(**parameters)
+
+
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+def test_permeability_that_no_float_holds(ndim):
+    """In one line, and without a warning of numpy."""
+    with pytest.raises(WorkError, match=r"the permeability exp\(v\) leaves 1e-18 to 1e\+18, .*; lower sigma"):
+        draw(DarcyRecipe(ndim=ndim, coefficient="lognormal", sigma=1e5))
+
+
+@pytest.mark.parametrize("forcing", [1e-18, -1e18])
+def test_bounds_of_the_forcing_are_solved(forcing):
+    sample, usual = draw(DarcyRecipe(forcing=forcing)), draw(DarcyRecipe())
+    np.testing.assert_allclose(sample.fields["u"], forcing * usual.fields["u"], rtol=1e-6)
+    assert np.abs(sample.fields["u"].astype(np.float32)).min() > 0
+
+
+def test_grid_that_the_tolerance_forbids():
+    recipe = DarcyRecipe(ndim=1)
+    recipe.check(recipe.grid(4096))
+    with pytest.raises(InputError, match="resolution 1000000 is too high for tolerance=1e-08"):
+        recipe.check(recipe.grid(10**6))

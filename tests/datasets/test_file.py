@@ -209,6 +209,15 @@ def test_output_that_is_a_folder(tmp_path):
         check_output(tmp_path, overwrite=True)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are POSIX's")
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_output_that_is_a_pipe_is_left_there(tmp_path, overwrite):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match=r"out must be a file, .*pipe is a device, a pipe or a socket"):
+        check_output(tmp_path / "pipe", overwrite=overwrite)
+    assert (tmp_path / "pipe").is_fifo()
+
+
 def test_folder_that_may_not_be_written(tmp_path, monkeypatch):
     def refuse(*arguments, **options):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))

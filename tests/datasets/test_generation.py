@@ -122,11 +122,15 @@ def test_progress_is_shown_on_stderr(capfd):
 @pytest.mark.parametrize("workers", [1, 2])
 def test_failing_sample_is_named_and_nothing_is_left(tmp_path, workers):
     with pytest.raises(
-        WorkError, match=r"sample 0 \(seed \d+\) of the recipe 'darcy' at resolution 16x16 .*1e-16"
+        WorkError, match=r"sample 0 \(seed \d+\) of the recipe 'darcy' at resolution 16x16 .*100000"
     ) as raised:
-        generate("darcy", 6, 16, tolerance=1e-16, out=tmp_path / "d.nc", workers=workers)
+        generate("darcy", 6, 16, coefficient="lognormal", sigma=1e5, out=tmp_path / "d.nc", workers=workers)
     assert "\n" not in str(raised.value)
     assert os.listdir(tmp_path) == []
+
+
+def test_fine_line_in_one_dimension():
+    assert generate("darcy", 1, 4096, ndim=1).to_xarray().solver_residual.max() <= 1e-8
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
@@ -188,6 +192,14 @@ def test_unknown_parameter():
         ({"dtype": "float16"}, "dtype must be 'float32' or 'float64', got 'float16'"),
         ({"samples": 10**12}, "samples=1000000000000 need .* GB of memory.*; give out="),
         ({"high": -1.0}, "high must be positive"),
+        (
+            {"resolution": 10**6, "ndim": 1},
+            r"resolution 1000000 is too high for tolerance=1e-08, .* lower the resolution to at most \d+ .*or raise",
+        ),
+        ({"tolerance": 1e-16}, r"resolution 8x8 is too high for tolerance=1e-16, .*; raise the tolerance to"),
+        ({"tolerance": 1e-16, "ndim": 3}, "resolution 8x8x8 is too high"),
+        ({"coefficient": {}}, "coefficient must be one of"),
+        ({"forcing": 1e300}, "forcing must be of magnitude"),
     ],
 )
 def test_wrong_input_is_refused_in_one_line(arguments, match):

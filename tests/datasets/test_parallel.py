@@ -1,5 +1,8 @@
 import os
 import signal
+import subprocess
+import sys
+import textwrap
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -81,6 +84,31 @@ def test_stopping_early_ends_the_workers():
         started = time.monotonic()
     assert not alive(pid)
     assert time.monotonic() - started < 30
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc"), reason="looks for processes in /proc")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("busy", [True, False])
+def test_workers_end_soon_after_a_parent_that_was_killed(number, busy):
+    """Busy workers too; and stderr, which they share with it, is closed, or whoever reads it would wait."""
+    code = """
+        import os, sys, time
+        from functools import partial
+        from opforge.datasets.parallel import run
+        jobs = [os.getpid] * 4 + [partial(time.sleep, 600)] * 2 * int(sys.argv[1])
+        results = run(jobs, 2)
+        print(*{next(results) for _ in range(2)}, flush=True)
+        time.sleep(600)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code), str(int(busy))]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        workers = [int(pid) for pid in parent.stdout.readline().split()]
+        assert workers and all(alive(pid) for pid in workers)
+        parent.send_signal(number)
+        parent.communicate(timeout=15)  # reads until nobody holds the pipes any more
+    assert parent.returncode == -number
+    assert not any(alive(pid) for pid in workers)
 
 
 @pytest.mark.parametrize("workers", [1, 2])

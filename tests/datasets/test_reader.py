@@ -121,6 +121,41 @@ def test_subset_out_of_range(dataset, indices):
         dataset.subset(indices)
 
 
+@pytest.mark.parametrize("method", ["batch", "subset"])
+@pytest.mark.parametrize("kind", [np.array, list, torch.tensor])
+def test_masks_select(dataset, method, kind):
+    mask = kind((np.arange(N) % 3 == 0).tolist())
+    chosen = getattr(dataset, method)(mask)
+    X = chosen[0] if method == "batch" else chosen.batch(range(len(chosen)))[0]
+    torch.testing.assert_close(X, dataset.batch([0, 3, 6, 9])[0], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("method", ["batch", "subset"])
+@pytest.mark.parametrize(
+    ("indices", "match"),
+    [
+        ([0, 10], "indices must lie between 0 and 9, got 10; the dataset has 10 samples"),
+        (np.array([-11, 3]), "indices must lie between 0 and 9, got -11"),
+        (np.array([2**64 - 1], np.uint64), "indices must lie between 0 and 9, got 18446744073709551615"),
+        ([True, False], r"a truth value for each of the 10 samples, got shape \(2,\)"),
+        (np.ones((10, 1), bool), "a truth value for each of the 10 samples"),
+        ([0.5, 2.0], "indices must be a sequence of integers or a mask, got"),
+        ([[1, 2]], "indices must be a sequence of integers"),
+        (3, "indices must be a sequence of integers"),
+        ("3", "indices must be a sequence of integers"),
+    ],
+)
+def test_indices_that_select_nothing_sensible(dataset, method, indices, match):
+    with pytest.raises(InputError, match=match) as raised:
+        getattr(dataset, method)(indices)
+    assert "\n" not in str(raised.value)
+
+
+def test_negative_indices_count_from_the_end_of_a_subset(dataset):
+    part = dataset.subset([5, -3])
+    torch.testing.assert_close(part.batch([-1, -2])[0], dataset.batch([7, 5])[0], rtol=0, atol=0)
+
+
 def test_xarray_of_a_subset(dataset, path):
     data = dataset.subset([4, 2]).to_xarray()
     assert dict(data.sizes) == {"sample": 2, "x": 8, "y": 6}

@@ -84,6 +84,13 @@ def test_other_layouts(path, options):
     np.testing.assert_array_equal(source(path).read(np.array([7, 2, 3]))["a"], values[[7, 2, 3]])
 
 
+def test_damage_that_hides_a_variable_is_named(path):
+    with h5py.File(path, "r+") as file:
+        del file["u"]
+    with pytest.raises(InputError, match=r"is damaged: variable 'u' cannot be read; copy or generate the file again"):
+        source(path).read(np.array([0]))
+
+
 def test_damage_inside_is_named(path):
     with h5py.File(path, "r+") as file:
         values = file["a"][...]

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -5,6 +7,7 @@ from opforge.core import Grid
 from opforge.errors import InputError, WorkError
 from opforge.pdes import Darcy, registry
 from opforge.solvers import solve_elliptic
+from opforge.solvers.elliptic import check_tolerance
 
 SIZES = {1: (16, 32, 64, 128), 2: (16, 32, 64), 3: (8, 16, 32)}
 
@@ -148,7 +151,6 @@ def test_broken_maximum_principle_raises():
 
 
 @pytest.mark.parametrize("n", [8, 40])
-@pytest.mark.filterwarnings("ignore:.*ndefinite.*")
 def test_indefinite_operator_raises(n):
     with pytest.raises(WorkError, match=r"not positive definite|reached a relative residual"):
         solve_elliptic(Changed(lambda A: -A), {"a": np.ones((n, n))}, Grid.cube(2, n))
@@ -163,3 +165,36 @@ def test_tolerance_out_of_range(rtol):
 def test_no_iterations_are_refused():
     with pytest.raises(InputError, match="maxiter must be at least 1"):
         solve_elliptic(Darcy(), {"a": np.ones((8, 8))}, Grid.cube(2, 8), maxiter=0)
+
+
+@pytest.mark.parametrize(("ndim", "rtol"), [(1, 1e-8), (1, 1e-11), (2, 1e-12), (3, 2e-14)])
+def test_resolutions_that_rounding_forbids(ndim, rtol):
+    """The lowest that is refused fails, and the one that the text recommends is solved."""
+    low, high = 4, 10**6
+    while high - low > 1:
+        middle = (low + high) // 2
+        try:
+            check_tolerance(Grid.cube(ndim, middle), rtol)
+            low = middle
+        except InputError as error:
+            high, text = middle, str(error)
+    equation, recommended = Darcy(ndim=ndim), int(re.search(r"at most (\d+) points", text)[1])
+    assert 3 < low / recommended < 5
+    grid = Grid.cube(ndim, recommended)
+    assert solve_elliptic(equation, {"a": rough(grid.shape, 4.0)}, grid, rtol=rtol).residual <= rtol
+    fine = Grid.cube(ndim, high)
+    with pytest.raises(WorkError, match="rounding alone leaves about"):
+        solve_elliptic(equation, {"a": rough(fine.shape, 4.0)}, fine, rtol=rtol)
+
+
+def test_tolerance_that_no_resolution_reaches_is_to_be_raised():
+    with pytest.raises(
+        InputError, match=r"16x8 is too high for tolerance=1e-18, [^;]*; raise the tolerance to 3\.1e-14$"
+    ):
+        check_tolerance(Grid((16, 8)), 1e-18)
+
+
+def test_breakdown_says_so():
+    """Without a warning of pyamg, which would be a line on stderr."""
+    with pytest.raises(WorkError, match=r"not positive definite|lower its contrast"):
+        solve_elliptic(Darcy(ndim=3), {"a": rough((16, 16, 16), 1e36)}, Grid.cube(3, 16))

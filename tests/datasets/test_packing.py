@@ -1,0 +1,86 @@
+import warnings
+
+import numpy as np
+import pytest
+import torch
+import xarray
+
+from opforge import open_dataset
+from opforge.datasets.packing import packing, unpack
+from opforge.errors import InputError
+
+VALUES = np.random.default_rng(0).integers(1, 3000, (3, 5, 4)) * 0.001
+
+ENCODINGS = [
+    {"dtype": "i2", "scale_factor": 0.001, "_FillValue": -1},
+    {"dtype": "i2", "scale_factor": 0.001, "add_offset": 1.0},
+    {"dtype": "i4", "scale_factor": 0.001, "add_offset": -2.0, "missing_value": np.int32(-9999)},
+    {"dtype": "u1", "scale_factor": np.float32(0.05), "add_offset": np.float32(0.5)},
+    {"dtype": "f4", "scale_factor": 0.5},
+    {"dtype": "f8", "add_offset": 3.0},
+    {"dtype": "f4", "_FillValue": np.float32(1e20), "missing_value": np.float32(1e20)},
+    {"dtype": "i2", "_FillValue": -1},
+    {"dtype": "f8", "_FillValue": np.nan},
+]
+
+
+def packed_file(path, encoding, values=VALUES):
+    data = xarray.Dataset({"k": (("sample", "x", "y"), values), "p": (("sample", "x", "y"), -VALUES)})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", xarray.SerializationWarning)  # integers without a stand-in for NaN
+        data.to_netcdf(path, engine="h5netcdf", encoding={"k": encoding})
+    return path
+
+
+@pytest.mark.parametrize("kept", [True, False])
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_reads_what_xarray_reads(tmp_path, monkeypatch, encoding, kept):
+    if not kept:
+        monkeypatch.setattr("opforge.datasets.source.KEEP_BYTES", 10)
+    path = packed_file(tmp_path / "d.nc", encoding)
+    dataset = open_dataset(path, inputs=("k",), outputs=("p",)).astype(torch.float64)
+    with xarray.open_dataset(path) as data:
+        expected = data.k.values
+    for indices in ([0, 1, 2], [2, 0], []):
+        X, Y = dataset.batch(indices)
+        np.testing.assert_array_equal(X[:, 0].numpy(), expected[indices])
+        np.testing.assert_array_equal(Y[:, 0].numpy(), -VALUES[indices])
+
+
+@pytest.mark.parametrize("encoding", [ENCODINGS[0], ENCODINGS[2], ENCODINGS[6]])
+def test_missing_values_are_named_with_their_sample(tmp_path, encoding):
+    values = VALUES.copy()
+    values[1, 2, 3] = np.nan
+    dataset = open_dataset(packed_file(tmp_path / "d.nc", encoding, values), inputs=("k",), outputs=("p",))
+    dataset.batch([0, 2])
+    with pytest.raises(InputError, match=r"variable 'k' has a value that is not finite .* in sample 1;"):
+        dataset.batch([0, 1, 2])
+
+
+def test_numbers_that_stand_for_themselves_are_left_alone():
+    values = np.arange(3.0)
+    assert unpack(values, packing("k", {"units": "m", "_FillValue": np.array([np.nan])})) is values
+
+
+def test_netcdf_keeps_numbers_in_arrays_of_one():
+    in_array = packing("k", {"scale_factor": np.array([0.1], np.float32)})
+    scalar = packing("k", {"scale_factor": np.float32(0.1)})
+    one, other = (unpack(np.arange(5, dtype=np.int16), packed) for packed in (in_array, scalar))
+    assert one.dtype == other.dtype == np.float32
+    np.testing.assert_array_equal(one, other)
+
+
+def test_two_stand_ins_for_missing_values():
+    packed = packing("k", {"_FillValue": np.int16(-1), "missing_value": np.int16(-2)})
+    np.testing.assert_array_equal(unpack(np.array([-2, -1, 0, 1], np.int16), packed), [np.nan, np.nan, 0.0, 1.0])
+
+
+@pytest.mark.parametrize("key", ["scale_factor", "add_offset", "_FillValue", "missing_value"])
+def test_text_is_refused(key):
+    with pytest.raises(InputError, match=f"attribute {key!r} of variable 'k' must be a number, got 'a lot'"):
+        packing("k", {key: "a lot"})
+
+
+def test_signed_numbers_that_stand_for_unsigned_ones():
+    packed = packing("k", {"_Unsigned": "true", "scale_factor": 0.5})
+    np.testing.assert_array_equal(unpack(np.array([-1, 1], np.int8), packed), [127.5, 0.5])

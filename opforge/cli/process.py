@@ -13,11 +13,13 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 def tune() -> None:
     """Make training steps faster; what the user set in the environment stands.
 
-    - Threads that wait for each other soon sleep instead of spinning for milliseconds: on a machine that has
-      other work to do, a training step of the quickstart takes half as long (91 ms against 174 ms beside one busy
-      process on two cores), and on an idle one about as long.
+    - Threads that wait for each other soon sleep instead of spinning for milliseconds, which is ruinous on a machine
+      that has other work to do.
     - Freed arrays of up to 32 MB stay with the process. glibc gives them back to the system and gets them anew, page
-      by page, at every step: a quarter of the step's time (48 ms against 65 ms).
+      by page, at every step.
+
+    A step of the quickstart takes 48 ms instead of 66 ms on an idle machine with two cores, 93 ms instead of 247 ms
+    beside a process that keeps one of them busy (benchmarks/results/process_settings.csv).
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # read by GNU's OpenMP when it is loaded

@@ -13,7 +13,7 @@ from torch import nn
 from opforge.errors import InputError, WorkError
 from opforge.training.checkpoint import pick_device
 from opforge.training.loop import Trainer, seed_of
-from opforge.training.metrics import evaluate
+from opforge.training.metrics import check_measurable, evaluate
 from opforge.training.normalisation import Normaliser
 from opforge.training.norms import Loss, RelativeLp
 from opforge.training.operator import Operator
@@ -102,6 +102,8 @@ def fit(
     place = pick_device(device)
     _check_counts(epochs=epochs, batch_size=batch_size, seed=seed)
     train, held_out = _parts(data, validation, seed_of(seed, 0))
+    if held_out is not None:
+        check_measurable(held_out)
     dtype = next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32)
     train = train.to(place, dtype, hold_below=HOLD_BELOW)
     held_out = None if held_out is None else held_out.to(place, dtype, hold_below=HOLD_BELOW)

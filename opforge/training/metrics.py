@@ -102,6 +102,16 @@ def evaluate(operator: Operator | Callable[[Tensor], Tensor], data: Any, *, batc
     )
 
 
+def check_measurable(samples: Samples) -> None:
+    """Refuse fields that `evaluate` has no norms for, before any time is spent on them.
+
+    Raises:
+        InputError: fewer than 3 points on an axis.
+    """
+    _, truth = samples.batch([0])
+    RelativeH1(samples.grid).per_sample(truth, truth)
+
+
 def _errors(samples: Samples, x: Tensor, prediction: Tensor, truth: Tensor) -> dict[str, Tensor]:
     """Each metric of each sample of a batch, (batch,)."""
     errors = {

@@ -174,3 +174,10 @@ def test_values_that_are_not_finite_are_found_before_training(fakes):
     data.a[7, 0, 1, 1] = torch.nan
     with pytest.raises(InputError, match="'a' of sample 7"):
         fit(fakes.tiny(), data, 1, progress=False)
+
+
+def test_held_out_samples_that_cannot_be_measured_are_refused_before_the_training(tmp_path):
+    pairs = [(x, x) for x in torch.rand(4, 1, 2)]
+    with pytest.raises(InputError, match="at least 3 points per axis"):
+        fit(torch.nn.Conv1d(1, 1, 1), pairs, 1, validation=0.5, out=tmp_path / "run", progress=False)
+    assert list(tmp_path.iterdir()) == []

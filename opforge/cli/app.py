@@ -147,7 +147,7 @@ def _complain(text: str) -> None:
 def _usage_text(error: Exception) -> str:
     """typer's message, with the closest option for one that does not exist, and where to read on."""
     context = getattr(error, "ctx", None)
-    message = error.format_message()  # type: ignore[attr-defined]
+    message = error.format_message()  # type: ignore[attr-defined]  # the class has no public name
     option = getattr(error, "option_name", None)
     if hasattr(error, "possibilities") and context is not None and option is not None:
         known = [name for each in context.command.params for name in each.opts] + list(_GLOBAL)

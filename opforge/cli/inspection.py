@@ -144,8 +144,11 @@ def read_history(run: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
     try:
-        return [json_format.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except ValueError as error:
+        history = [json_format.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        for line in history:
+            _row(line)
+        return history
+    except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} is damaged ({error}); train again") from error
 
 
@@ -165,12 +168,13 @@ def show_run(found: dict[str, Any], report: Report) -> None:
     report.table(("property", "value"), facts, title=found["run"])
     history = found["history"]
     if history:
-        rows = [
-            (line["epoch"], line["train_loss"], line["validation_loss"], line["learning_rate"], line["seconds"])
-            for line in milestones(history)
-        ]
+        rows = [_row(line) for line in milestones(history)]
         columns = ("epoch", "training loss", "validation loss", "learning rate", "seconds")
         report.table(columns, rows, title=f"history, {sum(line['seconds'] for line in history):.0f} s")
+
+
+def _row(line: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(line[name] for name in ("epoch", "train_loss", "validation_loss", "learning_rate", "seconds"))
 
 
 def milestones(history: list[dict[str, Any]], most: int = 8) -> list[dict[str, Any]]:

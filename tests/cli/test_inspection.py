@@ -67,9 +67,10 @@ def test_what_is_neither_is_refused(refused, tmp_path):
 
 def test_damaged_history(tmp_path):
     assert read_history(tmp_path) == []
-    (tmp_path / "history.jsonl").write_text('{"epoch": 1}\n{"epo')
-    with pytest.raises(InputError, match=r"history.jsonl is damaged"):
-        read_history(tmp_path)
+    for damaged in ('{"epoch": 1}\n{"epo', '{"epoch": 1}\n', "[1]\n"):
+        (tmp_path / "history.jsonl").write_text(damaged)
+        with pytest.raises(InputError, match=r"history.jsonl is damaged"):
+            read_history(tmp_path)
 
 
 def test_milestones_keep_the_ends():

@@ -11,13 +11,10 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 
-from results import write_csv
+from results import seconds, write_csv
 
 STARTUP = {
     "python -c pass": ["-c", "pass"],
@@ -25,12 +22,6 @@ STARTUP = {
     "opforge --help": ["-m", "opforge", "--help"],
     "opforge list": ["-m", "opforge", "list"],
 }
-
-
-def seconds(words: list[str]) -> float:
-    start = time.perf_counter()
-    subprocess.run([sys.executable, *words], check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - start
 
 
 def startup(runs: int) -> list[dict]:

@@ -16,14 +16,11 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
-from results import write_csv
+from results import seconds, write_csv
 
 from opforge.core import Grid
 from opforge.datasets import DarcyRecipe
@@ -31,12 +28,6 @@ from opforge.datasets.sampling import sample_seed
 from opforge.solvers import solve_elliptic
 
 RESOLUTIONS = (64, 128, 256, 512)
-
-
-def seconds(words: list[str]) -> float:
-    start = time.perf_counter()
-    subprocess.run([sys.executable, *words], check=True)
-    return time.perf_counter() - start
 
 
 def timing(runs: int) -> list[dict]:

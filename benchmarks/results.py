@@ -1,16 +1,26 @@
-"""What every benchmark does with its figures: a CSV file that says on which machine they came about."""
+"""What benchmarks share: timing a fresh process, and a CSV file that says on which machine its figures came about."""
 
 from __future__ import annotations
 
 import csv
 import os
 import platform
+import subprocess
+import sys
+import time
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parent / "results"
+
+
+def seconds(words: Sequence[str]) -> float:
+    """Wall time of a fresh Python with these words, from start to end."""
+    start = time.perf_counter()
+    subprocess.run([sys.executable, *words], check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - start
 
 
 def machine() -> str:

@@ -6,9 +6,10 @@ import os
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Protocol, Self
+from typing import Any, Protocol, Self
 
 import h5netcdf
 import h5py
@@ -140,7 +141,7 @@ class _Disk:
     `FileWriter` asks for the failure after every step.
     """
 
-    def __init__(self, file: BinaryIO):
+    def __init__(self, file: FileIO):
         self._file = file
         self.failure: OSError | None = None
 
@@ -176,7 +177,7 @@ class _Disk:
         return self._file.read(size)
 
     def readinto(self, buffer: Any) -> int:
-        return self._file.readinto(buffer)  # type: ignore[attr-defined]
+        return self._file.readinto(buffer)
 
     def finish(self) -> None:
         """Have the system write everything now, and close."""
@@ -220,7 +221,7 @@ def check_space(path: Path, header: Header, dtype: np.dtype) -> None:
         )
 
 
-def _create(partial: Path) -> BinaryIO:
+def _create(partial: Path) -> FileIO:
     """Create the partial file and lock it; one that a killed process left is removed, one in use is not."""
     try:
         if partial.exists():
@@ -233,7 +234,7 @@ def _create(partial: Path) -> BinaryIO:
         raise InputError(f"{partial} is being written by another process; wait or choose another output") from error
     except OSError as error:
         raise InputError(f"cannot write {partial}: {_reason(error)}; choose another output") from error
-    return file  # type: ignore[return-value]
+    return file
 
 
 def _lock(file: Any) -> None:

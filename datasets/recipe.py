@@ -84,7 +84,9 @@ class Recipe(ABC):
 
     def parameters(self) -> dict[str, Any]:
         """The parameters as plain values for JSON, without those that do not apply."""
-        return {name: value for name, value in asdict(self).items() if value is not None}  # type: ignore[call-overload]
+        # every recipe is a dataclass; this base is none, for its bare annotations would become parameters
+        values = asdict(self)  # type: ignore[call-overload]
+        return {name: value for name, value in values.items() if value is not None}
 
 
 def registry() -> dict[str, type[Recipe]]:
@@ -113,7 +115,7 @@ def make_recipe(name: str, parameters: Mapping[str, Any]) -> Recipe:
     recipes = registry()
     if name not in recipes:
         raise UnknownNameError("recipe", name, recipes)
-    known = [field.name for field in fields(recipes[name])]  # type: ignore[arg-type]
+    known = [field.name for field in fields(recipes[name])]  # type: ignore[arg-type]  # a dataclass, see above
     for parameter in parameters:
         if parameter not in known:
             raise UnknownNameError(f"parameter of the recipe {name!r}:", parameter, known)

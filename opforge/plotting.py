@@ -259,7 +259,7 @@ def _draw_plane(figure: Figure, axes: Axes, panel: _Panel, *, grid: Grid, unit: 
         aspect="equal",
     )
     bar = figure.colorbar(image, ax=axes, shrink=0.85, pad=0.02)
-    bar.formatter.set_powerlimits((-2, 3))  # type: ignore[attr-defined]
+    bar.formatter.set_powerlimits((-2, 3))  # type: ignore[attr-defined]  # a ScalarFormatter unless one is given
     bar.ax.tick_params(labelsize=9)
     axes.set_xlabel(f"x{unit}")
     axes.set_ylabel(f"y{unit}")

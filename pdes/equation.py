@@ -70,6 +70,7 @@ class Equation(ABC):
 
     def parameters(self) -> dict[str, Any]:
         """The parameters as plain values for JSON; `from_parameters` reads them back."""
+        # every equation is a dataclass; this base is none, for its bare annotations would become parameters
         return asdict(self)  # type: ignore[call-overload]
 
     @classmethod
@@ -79,7 +80,7 @@ class Equation(ABC):
         Raises:
             UnknownNameError: a parameter that the equation does not have.
         """
-        known = [field.name for field in fields(cls)]  # type: ignore[arg-type]
+        known = [field.name for field in fields(cls)]  # type: ignore[arg-type]  # a dataclass, see above
         for name in parameters:
             if name not in known:
                 raise UnknownNameError(f"parameter of the equation {cls.name!r}:", name, known)

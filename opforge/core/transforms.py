@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 import numpy as np
 
@@ -176,7 +176,7 @@ def _is_complex(x: Any) -> bool:
 def _norm(norm: str) -> Norm:
     if norm not in NORMS:
         raise InputError(f"norm must be one of {', '.join(NORMS)}, got {norm!r}")
-    return norm  # type: ignore[return-value]
+    return cast(Norm, norm)
 
 
 def _axes(x: Any, dim: Sequence[int] | None) -> tuple[int, ...]:

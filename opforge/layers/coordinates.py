@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from opforge.core import Grid
+from opforge.core.grid import Grid, Points
 
 
-def append_coordinates(x: torch.Tensor, points: str) -> torch.Tensor:
+def append_coordinates(x: torch.Tensor, points: Points) -> torch.Tensor:
     """Append to a field the position of each grid point in units of the box.
 
     Args:
@@ -22,6 +22,6 @@ def append_coordinates(x: torch.Tensor, points: str) -> torch.Tensor:
         [[[0.0, 0.25], [0.0, 0.75]]]
     """
     space = tuple(x.shape[1:-1])
-    mesh = [torch.as_tensor(c, dtype=x.dtype, device=x.device) for c in Grid(space, points=points).coordinates()]  # type: ignore[arg-type]
+    mesh = [torch.as_tensor(c, dtype=x.dtype, device=x.device) for c in Grid(space, points=points).coordinates()]
     position = torch.stack(torch.meshgrid(*mesh, indexing="ij"), -1)
     return torch.cat([x, position.expand(x.shape[0], *position.shape)], -1)

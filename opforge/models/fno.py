@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from opforge.core import Grid
+from opforge.core.grid import Grid, Points
 from opforge.errors import InputError
 from opforge.layers import FourierBlock, append_coordinates
 
@@ -53,7 +53,7 @@ class FNO(nn.Module):
         depth: int = 4,
         *,
         padding: float = 0.0,
-        points: str = "cells",
+        points: Points = "cells",
     ):
         super().__init__()
         if isinstance(modes, int):
@@ -62,7 +62,7 @@ class FNO(nn.Module):
         for name, value in (("width", width), ("depth", depth), ("out_channels", out_channels)):
             if value < 1:
                 raise InputError(f"{name} must be at least 1, got {value}")
-        Grid((2,), points=points)  # type: ignore[arg-type]  # refuses unknown kinds of points
+        Grid((2,), points=points)  # refuses unknown kinds of points
         if not 0 <= padding <= 1:
             raise InputError(f"padding must be a fraction between 0 and 1, got {padding}")
         self.in_channels, self.out_channels, self.ndim = in_channels, out_channels, len(modes)

@@ -15,9 +15,20 @@ from typing import Annotated
 import typer
 
 import opforge
-from opforge.cli import evaluate, generate, inspection, listing, plot, predict, quickstart, train
+from opforge.cli import (
+    bench,
+    evaluate,
+    generate,
+    inspection,
+    listing,
+    plot,
+    predict,
+    process,
+    quickstart,
+    train,
+    tune,
+)
 from opforge.cli.console import Report
-from opforge.cli.process import tune
 from opforge.errors import InputError, WorkError, no_room
 
 DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -34,7 +45,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for _module in (quickstart, generate, inspection, train, evaluate, predict, plot, listing):
+for _module in (quickstart, generate, inspection, train, evaluate, predict, plot, listing, bench, tune):
     for _name, _function, _example in _module.COMMANDS:
         app.command(_name, epilog=f"\b\nExample:\n  {_example}")(_function)
 
@@ -85,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0
     """
     if arguments is None:  # the process is this command's own
-        tune()
+        process.tune()
     words = _global_options_first(sys.argv[1:] if arguments is None else list(arguments))
     verbose = "-v" in words or "--verbose" in words
     try:

@@ -5,18 +5,22 @@ from opforge._lazy import attach
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
+        "CPWeight": "spectral",
         "Grid": "grid",
+        "TuckerWeight": "spectral",
         "dctn": "transforms",
         "dstn": "transforms",
-        "explain": "dispatch",
+        "explain": "explanation",
         "fftn": "transforms",
         "ifftn": "transforms",
         "irfftn": "transforms",
         "irfftn_modes": "modes",
         "mode_shape": "spectral",
+        "plan_cache": "remembered",
         "resample": "modes",
         "rfftn": "transforms",
         "rfftn_modes": "modes",
+        "set_backend": "backend_setting",
         "spectral_conv": "spectral",
     },
 )

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 
 import torch
 
-from opforge.core._fourier_matrices import POINT_OFFSETS
+from opforge.core.spectral.fourier_matrices import POINT_OFFSETS
 from opforge.errors import InputError, UnknownNameError
 
 
-def check_real(name: str, x: torch.Tensor) -> None:
+def check_real(name: str, x: torch.Tensor, *, half: bool = False) -> None:
     if not isinstance(x, torch.Tensor):
         raise InputError(f"{name} must be a torch tensor, got {type(x).__name__}; use torch.as_tensor")
+    if half and x.dtype == torch.bfloat16:
+        return
     if x.dtype not in (torch.float32, torch.float64):
         raise InputError(f"{name} must be of float32 or float64, got {x.dtype}; convert it first")
 
@@ -32,8 +34,9 @@ def check_modes(modes: Sequence[int], shape: Sequence[int]) -> tuple[int, ...]:
 
 
 def check_shape(name: str, shape: Sequence[int], ndim: int) -> tuple[int, ...]:
-    shape = tuple(int(n) for n in shape)
-    if len(shape) != ndim or min(shape, default=0) < 1:
+    # a graph that is being traced must keep sizes that it does not know as symbols
+    shape = tuple(shape) if torch.compiler.is_compiling() else tuple(int(n) for n in shape)
+    if len(shape) != ndim or any(n < 1 for n in shape):
         raise InputError(f"{name} needs one size of at least 1 per axis of space ({ndim}), got {shape}")
     return shape
 

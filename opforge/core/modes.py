@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from opforge.core import _gemm, _torch_spectral
 from opforge.core._arguments import check_modes, check_real, check_shape, point_offset
-from opforge.core.dispatch import choose
+from opforge.core.spectral.engines import engine_for
+from opforge.core.spectral.engines import question as spectral_question
 from opforge.core.transforms import irfftn, is_torch, rfftn
 from opforge.errors import InputError
 
 if TYPE_CHECKING:
+    from opforge.core.choice import Question
     from opforge.core.transforms import Array
 
 
@@ -35,7 +37,7 @@ def rfftn_modes(
         modes: highest kept \\|k\\| per axis of ``dim``, at most (points − 1) // 2.
         dim: axes to transform; the last ``len(modes)`` when left out.
         points: where grid points lie, ``"periodic"`` or ``"cells"`` (see `Grid`).
-        backend: ``"gemm"`` or ``"torch"``; chosen by cost when left out.
+        backend: ``"gemm"``, ``"torch"`` or ``"fftw"``; chosen when left out, see `explain`.
 
     Returns:
         Real tensor with a trailing axis of real and imaginary parts; the axes ``dim`` hold modes −K…K, the last of
@@ -55,12 +57,12 @@ def rfftn_modes(
     modes = check_modes(modes, sizes)
     offset = point_offset(points)
     x = x.movedim(axes, tuple(range(-len(axes), 0)))
-    last = tuple(range(x.ndim - len(axes), x.ndim))
-    if choose(sizes, modes, backend).backend == "gemm":
-        spectrum = _gemm.analyse(x, modes, last, offset).movedim(last[0], -1)
-    else:
-        spectrum = torch.view_as_real(_torch_spectral.analyse(x, modes, last, offset))
-    return spectrum.movedim(last, axes)
+    others = x.shape[: x.ndim - len(axes)]
+    engine = engine_for("rfftn_modes", x, modes, sizes, sizes, (1, 1), backend)
+    rows = engine.analyse(x.reshape(-1, 1, *sizes), modes, offset, False)
+    spectrum = rows.flatten(len(axes) + 1).movedim(-1, 0).movedim(len(axes) + 1, -1)
+    spectrum = spectrum.reshape(*others, *spectrum.shape[1:])
+    return spectrum.movedim(tuple(range(len(others), len(others) + len(axes))), axes)
 
 
 def irfftn_modes(
@@ -81,7 +83,7 @@ def irfftn_modes(
         shape: points per axis of the result. A grid too coarse for the modes samples the field.
         dim: the axes of modes, counted without the trailing one; the last ``len(shape)`` of these when left out.
         points: where grid points lie, ``"periodic"`` or ``"cells"``.
-        backend: ``"gemm"`` or ``"torch"``; chosen by cost when left out.
+        backend: ``"gemm"``, ``"torch"`` or ``"fftw"``; chosen when left out, see `explain`.
 
     Returns:
         Real tensor without the trailing axis, of sizes ``shape`` on ``dim``.
@@ -107,11 +109,36 @@ def irfftn_modes(
     offset = point_offset(points)
     last = tuple(range(spectrum.ndim - 1 - len(axes), spectrum.ndim - 1))
     spectrum = spectrum.movedim(axes, last)
-    if choose(sizes, modes, backend).backend == "gemm":
-        x = _gemm.synthesise(spectrum.movedim(-1, last[0]), modes, last, sizes, offset)
-    else:
-        x = _torch_spectral.synthesise(torch.view_as_complex(spectrum.contiguous()), modes, last, sizes, offset)
+    others = spectrum.shape[: last[0]]
+    rows = spectrum.reshape(-1, *counts, 2).movedim(-1, 1).movedim((0, 1), (-1, -2))[..., None]
+    engine = engine_for("irfftn_modes", rows, modes, sizes, sizes, (1, 1), backend)
+    x = engine.synthesise(rows, modes, sizes, offset, False).reshape(*others, *sizes)
     return x.movedim(last, axes)
+
+
+def question(
+    shape: Sequence[int],
+    *,
+    modes: Sequence[int],
+    batch: int = 1,
+    channels: int = 1,
+    dtype: torch.dtype = torch.float32,
+    device: str = "cpu",
+    threads: int | None = None,
+) -> Question:
+    """Which back end should serve `rfftn_modes` of ``batch`` · ``channels`` fields on a grid of ``shape``.
+
+    Example:
+        >>> question((64, 64), modes=(12, 12), batch=4, channels=8, threads=2).key
+        '64x64 modes 12x12 batch 32 channels 1 float32 cpu 2 threads'
+    """
+    options = {"batch": batch * channels, "channels": 1, "dtype": dtype, "device": device, "threads": threads}
+    return replace(spectral_question(shape, modes=modes, **options), op="rfftn_modes")
+
+
+def inverse_question(shape: Sequence[int], *, modes: Sequence[int], **options: Any) -> Question:
+    """Which back end should serve `irfftn_modes` to a grid of ``shape``; the options are those of `question`."""
+    return replace(question(shape, modes=modes, **options), op="irfftn_modes")
 
 
 def resample(x: Array, shape: Sequence[int], *, points: str = "periodic") -> Array:

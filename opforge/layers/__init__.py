@@ -8,5 +8,6 @@ __getattr__, __dir__, __all__ = attach(
         "FourierBlock": "fourier_block",
         "SpectralConv": "spectral_conv",
         "append_coordinates": "coordinates",
+        "pointwise": "pointwise_linear",
     },
 )

@@ -35,8 +35,5 @@ class FourierBlock(nn.Module):
         self.activation = activation
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        spectral = self.spectral(x.movedim(-1, 1)).movedim(1, -1)
-        width = x.shape[-1]
-        # One product adds to what is there; the bias is already in the spectral part's mode 0.
-        y = torch.addmm(spectral.reshape(-1, width), x.reshape(-1, width), self.pointwise).reshape(spectral.shape)
+        y = self.spectral(x.movedim(-1, 1), pointwise=self.pointwise).movedim(1, -1)
         return y if self.activation is None else self.activation(y)

@@ -11,7 +11,7 @@ from torch import nn
 
 from opforge.core.grid import Grid, Points
 from opforge.errors import InputError
-from opforge.layers import FourierBlock, append_coordinates
+from opforge.layers import FourierBlock, append_coordinates, pointwise
 
 
 class FNO(nn.Module):
@@ -108,11 +108,11 @@ class FNO(nn.Module):
                 f"x must be (batch, in_channels={self.in_channels}, {self.ndim} axes of space), got {tuple(x.shape)}"
             )
         space = x.shape[2:]
-        v = self.lift(append_coordinates(x.movedim(1, -1), self.points))
+        v = pointwise(self.lift, append_coordinates(x.movedim(1, -1), self.points))
         if self.padding:
             extra = [round(self.padding * n) for n in reversed(space)]
             v = F.pad(v, (0, 0, *(width for n in extra for width in (0, n))))
         v = self.blocks(v)
         if self.padding:
             v = v[(slice(None), *(slice(n) for n in space))]
-        return self.project(v).movedim(-1, 1)
+        return pointwise(self.project, v).movedim(-1, 1)

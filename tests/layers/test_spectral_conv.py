@@ -54,6 +54,20 @@ def test_autocast_leaves_it_in_single_precision():
     torch.testing.assert_close(half, layer(x.bfloat16().float()).bfloat16(), rtol=0, atol=0)
 
 
+def test_half_computes_in_bfloat16_when_asked():
+    torch.manual_seed(0)
+    layer, x = SpectralConv(4, 4, (5, 5), reduced_precision=True), torch.randn(2, 4, 32, 32)
+    expected = layer(x)
+    with torch.autocast("cpu", torch.bfloat16):
+        y = layer(x)
+    assert y.dtype == torch.float32
+    error = ((y - expected).norm() / expected.norm()).item()
+    assert 1e-3 < error < 1e-2  # what the docstring states; float32 has 1e-7
+    assert layer(x.bfloat16()).dtype == torch.bfloat16
+    y.square().sum().backward()
+    assert layer.weight.grad.dtype == torch.float32
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

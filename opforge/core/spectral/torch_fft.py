@@ -3,27 +3,45 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 
-from opforge.core._fourier_matrices import angles
+from opforge.core.spectral.fourier_matrices import angles
+
+Transform = Callable[..., torch.Tensor]
 
 
-def analyse(x: torch.Tensor, modes: Sequence[int], axes: Sequence[int], offset: float) -> torch.Tensor:
-    """The kept coefficients of real ``x`` as a complex tensor: modes −K…K on axis i of ``axes``, 0…K on the last."""
+def analyse(
+    x: torch.Tensor, modes: Sequence[int], offset: float, channels_last: bool, *, rfftn: Transform = torch.fft.rfftn
+) -> torch.Tensor:
+    """The kept Fourier coefficients (*modes, 2, batch, channels) of a real field (batch, channels, *space)."""
+    axes = tuple(range(2, x.ndim))
+    if channels_last:
+        x, axes = x.movedim(1, -1), tuple(a - 1 for a in axes)
     sizes = [x.shape[a] for a in axes]
-    spectrum = torch.fft.rfftn(x, dim=tuple(axes), norm="forward")
+    spectrum = rfftn(x, dim=axes, norm="forward").narrow(axes[-1], 0, modes[-1] + 1)
     for axis, k in zip(axes[:-1], modes[:-1], strict=True):
         n = spectrum.shape[axis]
         spectrum = torch.cat([spectrum.narrow(axis, n - k, k), spectrum.narrow(axis, 0, k + 1)], axis)
-    return _shift(spectrum.narrow(axes[-1], 0, modes[-1] + 1), modes, axes, sizes, -offset)
+    spectrum = _shift(spectrum, modes, axes, sizes, -offset)
+    rows = torch.view_as_real(spectrum).movedim((*axes, -1), tuple(range(len(axes) + 1)))
+    return rows.contiguous()
 
 
 def synthesise(
-    spectrum: torch.Tensor, modes: Sequence[int], axes: Sequence[int], shape: Sequence[int], offset: float
+    rows: torch.Tensor,
+    modes: Sequence[int],
+    shape: Sequence[int],
+    offset: float,
+    channels_last: bool,
+    *,
+    irfftn: Transform = torch.fft.irfftn,
 ) -> torch.Tensor:
-    """The real field with these coefficients on a grid of ``shape``, sampled if that is too coarse."""
+    """The real field (batch, channels, *shape) with the coefficients ``rows``, sampled if the grid is too coarse."""
+    d = len(modes)
+    axes = tuple(range(1, d + 1)) if channels_last else tuple(range(2, d + 2))
+    spectrum = torch.view_as_complex(rows.movedim(tuple(range(d + 1)), (*axes, -1)).contiguous())
     spectrum = _shift(spectrum, modes, axes, shape, offset)
     fine = [n if n > 2 * k else n * math.ceil((2 * k + 1) / n) for n, k in zip(shape, modes, strict=True)]
     for axis, k, n in zip(axes[:-1], modes[:-1], fine[:-1], strict=True):
@@ -31,12 +49,12 @@ def synthesise(
         gap = list(spectrum.shape)
         gap[axis] = n - 2 * k - 1
         spectrum = torch.cat([others, spectrum.new_zeros(gap), negative], axis)
-    x = torch.fft.irfftn(spectrum, s=fine, dim=tuple(axes), norm="forward")
+    x = irfftn(spectrum, s=fine, dim=axes, norm="forward")
     # A grid too coarse for the modes: sample the field on a multiple of it.
     for axis, n, m in zip(axes, shape, fine, strict=True):
         if m > n:
             x = x.index_select(axis, torch.arange(0, m, m // n, device=x.device))
-    return x
+    return x.movedim(-1, 1) if channels_last else x
 
 
 def _shift(
@@ -52,19 +70,3 @@ def _shift(
         phase = torch.polar(torch.ones_like(theta), math.copysign(1.0, offset) * theta).to(spectrum.dtype)
         spectrum = spectrum * phase.reshape(-1, *[1] * (spectrum.ndim - 1 - axis))
     return spectrum
-
-
-def spectral_conv(
-    x: torch.Tensor,
-    weight: torch.Tensor,
-    bias: torch.Tensor | None,
-    modes: Sequence[int],
-    out_shape: Sequence[int],
-    offset: float,
-) -> torch.Tensor:
-    """See `opforge.core.spectral_conv`; the arguments have been checked."""
-    axes = tuple(range(2, x.ndim))
-    spectrum = analyse(x, modes, axes, offset).movedim(1, -1).unsqueeze(-2)
-    mixed = (spectrum @ torch.view_as_complex(weight.contiguous())).squeeze(-2).movedim(-1, 1)
-    y = synthesise(mixed, modes, axes, out_shape, offset)
-    return y if bias is None else y + bias.reshape(-1, *[1] * len(modes))

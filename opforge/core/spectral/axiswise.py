@@ -1,0 +1,75 @@
+"""The axis-wise kind of spectral convolution: a sum of one-dimensional ones, the other axes being batch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+
+from opforge.core.spectral import pairs
+from opforge.core.spectral.engines import engine_for
+
+
+def spectral_conv(
+    x: torch.Tensor,
+    weights: Sequence[torch.Tensor],
+    modes: Sequence[int],
+    out_shape: Sequence[int],
+    *,
+    offset: float,
+    channels_last: bool,
+    backend: str | None,
+) -> torch.Tensor:
+    """Σ_j irfft_j(W_j rfft_j(x)) over the axes j of space; the arguments have been checked."""
+    total = None
+    for axis, (k, weight) in enumerate(zip(modes, weights, strict=True)):
+        y = _on_other_axes(x, axis, out_shape, offset)
+        y = _along(y, weight, k, axis, out_shape[axis], offset=offset, channels_last=channels_last, backend=backend)
+        total = y if total is None else total + y
+    assert total is not None  # there is at least one axis
+    return total
+
+
+def _on_other_axes(x: torch.Tensor, axis: int, out_shape: Sequence[int], offset: float) -> torch.Tensor:
+    """``x`` resampled to ``out_shape`` on all axes of space but one."""
+    wanted = [x.shape[2 + j] if j == axis else n for j, n in enumerate(out_shape)]
+    if tuple(wanted) == tuple(x.shape[2:]):
+        return x
+    from opforge.core.modes import resample  # it imports the engines too
+
+    return resample(x, wanted, points="cells" if offset else "periodic")
+
+
+def _along(
+    x: torch.Tensor,
+    weight: torch.Tensor,
+    modes: int,
+    axis: int,
+    n: int,
+    *,
+    offset: float,
+    channels_last: bool,
+    backend: str | None,
+) -> torch.Tensor:
+    """The convolution along one axis, without a copy of the field: what lies after it in memory counts as channels."""
+    channels = x.shape[1]
+    engine = engine_for("spectral_conv", x, (modes,), (x.shape[2 + axis],), (n,), (channels, weight.shape[2]), backend)
+    lying = x.movedim(1, -1) if channels_last else x
+    channel_axis, axis = (lying.ndim - 1, axis + 1) if channels_last else (1, axis + 2)
+    before, after = lying.shape[:axis], lying.shape[axis + 1 :]
+    field = lying.reshape(math.prod(before), lying.shape[axis], math.prod(after)).movedim(-1, 1)
+    rows = engine.analyse(field, (modes,), offset, True)
+    # channels are one of the other axes: bring them to the end for mixing, and back
+    others = (modes + 1, 2, *before, *after)
+    place = 2 + channel_axis - (channel_axis > axis)
+    rows = rows.reshape(others).movedim(place, -1)
+    moved = rows.shape
+    rows = pairs.product(rows.reshape(modes + 1, 2, -1, channels), weight)
+    rows = rows.reshape(*moved[:-1], weight.shape[2]).movedim(-1, place)
+    rows = rows.reshape(modes + 1, 2, math.prod(rows.shape[2 : 2 + len(before)]), -1)
+    field = engine.synthesise(rows, (modes,), (n,), offset, True).movedim(1, -1)
+    before = [weight.shape[2] if j == channel_axis else size for j, size in enumerate(before)]
+    after = [weight.shape[2] if j + axis + 1 == channel_axis else size for j, size in enumerate(after)]
+    y = field.reshape(*before, n, *after)
+    return y.movedim(-1, 1) if channels_last else y

@@ -1,0 +1,142 @@
+"""The spectral convolution of Fourier neural operators as one operation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+from torch.autograd import forward_ad
+
+from opforge.core._arguments import check_modes, check_real, check_shape, point_offset
+from opforge.core.spectral import axiswise, gemm
+from opforge.core.spectral.engines import engine_for
+from opforge.core.spectral.mixing import mix
+from opforge.core.spectral.weights import Weight, check_weight, mode_shape, parts
+from opforge.core.tracing import tracing
+from opforge.errors import InputError
+
+
+def spectral_conv(
+    x: torch.Tensor,
+    weight: Weight,
+    modes: Sequence[int],
+    out_shape: Sequence[int] | None = None,
+    *,
+    kind: str = "dense",
+    bias: torch.Tensor | None = None,
+    pointwise: torch.Tensor | None = None,
+    points: str = "periodic",
+    backend: str | None = None,
+) -> torch.Tensor:
+    """Mix the channels of a real field separately at each kept Fourier mode, and drop all other modes.
+
+    With X_k the Fourier coefficients of x, normalised by 1/N so that they do not depend on the grid, the result has
+    the coefficients Y_k[b, o] = Σ_i X_k[b, i] W_k[i, o] for |k_j| <= modes[j] and 0 elsewhere, made Hermitian on the
+    plane k_last = 0 by taking the field's real part.
+
+    Args:
+        x: (batch, in, *space), float32 or float64; bfloat16 is served by ``gemm``, with errors of about 0.5 %.
+            Channels-last memory (``x.movedim(1, -1)`` contiguous) is served without a copy, and the result then lies
+            in memory alike.
+        weight: of ``x``'s type, with a trailing axis for real and imaginary parts. For the kind ``"dense"``
+            (2K₁ + 1, …, K_d + 1, in, out, 2), the leading axes holding modes −K…K, the last axis of space 0…K.
+        modes: highest kept \\|k\\| per axis of space, at most (points − 1) // 2.
+        out_shape: points per axis of the result, finer or coarser than ``x``'s; ``x``'s own when left out. A coarser
+            grid than the modes need samples the result, and says nothing.
+        kind: the structure of the weight. With M the sizes of the modes' axes:
+            ``"dense"`` (*M, in, out, 2);
+            ``"separable"`` (*M, channels, 2), every channel by itself;
+            ``"block"`` (*M, blocks, in/blocks, out/blocks, 2), groups of channels by themselves;
+            ``"cp"`` a `CPWeight` and ``"tucker"`` a `TuckerWeight`, contracted factor by factor where that is cheaper
+            than making the dense weight;
+            ``"axis"`` one tensor (K_j + 1, in, out, 2) per axis: the sum of one-dimensional convolutions along each
+            (factorised FNO), on another grid after band-limited resampling of the other axes.
+        bias: (out,), added to the result; it is free, since it goes into mode 0.
+        pointwise: (in, out), a matrix whose product with ``x`` at each point is added to the result, as Fourier
+            layers do. In channels-last memory that costs no pass over the field beyond the product itself.
+        points: where grid points lie, ``"periodic"`` or ``"cells"`` (see `Grid`). It matters when ``out_shape``
+            differs from ``x``'s.
+        backend: ``"gemm"`` (real matrix products), ``"torch"`` (torch.fft) or ``"fftw"`` (FFTW, on the CPU); chosen
+            by cost, and by measurement where that is close, when left out: see `explain`.
+
+    Returns:
+        (batch, out, *out_shape).
+
+    Raises:
+        InputError: sizes that do not agree, modes that the grid does not carry, other types than float32 and float64.
+
+    Example:
+        >>> x = torch.ones(1, 2, 8, 8)
+        >>> weight = torch.zeros(*mode_shape((3, 3)), 2, 1, 2)
+        >>> weight[3, 0, :, :, 0] = 0.5  # the mean of both channels
+        >>> spectral_conv(x, weight, (3, 3), out_shape=(4, 4)).shape
+        torch.Size([1, 1, 4, 4])
+
+    Source: Fourier Neural Operator for Parametric Partial Differential Equations, equation 5; the modes kept here are
+    symmetric in sign.
+    """
+    check_real("x", x, half=True)
+    space = check_shape("x", x.shape[2:], len(modes))
+    modes = check_modes(modes, space)
+    out_channels = check_weight(weight, kind, modes, x.shape[1])
+    check_shape("x", x.shape, x.ndim)
+    for part in parts(weight):
+        if part.dtype != x.dtype or part.device != x.device:
+            raise InputError(
+                f"weight must be of x's type and device, {x.dtype} on {x.device}, got {part.dtype} on {part.device}"
+            )
+    sizes = space if out_shape is None else check_shape("out_shape", out_shape, len(modes))
+    offset = point_offset(points)
+    channels_last = x.shape[1] > 1 and x.stride(1) == 1
+    if pointwise is not None:
+        _check_pointwise(pointwise, x, out_channels, space, sizes)
+    if kind == "axis":
+        weights = cast(Sequence[torch.Tensor], weight)
+        y = axiswise.spectral_conv(
+            x, weights, modes, sizes, offset=offset, channels_last=channels_last, backend=backend
+        )
+        y = y if bias is None else y + bias.reshape(-1, *[1] * len(modes))
+        return _add_pointwise(y, x, pointwise)
+    engine = engine_for("spectral_conv", x, modes, space, sizes, (x.shape[1], out_channels), backend)
+
+    def mixed(rows: torch.Tensor) -> torch.Tensor:
+        rows = mix(rows, weight, kind)
+        return rows if bias is None else rows + _constant(bias, modes)
+
+    if pointwise is not None and engine is gemm and channels_last and _plain(x, pointwise):
+        y, rows = gemm.analyse_and_multiply(x, pointwise, modes, offset)
+        return gemm.synthesise_onto(y, mixed(rows), modes, offset).movedim(-1, 1)
+    rows = mixed(engine.analyse(x, modes, offset, channels_last))
+    return _add_pointwise(engine.synthesise(rows, modes, sizes, offset, channels_last), x, pointwise)
+
+
+def _add_pointwise(y: torch.Tensor, x: torch.Tensor, pointwise: torch.Tensor | None) -> torch.Tensor:
+    return y if pointwise is None else y + (x.movedim(1, -1) @ pointwise).movedim(-1, 1)
+
+
+def _plain(*tensors: torch.Tensor) -> bool:
+    """Whether these are just numbers with gradients: nothing traces them, and they are no dual numbers."""
+    return not tracing() and all(forward_ad.unpack_dual(t).tangent is None for t in tensors)
+
+
+def _check_pointwise(
+    pointwise: torch.Tensor, x: torch.Tensor, out_channels: int, space: Sequence[int], sizes: Sequence[int]
+) -> None:
+    if tuple(pointwise.shape) != (x.shape[1], out_channels) or pointwise.dtype != x.dtype:
+        raise InputError(
+            f"pointwise must be a matrix (in, out) = {(x.shape[1], out_channels)} of {x.dtype}, "
+            f"got {tuple(pointwise.shape)} of {pointwise.dtype}"
+        )
+    if tuple(space) != tuple(sizes):
+        raise InputError(
+            f"pointwise needs a result on x's own grid {tuple(space)}, got out_shape {tuple(sizes)}; leave one out"
+        )
+
+
+def _constant(bias: torch.Tensor, modes: Sequence[int]) -> torch.Tensor:
+    """The modes (*modes, 2, 1, out) of the constant ``bias``."""
+    index = (*modes[:-1], 0, 0)
+    one = bias.new_zeros((*mode_shape(modes), 2))
+    one[index] = 1
+    return one[..., None, None] * bias

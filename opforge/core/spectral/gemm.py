@@ -1,0 +1,247 @@
+"""Truncated Fourier transforms as real matrix products: the ``gemm`` back end. No complex tensor appears.
+
+A transform has two parts. First, one product per axis of space with its cosines and sines (`fourier_matrices`), the
+axes in order, each of them batched so that no operand is copied: channels-first fields end as (coefficients…, batch ·
+channels), which is the order that mixing wants, and channels-last ones as (batch, coefficients…, channels). Then sums
+and differences of the few real coefficients make the complex modes of both signs, held as pairs of reals.
+
+`_to_rows` and `_from_rows` with the same matrices are each other's adjoint, so either is the other's derivative, to any
+order; nothing is kept for it. Source of the factorisation into real stages: the separability of the multidimensional
+transform and e^{iθ} = cos θ + i sin θ; the arrangement is ours.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+
+from opforge.core.spectral.fourier_matrices import matrix
+
+Matrices = tuple[torch.Tensor, ...]
+
+
+def analyse(x: torch.Tensor, modes: Sequence[int], offset: float, channels_last: bool) -> torch.Tensor:
+    """The kept Fourier coefficients (*modes, 2, batch, channels) of a real field (batch, channels, *space)."""
+    matrices = _analysis_matrices(x, modes, offset)
+    if torch.compiler.is_compiling():
+        return _to_rows(x, matrices, channels_last)
+    return _ToRows.apply(x, matrices, channels_last)  # pyright: ignore
+
+
+def synthesise(
+    rows: torch.Tensor, modes: Sequence[int], shape: Sequence[int], offset: float, channels_last: bool
+) -> torch.Tensor:
+    """The real field (batch, channels, *shape) with the coefficients ``rows``: the inverse of `analyse`."""
+    matrices = _synthesis_matrices(rows, modes, shape, offset)
+    if torch.compiler.is_compiling():
+        return _from_rows(rows, matrices, channels_last)
+    return _FromRows.apply(rows, matrices, channels_last)  # pyright: ignore
+
+
+def _analysis_matrices(x: torch.Tensor, modes: Sequence[int], offset: float) -> Matrices:
+    return tuple(matrix(n, k, offset, "analysis", x.dtype, x.device) for n, k in zip(x.shape[2:], modes, strict=True))
+
+
+def _synthesis_matrices(rows: torch.Tensor, modes: Sequence[int], shape: Sequence[int], offset: float) -> Matrices:
+    kinds = ["leading"] * (len(modes) - 1) + ["last"]
+    return tuple(
+        matrix(n, k, offset, weights, rows.dtype, rows.device)
+        for n, k, weights in zip(shape, modes, kinds, strict=True)
+    )
+
+
+def analyse_and_multiply(
+    x: torch.Tensor, matrix_in_out: torch.Tensor, modes: Sequence[int], offset: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The pointwise product (batch, *space, out) of a channels-last field with a matrix (in, out), and `analyse` of it.
+
+    Together, because the gradients of both are sums over one field: the second is added in place to the first.
+    """
+    return _Split.apply(x, matrix_in_out, _analysis_matrices(x, modes, offset))  # pyright: ignore
+
+
+def synthesise_onto(field: torch.Tensor, rows: torch.Tensor, modes: Sequence[int], offset: float) -> torch.Tensor:
+    """``field`` (batch, *space, channels), not needed any more, with that of the coefficients ``rows`` added in place.
+
+    It must not be a view: autograd would copy it back and forth.
+    """
+    return _Join.apply(field, rows, _synthesis_matrices(rows, modes, field.shape[1:-1], offset))  # pyright: ignore
+
+
+class _Split(torch.autograd.Function):
+    """x ↦ (x P, rows of x), channels last; x (batch, in, *space), x P (batch, *space, out)."""
+
+    @staticmethod
+    def forward(ctx, x, p, matrices):
+        ctx.save_for_backward(x, p)
+        ctx.matrices = matrices
+        return x.movedim(1, -1) @ p, _to_rows(x, matrices, True)
+
+    @staticmethod
+    def backward(ctx, grad, rows):
+        x, p = ctx.saved_tensors
+        flat, columns = x.movedim(1, -1).flatten(0, -2), grad.flatten(0, -2)
+        gp = flat.T @ columns if ctx.needs_input_grad[1] else None
+        gx = (grad @ p.T).movedim(-1, 1)
+        if torch.is_grad_enabled():
+            return gx + _FromRows.apply(rows, ctx.matrices, True), gp, None
+        return _from_rows(rows, ctx.matrices, True, onto=gx), gp, None
+
+
+class _Join(torch.autograd.Function):
+    """(y, rows) ↦ y + field of rows, in place; y (batch, *space, channels)."""
+
+    @staticmethod
+    def forward(ctx, y, rows, matrices):
+        ctx.matrices = matrices
+        ctx.mark_dirty(y)
+        _from_rows(rows, matrices, True, onto=y.movedim(-1, 1))
+        return y
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad, _ToRows.apply(grad.movedim(-1, 1), ctx.matrices, True), None
+
+
+class _ToRows(torch.autograd.Function):
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x, matrices, channels_last):
+        return _to_rows(x, matrices, channels_last)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.constants = inputs[1:]
+
+    @staticmethod
+    def backward(ctx, grad):
+        return _FromRows.apply(grad, *ctx.constants), None, None
+
+    @staticmethod
+    def jvp(ctx, tangent, *_):
+        return _ToRows.apply(tangent, *ctx.constants)
+
+
+class _FromRows(torch.autograd.Function):
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(rows, matrices, channels_last):
+        return _from_rows(rows, matrices, channels_last)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.constants = inputs[1:]
+
+    @staticmethod
+    def backward(ctx, grad):
+        return _ToRows.apply(grad, *ctx.constants), None, None
+
+    @staticmethod
+    def jvp(ctx, tangent, *_):
+        return _FromRows.apply(tangent, *ctx.constants)
+
+
+def _to_rows(x: torch.Tensor, matrices: Matrices, channels_last: bool) -> torch.Tensor:
+    """(batch, channels, *space) to its modes (*modes, 2, batch, channels), scaled as the ``matrices`` say."""
+    counts = [m.shape[0] for m in matrices]
+    pairs = [size for count in counts for size in (2, count // 2)]
+    batch, channels = x.shape[:2]
+    if channels_last:
+        t = x.movedim(1, -1)
+        for axis, matrix in enumerate(matrices, 1):
+            t = _along(matrix, t, axis)
+        t = t.reshape(batch, *pairs, channels).movedim(0, -2)
+    else:
+        t = x.reshape(batch * channels, *x.shape[2:])
+        for axis, matrix in enumerate(matrices[:-1], 1):
+            t = _along(matrix, t, axis)
+        # the last axis with batch · channels as columns: (others, n, batch · channels) without a copy
+        columns = t.reshape(batch * channels, -1, t.shape[-1]).permute(1, 2, 0)
+        t = torch.bmm(matrices[-1].expand(columns.shape[0], *matrices[-1].shape), columns)
+        t = t.reshape(*pairs, batch, channels)
+    return _combine(t, len(matrices))
+
+
+def _from_rows(
+    rows: torch.Tensor, matrices: Matrices, channels_last: bool, onto: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Modes (*modes, 2, batch, channels) to the field (batch, channels, *space): the adjoint of `_to_rows`.
+
+    With ``onto``, a field of the result's layout in memory, the last product adds to it in place.
+    """
+    counts = [m.shape[0] for m in matrices]
+    batch, channels = rows.shape[-2:]
+    t = _spread(rows, len(matrices))
+    transposed = [m.T for m in matrices]
+    if channels_last:
+        t = t.movedim(-2, 0).reshape(batch, *counts, channels)
+        for axis in range(len(matrices), 1, -1):
+            t = _along(transposed[axis - 1], t, axis)
+        return _along(transposed[0], t, 1, None if onto is None else onto.movedim(1, -1)).movedim(-1, 1)
+    others = math.prod(counts[:-1])
+    columns = t.reshape(others, counts[-1], batch * channels).transpose(1, 2)
+    last = matrices[-1].expand(others, *matrices[-1].shape)
+    if onto is not None:
+        onto = onto.view(batch * channels, *onto.shape[2:])
+    if others == 1:
+        t = torch.bmm(columns, last) if onto is None else onto[None].baddbmm_(columns, last)
+        return t.reshape(batch, channels, -1)
+    t = torch.bmm(columns, last).reshape(*counts[:-1], batch * channels, -1).movedim(-2, 0)
+    for axis in range(len(matrices) - 1, 1, -1):
+        t = _along(transposed[axis - 1], t, axis)
+    t = _along(transposed[0], t, 1, onto)
+    return t.reshape(batch, channels, *t.shape[1:])
+
+
+def _along(matrix: torch.Tensor, x: torch.Tensor, axis: int, onto: torch.Tensor | None = None) -> torch.Tensor:
+    """Apply ``matrix`` (m, n) to an axis of n points, as one product for each index before it; add it to ``onto``.
+
+    An explicit bmm: torch.matmul would fold the batch into the columns, which copies x.
+    """
+    before, after = math.prod(x.shape[:axis]), math.prod(x.shape[axis + 1 :])
+    operands = matrix.expand(before, *matrix.shape), x.reshape(before, x.shape[axis], after)
+    if onto is None:
+        y = torch.bmm(*operands)
+    else:
+        y = onto.view(before, matrix.shape[0], after).baddbmm_(*operands)
+    return y.reshape(*x.shape[:axis], matrix.shape[0], *x.shape[axis + 1 :])
+
+
+def _combine(t: torch.Tensor, ndim: int) -> torch.Tensor:
+    """Real coefficients (2, K₁ + 1, …, 2, K_d + 1, batch, channels) to modes −K…K, …, 0…K as pairs.
+
+    With c, s the coefficients of cos θ and −sin θ on a leading axis, complex through the axes after it,
+    X_{±k} = c_k ± i s_k.
+    """
+    real, imaginary = t.unbind(2 * (ndim - 1))
+    for axis in range(2 * (ndim - 2), -1, -2):
+        (real_c, real_s), (imaginary_c, imaginary_s) = real.unbind(axis), imaginary.unbind(axis)
+        real = _both_signs(real_c + imaginary_s, real_c - imaginary_s, axis)
+        imaginary = _both_signs(imaginary_c - real_s, imaginary_c + real_s, axis)
+    return torch.stack([real, imaginary], -3)
+
+
+def _both_signs(negative: torch.Tensor, positive: torch.Tensor, axis: int) -> torch.Tensor:
+    return torch.cat([negative.narrow(axis, 1, negative.shape[axis] - 1).flip(axis), positive], axis)
+
+
+def _spread(rows: torch.Tensor, ndim: int) -> torch.Tensor:
+    """The adjoint of `_combine`."""
+    real, imaginary = rows.unbind(-3)
+    for axis in range(0, 2 * (ndim - 1), 2):
+        (real_n, real_p), (imaginary_n, imaginary_p) = _split_signs(real, axis), _split_signs(imaginary, axis)
+        real = torch.stack([real_p + real_n, imaginary_p - imaginary_n], axis)
+        imaginary = torch.stack([imaginary_p + imaginary_n, real_n - real_p], axis)
+    return torch.stack([real, imaginary], 2 * (ndim - 1))
+
+
+def _split_signs(x: torch.Tensor, axis: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Modes −k and k for k = 0 … K; mode 0 counts as positive."""
+    modes = x.shape[axis] // 2
+    negative = x.narrow(axis, 0, modes).flip(axis)
+    zero = torch.zeros_like(x.narrow(axis, 0, 1))
+    return torch.cat([zero, negative], axis), x.narrow(axis, modes, modes + 1)

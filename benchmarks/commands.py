@@ -14,7 +14,7 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from results import seconds, write_csv
+from opforge.benchmarks.results import seconds, write_csv
 
 STARTUP = {
     "python -c pass": ["-c", "pass"],

@@ -20,8 +20,8 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from results import seconds, write_csv
 
+from opforge.benchmarks.results import seconds, write_csv
 from opforge.core import Grid
 from opforge.datasets import DarcyRecipe
 from opforge.datasets.sampling import sample_seed

@@ -13,7 +13,7 @@ import statistics
 import subprocess
 import sys
 
-from results import write_csv
+from opforge.benchmarks.results import write_csv
 
 STEP = """
 import statistics, sys, time

@@ -9,11 +9,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from opforge.cli.files import written_whole
+
 FOLDER = Path(__file__).parent / "results"
+LIBRARIES = ("torch", "numpy", "scipy", "pyfftw", "pyamg", "neuraloperator")
 
 
 def seconds(words: Sequence[str]) -> float:
@@ -24,7 +27,7 @@ def seconds(words: Sequence[str]) -> float:
 
 
 def machine() -> str:
-    """Processor, cores, Python and the libraries that decide the speed, in one line."""
+    """Processor, cores, Python and the libraries that decide the speed, those that are installed, in one line."""
     model = platform.machine()
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -34,14 +37,21 @@ def machine() -> str:
         if line.startswith("model name"):
             model = line.split(":", 1)[1].strip()
             break
-    libraries = ", ".join(f"{name} {version(name)}" for name in ("torch", "numpy", "scipy", "pyamg"))
+    libraries = ", ".join(f"{name} {found}" for name in LIBRARIES if (found := _version(name)))
     return f"{model}, {os.cpu_count()} cores, Python {platform.python_version()}, {libraries}"
 
 
-def write_csv(name: str, rows: Sequence[Mapping[str, Any]], how: str) -> Path:
-    """Write ``results/<name>``: a comment line with the machine and how it was measured, then the rows."""
-    path = FOLDER / name
-    with path.open("w", newline="") as file:
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
+
+
+def write_csv(name: str, rows: Sequence[Mapping[str, Any]], how: str, *, folder: Path = FOLDER) -> Path:
+    """Write ``folder/name``: a comment line with the machine and how it was measured, then the rows."""
+    path = folder / name
+    with written_whole(path) as partial, partial.open("w", newline="") as file:
         file.write(f"# {machine()}; {how}\n")
         writer = csv.DictWriter(file, fieldnames=list(rows[0]))
         writer.writeheader()

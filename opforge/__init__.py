@@ -6,7 +6,7 @@ from opforge._lazy import attach
 
 __version__ = "0.1.0"
 
-# In a checkout, pdes/, solvers/ and datasets/ stand beside this folder and import as opforge.pdes, and so on.
+# In a checkout, pdes/, solvers/, datasets/ and benchmarks/ stand beside this folder and import as opforge.pdes, ...
 _checkout = Path(__file__).resolve().parent.parent
 if (_checkout / "setup.cfg").is_file():
     __path__.append(str(_checkout))

@@ -6,7 +6,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 # Top-level folder -> the package it imports as.
-FOLDERS = {"opforge": "opforge", "pdes": "opforge.pdes", "solvers": "opforge.solvers", "datasets": "opforge.datasets"}
+FOLDERS = {
+    "opforge": "opforge",
+    "pdes": "opforge.pdes",
+    "solvers": "opforge.solvers",
+    "datasets": "opforge.datasets",
+    "benchmarks": "opforge.benchmarks",
+}
 
 
 def source_files(root: Path = ROOT) -> list[Path]:

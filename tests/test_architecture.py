@@ -27,7 +27,7 @@ ALLOWED = {
 }
 OPEN_TO_ALL = {"errors", "_lazy", "__version__"}
 WITHOUT_NETWORKS = {"pdes", "solvers", "datasets"}
-BARE = {"pdes", "solvers", "datasets"}
+BARE = {"pdes", "solvers", "datasets", "benchmarks"}
 TRANSFORMS = ("torch.fft", "numpy.fft", "scipy.fft", "scipy.fftpack", "pyfftw", "torch.stft", "torch.istft")
 TRANSFORM_NAMES = {"stft", "istft", "fftconvolve", "oaconvolve", "ShortTimeFFT"}
 
@@ -125,8 +125,8 @@ def networks_below(module: str, source: str) -> list[str]:
 
 
 def transforms_outside_core(module: str, source: str) -> list[str]:
-    """Uses of an FFT library in any layer but the core."""
-    if under(module, "opforge.core"):
+    """Uses of an FFT library in any layer but the core, and the benchmarks, which have these libraries as peers."""
+    if under(module, "opforge.core") or under(module, "opforge.benchmarks"):
         return []
     return [
         f"{module}:{line} uses {name}: call opforge.core"
@@ -136,7 +136,7 @@ def transforms_outside_core(module: str, source: str) -> list[str]:
 
 
 def bare_imports(where: str, source: str) -> list[str]:
-    """Imports of pdes, solvers or datasets under their bare names."""
+    """Imports of pdes, solvers, datasets or benchmarks under their bare names."""
     return [
         f"{where}:{line} imports {name}: write opforge.{name}"
         for line, name in imports(source)
@@ -183,6 +183,8 @@ FACADE = {"fit": "training", "generate": "datasets"}
         ("opforge.layers.mixer", "import opforge\nopforge.generate('darcy', 1, 8)"),
         ("opforge.layers.mixer", "import opforge as o\no.training.fit"),
         ("opforge.layers", "from opforge.models import FNO"),
+        ("opforge.core.choice", "from opforge.benchmarks.contest import take_turns"),
+        ("opforge.training.fit", "import opforge.benchmarks.memory"),
         ("opforge.models.fno", "from ..core import resample"),
         ("opforge.cli.app", "from .console import Report"),
     ],
@@ -202,6 +204,8 @@ def test_wrong_direction_is_seen(module, source):
         ("opforge.training.fit", "import opforge\nfrom opforge.core import Grid\nGrid.cube(opforge.__version__)"),
         ("opforge.cli.app", "import opforge\nfrom opforge import generate"),
         ("opforge.plotting", "from opforge.datasets import OperatorDataset"),
+        ("opforge.benchmarks.fno_step", "from opforge.models import FNO\nfrom opforge.cli.process import tune"),
+        ("opforge.cli.bench", "from opforge.benchmarks.core import run"),
     ],
 )
 def test_right_direction_is_left_alone(module, source):
@@ -243,8 +247,19 @@ def test_core_transforms_are_left_alone():
     assert transforms_outside_core("opforge.layers.mixer", "from opforge.core import rfftn\nrfftn(x)") == []
 
 
+def test_peers_of_the_core_are_left_alone():
+    assert transforms_outside_core("opforge.benchmarks.torch_peers", "import torch\ntorch.fft.rfftn(x)") == []
+
+
 @pytest.mark.parametrize(
-    "source", ["import datasets", "from pdes import Darcy", "import solvers.krylov", "__import__('datasets')"]
+    "source",
+    [
+        "import datasets",
+        "from pdes import Darcy",
+        "import solvers.krylov",
+        "__import__('datasets')",
+        "from benchmarks.results import machine",
+    ],
 )
 def test_bare_imports_are_seen(source):
     assert len(bare_imports("examples/x.py", source)) == 1
@@ -301,7 +316,7 @@ def test_no_transforms_outside_the_core():
 def test_nothing_imports_a_bare_name():
     files = [
         *source_files(),
-        *(p.relative_to(ROOT) for f in ("tests", "examples", "benchmarks", "docs") for p in (ROOT / f).rglob("*.py")),
+        *(p.relative_to(ROOT) for f in ("tests", "examples", "docs") for p in (ROOT / f).rglob("*.py")),
     ]
     assert [text for path in files for text in bare_imports(str(path), (ROOT / path).read_text())] == []
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from opforge.core._arguments import check_modes, check_real, check_shape, point_offset
+from opforge.core.spectral import gemm
 from opforge.core.spectral.engines import engine_for
 from opforge.core.spectral.engines import question as spectral_question
 from opforge.core.transforms import irfftn, is_torch, rfftn
@@ -60,7 +61,10 @@ def rfftn_modes(
     others = x.shape[: x.ndim - len(axes)]
     engine = engine_for("rfftn_modes", x, modes, sizes, sizes, (1, 1), backend)
     rows = engine.analyse(x.reshape(-1, 1, *sizes), modes, offset, False)
-    spectrum = rows.flatten(len(axes) + 1).movedim(-1, 0).movedim(len(axes) + 1, -1)
+    if rows.is_complex():
+        spectrum = torch.view_as_real(rows.flatten(len(axes)).movedim(-1, 0).contiguous())
+    else:
+        spectrum = rows.flatten(len(axes) + 1).movedim(-1, 0).movedim(len(axes) + 1, -1)
     spectrum = spectrum.reshape(*others, *spectrum.shape[1:])
     return spectrum.movedim(tuple(range(len(others), len(others) + len(axes))), axes)
 
@@ -110,8 +114,12 @@ def irfftn_modes(
     last = tuple(range(spectrum.ndim - 1 - len(axes), spectrum.ndim - 1))
     spectrum = spectrum.movedim(axes, last)
     others = spectrum.shape[: last[0]]
-    rows = spectrum.reshape(-1, *counts, 2).movedim(-1, 1).movedim((0, 1), (-1, -2))[..., None]
-    engine = engine_for("irfftn_modes", rows, modes, sizes, sizes, (1, 1), backend)
+    flat = spectrum.reshape(-1, *counts, 2)
+    engine = engine_for("irfftn_modes", flat, modes, sizes, sizes, (1, 1), backend)
+    if engine is gemm:
+        rows = flat.movedim(-1, 1).movedim((0, 1), (-1, -2))[..., None]
+    else:
+        rows = torch.view_as_complex(flat.contiguous()).movedim(0, -1)[..., None]
     x = engine.synthesise(rows, modes, sizes, offset, False).reshape(*others, *sizes)
     return x.movedim(last, axes)
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import torch
 
-from opforge.core.spectral import pairs
 from opforge.core.spectral.engines import engine_for
+from opforge.core.spectral.mixing import mix
 
 
 def spectral_conv(
@@ -61,13 +61,13 @@ def _along(
     field = lying.reshape(math.prod(before), lying.shape[axis], math.prod(after)).movedim(-1, 1)
     rows = engine.analyse(field, (modes,), offset, True)
     # channels are one of the other axes: bring them to the end for mixing, and back
-    others = (modes + 1, 2, *before, *after)
-    place = 2 + channel_axis - (channel_axis > axis)
-    rows = rows.reshape(others).movedim(place, -1)
-    moved = rows.shape
-    rows = pairs.product(rows.reshape(modes + 1, 2, -1, channels), weight)
-    rows = rows.reshape(*moved[:-1], weight.shape[2]).movedim(-1, place)
-    rows = rows.reshape(modes + 1, 2, math.prod(rows.shape[2 : 2 + len(before)]), -1)
+    lead = rows.shape[:-2]
+    place = len(lead) + channel_axis - (channel_axis > axis)
+    rows = rows.reshape(*lead, *before, *after).movedim(place, -1)
+    others = rows.shape[len(lead) : -1]
+    rows = mix(rows.reshape(*lead, -1, channels), weight, "dense")
+    rows = rows.reshape(*lead, *others, weight.shape[2]).movedim(-1, place)
+    rows = rows.reshape(*lead, math.prod(rows.shape[len(lead) : len(lead) + len(before)]), -1)
     field = engine.synthesise(rows, (modes,), (n,), offset, True).movedim(1, -1)
     before = [weight.shape[2] if j == channel_axis else size for j, size in enumerate(before)]
     after = [weight.shape[2] if j + axis + 1 == channel_axis else size for j, size in enumerate(after)]

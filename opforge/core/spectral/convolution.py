@@ -102,7 +102,7 @@ def spectral_conv(
 
     def mixed(rows: torch.Tensor) -> torch.Tensor:
         rows = mix(rows, weight, kind)
-        return rows if bias is None else rows + _constant(bias, modes)
+        return rows if bias is None else rows + _constant(bias, modes, rows.is_complex())
 
     if pointwise is not None and engine is gemm and channels_last and _plain(x, pointwise):
         y, rows = gemm.analyse_and_multiply(x, pointwise, modes, offset)
@@ -134,9 +134,8 @@ def _check_pointwise(
         )
 
 
-def _constant(bias: torch.Tensor, modes: Sequence[int]) -> torch.Tensor:
-    """The modes (*modes, 2, 1, out) of the constant ``bias``."""
-    index = (*modes[:-1], 0, 0)
-    one = bias.new_zeros((*mode_shape(modes), 2))
-    one[index] = 1
+def _constant(bias: torch.Tensor, modes: Sequence[int], in_complex: bool) -> torch.Tensor:
+    """The modes of the constant ``bias``: (*modes, 1, out) complex, or (*modes, 2, 1, out)."""
+    one = bias.new_zeros(mode_shape(modes) if in_complex else (*mode_shape(modes), 2))
+    one[(*modes[:-1], 0) if in_complex else (*modes[:-1], 0, 0)] = 1
     return one[..., None, None] * bias

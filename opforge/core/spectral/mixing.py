@@ -3,51 +3,57 @@
 from __future__ import annotations
 
 import math
+from typing import Any, cast
 
 import torch
 
-from opforge.core.spectral import pairs
+from opforge.core.spectral import complexes, pairs
 from opforge.core.spectral.weights import CPWeight, TuckerWeight, Weight
 
 
 def mix(rows: torch.Tensor, weight: Weight, kind: str) -> torch.Tensor:
-    """Y[k] = W[k] X[k] for rows X (*modes, 2, batch, in); the arguments have been checked.
+    """Y[k] = W[k] X[k]; the arguments have been checked.
 
-    Factorised weights are contracted factor by factor, or multiplied out first where that takes fewer operations.
+    The rows X are complex (*modes, batch, in), or pairs of reals (*modes, 2, batch, in) as the ``gemm`` back end has
+    them; the result is of the same form. Factorised weights are contracted factor by factor, or multiplied out first
+    where that takes fewer operations.
     """
-    modes, (_, batch, channels) = rows.shape[:-3], rows.shape[-3:]
-    x = rows.reshape(math.prod(modes), 2, batch, channels)
+    others = 2 if rows.is_complex() else 3
+    modes = rows.shape[:-others]
+    x = rows.reshape(math.prod(modes), *rows.shape[-others:])
+    algebra = complexes if rows.is_complex() else pairs
     if isinstance(weight, CPWeight | TuckerWeight):
-        if factors_are_cheaper(weight, batch):
-            y = _by_factors(x, weight)
+        if factors_are_cheaper(weight, rows.shape[-2]):
+            y = _by_factors(algebra, x, weight)
         else:
-            y = pairs.product(x, weight.to_dense().flatten(0, len(modes) - 1))
-    elif kind == "dense":
-        y = pairs.product(x, weight.flatten(0, len(modes) - 1))  # pyright: ignore
-    elif kind == "separable":
-        y = pairs.scale(x, weight.flatten(0, len(modes) - 1))  # pyright: ignore
+            y = algebra.product(x, weight.to_dense().flatten(0, len(modes) - 1))
     else:
-        y = _by_blocks(x, weight.flatten(0, len(modes) - 1))  # pyright: ignore
-    return y.reshape(*modes, 2, batch, y.shape[-1])
+        w = cast(torch.Tensor, weight).flatten(0, len(modes) - 1)
+        if kind == "dense":
+            y = algebra.product(x, w)
+        elif kind == "separable":
+            y = algebra.scale(x, w)
+        else:
+            y = _by_blocks(algebra, x, w)
+    return y.reshape(*modes, *rows.shape[-others:-1], y.shape[-1])
 
 
-def _by_blocks(x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+def _by_blocks(algebra: Any, x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
     """w (m, blocks, i, o, 2)."""
-    m, blocks, i, o, _ = w.shape
-    batch = x.shape[2]
-    x = x.reshape(m, 2, batch, blocks, i).movedim(-2, 1).reshape(m * blocks, 2, batch, i)
-    y = pairs.product(x, w.reshape(m * blocks, i, o, 2))
-    return y.reshape(m, blocks, 2, batch, o).movedim(1, -2).reshape(m, 2, batch, blocks * o)
+    m, blocks, i = w.shape[:3]
+    x = x.unflatten(-1, (blocks, i)).movedim(-2, 1).flatten(0, 1)
+    y = algebra.product(x, w.flatten(0, 1))
+    return y.unflatten(0, (m, blocks)).movedim(1, -2).flatten(-2)
 
 
-def _by_factors(x: torch.Tensor, weight: CPWeight | TuckerWeight) -> torch.Tensor:
+def _by_factors(algebra: Any, x: torch.Tensor, weight: CPWeight | TuckerWeight) -> torch.Tensor:
     d = len(weight.modes)
-    x = pairs.shared_product(x, weight.inputs)
+    x = algebra.shared_product(x, weight.inputs)
     if isinstance(weight, CPWeight):
-        x = pairs.scale(x, weight.mode_factors().flatten(0, d - 1))
+        x = algebra.scale(x, weight.mode_factors().flatten(0, d - 1))
     else:
-        x = pairs.product(x, weight.reduced().flatten(0, d - 1))
-    return pairs.shared_product(x, weight.outputs.transpose(0, 1))
+        x = algebra.product(x, weight.reduced().flatten(0, d - 1))
+    return algebra.shared_product(x, weight.outputs.transpose(0, 1))
 
 
 def factors_are_cheaper(weight: CPWeight | TuckerWeight, batch: int) -> bool:

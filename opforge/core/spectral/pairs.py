@@ -1,109 +1,20 @@
-"""Complex products of pairs of real tensors, and their derivatives.
-
-`product`, its adjoint and the gradient with respect to the matrix are three views of one trilinear form,
-Re Σ conj(y) x w; the derivative of each is made of the other two, so derivatives of every order exist, and each is one
-real batched product with the matrices as they lie in memory.
-"""
+"""Complex products of pairs of real tensors."""
 
 from __future__ import annotations
 
-from typing import Any
+import sys
 
 import torch
+
+from opforge.core.spectral import bilinear
 
 
 def product(x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
     """y = x w in complex numbers: x (m, 2, b, i), w (m, i, o, 2), y (m, 2, b, o)."""
-    return _product(x, w) if torch.compiler.is_compiling() else _Product.apply(x, w)  # pyright: ignore
+    return forward(x, w) if torch.compiler.is_compiling() else bilinear.product(sys.modules[__name__], x, w)
 
 
-class _Product(torch.autograd.Function):
-    """y = x w."""
-
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(x, w):
-        return _product(x, w)
-
-    @staticmethod
-    def setup_context(ctx, inputs, output):
-        ctx.save_for_backward(*inputs)
-        ctx.save_for_forward(*inputs)
-
-    @staticmethod
-    def backward(ctx, gy):
-        x, w = ctx.saved_tensors
-        if torch.is_grad_enabled():
-            return _Adjoint.apply(gy, w), _Outer.apply(x, gy)
-        columns = _columns(gy)
-        return (
-            _adjoint(gy, w, columns) if ctx.needs_input_grad[0] else None,
-            _outer(x, gy, columns) if ctx.needs_input_grad[1] else None,
-        )
-
-    @staticmethod
-    def jvp(ctx, gx, gw):
-        x, w = ctx.saved_tensors
-        return _sum(gx is not None and _Product.apply(gx, w), gw is not None and _Product.apply(x, gw))
-
-
-class _Adjoint(torch.autograd.Function):
-    """x = y wᴴ."""
-
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(y, w):
-        return _adjoint(y, w)
-
-    @staticmethod
-    def setup_context(ctx, inputs, output):
-        ctx.save_for_backward(*inputs)
-        ctx.save_for_forward(*inputs)
-
-    @staticmethod
-    def backward(ctx, gx):
-        y, w = ctx.saved_tensors
-        return _Product.apply(gx, w), _Outer.apply(gx, y)
-
-    @staticmethod
-    def jvp(ctx, gy, gw):
-        y, w = ctx.saved_tensors
-        return _sum(gy is not None and _Adjoint.apply(gy, w), gw is not None and _Adjoint.apply(y, gw))
-
-
-class _Outer(torch.autograd.Function):
-    """w = xᴴ y."""
-
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(x, y):
-        return _outer(x, y)
-
-    @staticmethod
-    def setup_context(ctx, inputs, output):
-        ctx.save_for_backward(*inputs)
-        ctx.save_for_forward(*inputs)
-
-    @staticmethod
-    def backward(ctx, gw):
-        x, y = ctx.saved_tensors
-        return _Adjoint.apply(y, gw), _Product.apply(x, gw)
-
-    @staticmethod
-    def jvp(ctx, gx, gy):
-        x, y = ctx.saved_tensors
-        return _sum(gx is not None and _Outer.apply(gx, y), gy is not None and _Outer.apply(x, gy))
-
-
-def _sum(a: Any, b: Any) -> Any:
-    """The sum of what is there of two terms of a product rule."""
-    return b if a is False else a if b is False else a + b
-
-
-def _product(x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+def forward(x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
     """Real and imaginary parts of x as further rows, those of w as further columns: no operand is rearranged."""
     m, _, b, i = x.shape
     o = w.shape[2]
@@ -120,19 +31,24 @@ def _columns(y: torch.Tensor) -> torch.Tensor:
     return factor.reshape(m, 2 * b, 2 * o)
 
 
-def _adjoint(y: torch.Tensor, w: torch.Tensor, columns: torch.Tensor | None = None) -> torch.Tensor:
+def adjoint(y: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
     """x = y wᴴ: y (m, 2, b, o), w (m, i, o, 2), x (m, 2, b, i)."""
     m, i, o, _ = w.shape
-    return torch.bmm(_columns(y) if columns is None else columns, w.reshape(m, i, 2 * o).transpose(1, 2)).reshape(
-        m, 2, y.shape[2], i
-    )
+    return torch.bmm(_columns(y), w.reshape(m, i, 2 * o).transpose(1, 2)).reshape(m, 2, y.shape[2], i)
 
 
-def _outer(x: torch.Tensor, y: torch.Tensor, columns: torch.Tensor | None = None) -> torch.Tensor:
+def outer(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """w = xᴴ y: x (m, 2, b, i), y (m, 2, b, o), w (m, i, o, 2)."""
     m, _, b, i = x.shape
-    columns = _columns(y) if columns is None else columns
-    return torch.bmm(x.reshape(m, 2 * b, i).transpose(1, 2), columns).reshape(m, i, y.shape[3], 2)
+    return torch.bmm(x.reshape(m, 2 * b, i).transpose(1, 2), _columns(y)).reshape(m, i, y.shape[3], 2)
+
+
+def both(x: torch.Tensor, w: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """`adjoint` and `outer`, which share a factor."""
+    m, i, o, _ = w.shape
+    b, columns = x.shape[2], _columns(y)
+    gx = torch.bmm(columns, w.reshape(m, i, 2 * o).transpose(1, 2)).reshape(m, 2, b, i)
+    return gx, torch.bmm(x.reshape(m, 2 * b, i).transpose(1, 2), columns).reshape(m, i, o, 2)
 
 
 def shared_product(x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:

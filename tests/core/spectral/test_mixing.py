@@ -26,6 +26,7 @@ def test_equals_the_dense_weight(kind, cheaper, monkeypatch):
     expected = values @ as_dense(weight, kind)
     y = mix(rows, weight, kind)
     torch.testing.assert_close(torch.complex(y[:, :, 0], y[:, :, 1]), expected, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(mix(values, weight, kind), expected, rtol=1e-12, atol=1e-12)
 
 
 def test_low_rank_is_contracted_and_high_rank_rebuilt():

@@ -9,5 +9,6 @@ __getattr__, __dir__, __all__ = attach(
         "SpectralConv": "spectral_conv",
         "append_coordinates": "coordinates",
         "pointwise": "pointwise_linear",
+        "recomputed": "recomputation",
     },
 )

@@ -2,23 +2,54 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
+from torch.autograd import forward_ad
+
+from opforge.core.activation import Activation, pulled_back, recomputable
+from opforge.core.tracing import tracing
 
 
-def pointwise(linear: nn.Linear, x: torch.Tensor) -> torch.Tensor:
-    """``linear(x)``, with a faster gradient on CPUs: (…, in) to (…, out).
+def pointwise(linear: nn.Linear, x: torch.Tensor, before: Activation | None = None) -> torch.Tensor:
+    """``linear(before(x))`` with a faster gradient on CPUs and less memory: (…, in) to (…, out).
 
     The weight goes into the product as a matrix (in, out) in memory. Its gradient is then xᵀ g; for the transposed
     view that nn.Linear uses, torch computes gᵀ x, which MKL does 6 to 15 times more slowly for few input channels
-    (131072 points, 3 to 64 channels, one core: 76 ms instead of 10).
+    (131072 points, 3 to 64 channels, one core: 76 ms instead of 10). ``before`` is computed again in the backward pass
+    instead of being kept.
 
     Example:
         >>> linear = nn.Linear(3, 8)
-        >>> pointwise(linear, torch.ones(2, 5, 3)).shape
+        >>> pointwise(linear, torch.ones(2, 5, 3), torch.tanh).shape
         torch.Size([2, 5, 8])
     """
-    matrix = linear.weight.T.contiguous()
-    flat = x.reshape(-1, x.shape[-1])
-    y = flat @ matrix if linear.bias is None else torch.addmm(linear.bias, flat, matrix)
-    return y.reshape(*x.shape[:-1], matrix.shape[1])
+    matrix, flat = linear.weight.T.contiguous(), x.reshape(-1, x.shape[-1])
+    autocast = torch.is_autocast_enabled(x.device.type)
+    dual = any(forward_ad.unpack_dual(t).tangent is not None for t in (x, linear.weight))
+    if before is None or autocast or dual or tracing() or not recomputable(before):
+        flat = flat if before is None else before(flat)
+        y = flat @ matrix if linear.bias is None else torch.addmm(linear.bias, flat, matrix)
+    else:
+        y = _Product.apply(flat, matrix, before)
+        y = y if linear.bias is None else y + linear.bias  # pyright: ignore
+    return y.reshape(*x.shape[:-1], matrix.shape[1])  # pyright: ignore
+
+
+class _Product(torch.autograd.Function):
+    """x ↦ before(x) W."""
+
+    @staticmethod
+    def forward(ctx: Any, x, matrix, before):
+        ctx.save_for_backward(x, matrix)
+        ctx.before = before
+        return before(x) @ matrix
+
+    @staticmethod
+    def backward(ctx: Any, *gradients):
+        (grad,) = gradients
+        x, matrix = ctx.saved_tensors
+        gm = ctx.before(x).T @ grad if ctx.needs_input_grad[1] else None
+        gx = pulled_back(ctx.before, x, grad @ matrix.T) if ctx.needs_input_grad[0] else None
+        return gx, gm, None

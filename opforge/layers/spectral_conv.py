@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import nn
 
-from opforge.core import mode_shape, spectral_conv
+from opforge.core import fourier_layer, mode_shape, spectral_conv
+from opforge.core.activation import Activation
 from opforge.errors import InputError
 
 
@@ -66,35 +68,35 @@ class SpectralConv(nn.Module):
         self.weight = nn.Parameter(torch.randn(shape) / math.sqrt(2 * in_channels))
         self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
 
-    def forward(
-        self, x: torch.Tensor, out_shape: Sequence[int] | None = None, *, pointwise: torch.Tensor | None = None
-    ) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, out_shape: Sequence[int] | None = None) -> torch.Tensor:
         """Map (batch, in_channels, *space) to (batch, out_channels, *(out_shape or space)).
-
-        ``pointwise`` (in_channels, out_channels) is a matrix whose product with ``x`` at each point is added.
 
         The result is of ``x``'s type. Under autocast and for half-precision input the layer computes in its weight's
         precision unless ``reduced_precision`` is set: sums over a whole field lose much in bfloat16.
         """
-        kind, weight, bias = x.dtype, self.weight, self.bias
-        device = x.device.type
+        return self._run(spectral_conv, x, (), out_shape=out_shape)
+
+    def with_pointwise(
+        self, x: torch.Tensor, pointwise: torch.Tensor, before: Activation | None = None
+    ) -> torch.Tensor:
+        """The layer's result for a = before(x) with the product of a and ``pointwise`` (in, out) added at each point.
+
+        See `opforge.core.fourier_layer`.
+        """
+        return self._run(fourier_layer, x, (pointwise,), before=before)
+
+    def _run(
+        self, function: Callable[..., torch.Tensor], x: torch.Tensor, others: tuple[torch.Tensor, ...], **options: Any
+    ) -> torch.Tensor:
+        kind, device, weight, bias = x.dtype, x.device.type, self.weight, self.bias
         autocast = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else kind
         if self.reduced_precision and autocast == torch.bfloat16:
             weight, bias = weight.bfloat16(), None if bias is None else bias.bfloat16()
-            pointwise = None if pointwise is None else pointwise.bfloat16()
-        if weight.dtype == torch.bfloat16 or kind in (torch.bfloat16, torch.float16):
+            others = tuple(t.bfloat16() for t in others)
+        if kind in (torch.bfloat16, torch.float16) or weight.dtype == torch.bfloat16:
             x = x.to(weight.dtype)
         with torch.autocast(device, enabled=False):
-            y = spectral_conv(
-                x,
-                weight,
-                self.modes,
-                out_shape,
-                bias=bias,
-                pointwise=pointwise,
-                points=self.points,
-                backend=self.backend,
-            )
+            y = function(x, weight, *others, self.modes, bias=bias, points=self.points, backend=self.backend, **options)
         return y.to(kind)
 
     def extra_repr(self) -> str:

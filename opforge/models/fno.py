@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any, Self
 
 import torch
@@ -10,8 +11,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from opforge.core.grid import Grid, Points
+from opforge.core.tracing import tracing
 from opforge.errors import InputError
-from opforge.layers import FourierBlock, append_coordinates, pointwise
+from opforge.layers import FourierBlock, append_coordinates, pointwise, recomputed
 
 
 class FNO(nn.Module):
@@ -77,7 +79,7 @@ class FNO(nn.Module):
         }
         self.padding, self.points = padding, points
         self.lift = nn.Linear(in_channels + len(modes), width)
-        self.blocks = nn.Sequential(*(FourierBlock(width, modes, F.gelu) for _ in range(depth)))
+        self.blocks = nn.Sequential(*(FourierBlock(width, modes, F.gelu if i else None) for i in range(depth)))
         self.project = nn.Linear(width, out_channels)
 
     @classmethod
@@ -108,11 +110,21 @@ class FNO(nn.Module):
                 f"x must be (batch, in_channels={self.in_channels}, {self.ndim} axes of space), got {tuple(x.shape)}"
             )
         space = x.shape[2:]
-        v = pointwise(self.lift, append_coordinates(x.movedim(1, -1), self.points))
+        few = append_coordinates(x.movedim(1, -1), self.points)
+        v = self._lift(few, space)
+        # What the first block keeps of its many channels is made again from the few.
+        keeping = recomputed(v, lambda: self._lift(few, space)) if not tracing() else nullcontext()
+        with keeping:
+            v = self.blocks[0](v)
+        for block in list(self.blocks)[1:]:
+            v = block(v)
+        if self.padding:
+            v = v[(slice(None), *(slice(n) for n in space))]
+        return pointwise(self.project, v, F.gelu).movedim(-1, 1)
+
+    def _lift(self, v: torch.Tensor, space: Sequence[int]) -> torch.Tensor:
+        v = pointwise(self.lift, v)
         if self.padding:
             extra = [round(self.padding * n) for n in reversed(space)]
             v = F.pad(v, (0, 0, *(width for n in extra for width in (0, n))))
-        v = self.blocks(v)
-        if self.padding:
-            v = v[(slice(None), *(slice(n) for n in space))]
-        return pointwise(self.project, v).movedim(-1, 1)
+        return v

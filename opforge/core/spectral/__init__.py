@@ -7,6 +7,7 @@ __getattr__, __dir__, __all__ = attach(
     {
         "CPWeight": "weights",
         "TuckerWeight": "weights",
+        "fourier_layer": "layer",
         "mode_shape": "weights",
         "question": "engines",
         "spectral_conv": "convolution",

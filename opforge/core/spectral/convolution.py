@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from typing import cast
 
 import torch
-from torch.autograd import forward_ad
 
 from opforge.core._arguments import check_modes, check_real, check_shape, point_offset
-from opforge.core.spectral import axiswise, gemm
+from opforge.core.spectral import axiswise
 from opforge.core.spectral.engines import engine_for
 from opforge.core.spectral.mixing import mix
 from opforge.core.spectral.weights import Weight, check_weight, mode_shape, parts
-from opforge.core.tracing import tracing
 from opforge.errors import InputError
 
 
@@ -25,7 +23,6 @@ def spectral_conv(
     *,
     kind: str = "dense",
     bias: torch.Tensor | None = None,
-    pointwise: torch.Tensor | None = None,
     points: str = "periodic",
     backend: str | None = None,
 ) -> torch.Tensor:
@@ -53,8 +50,6 @@ def spectral_conv(
             ``"axis"`` one tensor (K_j + 1, in, out, 2) per axis: the sum of one-dimensional convolutions along each
             (factorised FNO), on another grid after band-limited resampling of the other axes.
         bias: (out,), added to the result; it is free, since it goes into mode 0.
-        pointwise: (in, out), a matrix whose product with ``x`` at each point is added to the result, as Fourier
-            layers do. In channels-last memory that costs no pass over the field beyond the product itself.
         points: where grid points lie, ``"periodic"`` or ``"cells"`` (see `Grid`). It matters when ``out_shape``
             differs from ``x``'s.
         backend: ``"gemm"`` (real matrix products), ``"torch"`` (torch.fft) or ``"fftw"`` (FFTW, on the CPU); chosen
@@ -80,58 +75,37 @@ def spectral_conv(
     space = check_shape("x", x.shape[2:], len(modes))
     modes = check_modes(modes, space)
     out_channels = check_weight(weight, kind, modes, x.shape[1])
+    check_tensors(x, weight)
+    sizes = space if out_shape is None else check_shape("out_shape", out_shape, len(modes))
+    offset = point_offset(points)
+    channels_last = x.shape[1] > 1 and x.stride(1) == 1
+    if kind == "axis":
+        weights = cast(Sequence[torch.Tensor], weight)
+        y = axiswise.spectral_conv(
+            x, weights, modes, sizes, offset=offset, channels_last=channels_last, backend=backend
+        )
+        return y if bias is None else y + bias.reshape(-1, *[1] * len(modes))
+    engine = engine_for("spectral_conv", x, modes, space, sizes, (x.shape[1], out_channels), backend)
+    rows = mixed(engine.analyse(x, modes, offset, channels_last), weight, kind, bias, modes)
+    return engine.synthesise(rows, modes, sizes, offset, channels_last)
+
+
+def check_tensors(x: torch.Tensor, weight: Weight) -> None:
+    """Refuse an empty ``x`` and weights of another type or device."""
     check_shape("x", x.shape, x.ndim)
     for part in parts(weight):
         if part.dtype != x.dtype or part.device != x.device:
             raise InputError(
                 f"weight must be of x's type and device, {x.dtype} on {x.device}, got {part.dtype} on {part.device}"
             )
-    sizes = space if out_shape is None else check_shape("out_shape", out_shape, len(modes))
-    offset = point_offset(points)
-    channels_last = x.shape[1] > 1 and x.stride(1) == 1
-    if pointwise is not None:
-        _check_pointwise(pointwise, x, out_channels, space, sizes)
-    if kind == "axis":
-        weights = cast(Sequence[torch.Tensor], weight)
-        y = axiswise.spectral_conv(
-            x, weights, modes, sizes, offset=offset, channels_last=channels_last, backend=backend
-        )
-        y = y if bias is None else y + bias.reshape(-1, *[1] * len(modes))
-        return _add_pointwise(y, x, pointwise)
-    engine = engine_for("spectral_conv", x, modes, space, sizes, (x.shape[1], out_channels), backend)
-
-    def mixed(rows: torch.Tensor) -> torch.Tensor:
-        rows = mix(rows, weight, kind)
-        return rows if bias is None else rows + _constant(bias, modes, rows.is_complex())
-
-    if pointwise is not None and engine is gemm and channels_last and _plain(x, pointwise):
-        y, rows = gemm.analyse_and_multiply(x, pointwise, modes, offset)
-        return gemm.synthesise_onto(y, mixed(rows), modes, offset).movedim(-1, 1)
-    rows = mixed(engine.analyse(x, modes, offset, channels_last))
-    return _add_pointwise(engine.synthesise(rows, modes, sizes, offset, channels_last), x, pointwise)
 
 
-def _add_pointwise(y: torch.Tensor, x: torch.Tensor, pointwise: torch.Tensor | None) -> torch.Tensor:
-    return y if pointwise is None else y + (x.movedim(1, -1) @ pointwise).movedim(-1, 1)
-
-
-def _plain(*tensors: torch.Tensor) -> bool:
-    """Whether these are just numbers with gradients: nothing traces them, and they are no dual numbers."""
-    return not tracing() and all(forward_ad.unpack_dual(t).tangent is None for t in tensors)
-
-
-def _check_pointwise(
-    pointwise: torch.Tensor, x: torch.Tensor, out_channels: int, space: Sequence[int], sizes: Sequence[int]
-) -> None:
-    if tuple(pointwise.shape) != (x.shape[1], out_channels) or pointwise.dtype != x.dtype:
-        raise InputError(
-            f"pointwise must be a matrix (in, out) = {(x.shape[1], out_channels)} of {x.dtype}, "
-            f"got {tuple(pointwise.shape)} of {pointwise.dtype}"
-        )
-    if tuple(space) != tuple(sizes):
-        raise InputError(
-            f"pointwise needs a result on x's own grid {tuple(space)}, got out_shape {tuple(sizes)}; leave one out"
-        )
+def mixed(
+    rows: torch.Tensor, weight: Weight, kind: str, bias: torch.Tensor | None, modes: Sequence[int]
+) -> torch.Tensor:
+    """The rows of the result: those of the input mixed by ``weight``, with the constant ``bias`` added."""
+    rows = mix(rows, weight, kind)
+    return rows if bias is None else rows + _constant(bias, modes, rows.is_complex())
 
 
 def _constant(bias: torch.Tensor, modes: Sequence[int], in_complex: bool) -> torch.Tensor:

@@ -5,7 +5,7 @@ axes in order, each of them batched so that no operand is copied: channels-first
 channels), which is the order that mixing wants, and channels-last ones as (batch, coefficients…, channels). Then sums
 and differences of the few real coefficients make the complex modes of both signs, held as pairs of reals.
 
-`_to_rows` and `_from_rows` with the same matrices are each other's adjoint, so either is the other's derivative, to any
+`to_rows` and `from_rows` with the same matrices are each other's adjoint, so either is the other's derivative, to any
 order; nothing is kept for it. Source of the factorisation into real stages: the separability of the multidimensional
 transform and e^{iθ} = cos θ + i sin θ; the arrangement is ours.
 """
@@ -24,27 +24,29 @@ Matrices = tuple[torch.Tensor, ...]
 
 def analyse(x: torch.Tensor, modes: Sequence[int], offset: float, channels_last: bool) -> torch.Tensor:
     """The kept Fourier coefficients (*modes, 2, batch, channels) of a real field (batch, channels, *space)."""
-    matrices = _analysis_matrices(x, modes, offset)
+    matrices = analysis_matrices(x, modes, offset)
     if torch.compiler.is_compiling():
-        return _to_rows(x, matrices, channels_last)
-    return _ToRows.apply(x, matrices, channels_last)  # pyright: ignore
+        return to_rows(x, matrices, channels_last)
+    return ToRows.apply(x, matrices, channels_last)  # pyright: ignore
 
 
 def synthesise(
     rows: torch.Tensor, modes: Sequence[int], shape: Sequence[int], offset: float, channels_last: bool
 ) -> torch.Tensor:
     """The real field (batch, channels, *shape) with the coefficients ``rows``: the inverse of `analyse`."""
-    matrices = _synthesis_matrices(rows, modes, shape, offset)
+    matrices = synthesis_matrices(rows, modes, shape, offset)
     if torch.compiler.is_compiling():
-        return _from_rows(rows, matrices, channels_last)
-    return _FromRows.apply(rows, matrices, channels_last)  # pyright: ignore
+        return from_rows(rows, matrices, channels_last)
+    return FromRows.apply(rows, matrices, channels_last)  # pyright: ignore
 
 
-def _analysis_matrices(x: torch.Tensor, modes: Sequence[int], offset: float) -> Matrices:
+def analysis_matrices(x: torch.Tensor, modes: Sequence[int], offset: float) -> Matrices:
+    """What `to_rows` needs for the coefficients of ``x``."""
     return tuple(matrix(n, k, offset, "analysis", x.dtype, x.device) for n, k in zip(x.shape[2:], modes, strict=True))
 
 
-def _synthesis_matrices(rows: torch.Tensor, modes: Sequence[int], shape: Sequence[int], offset: float) -> Matrices:
+def synthesis_matrices(rows: torch.Tensor, modes: Sequence[int], shape: Sequence[int], offset: float) -> Matrices:
+    """What `from_rows` needs for the field with the coefficients ``rows``."""
     kinds = ["leading"] * (len(modes) - 1) + ["last"]
     return tuple(
         matrix(n, k, offset, weights, rows.dtype, rows.device)
@@ -52,65 +54,14 @@ def _synthesis_matrices(rows: torch.Tensor, modes: Sequence[int], shape: Sequenc
     )
 
 
-def analyse_and_multiply(
-    x: torch.Tensor, matrix_in_out: torch.Tensor, modes: Sequence[int], offset: float
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """The pointwise product (batch, *space, out) of a channels-last field with a matrix (in, out), and `analyse` of it.
+class ToRows(torch.autograd.Function):
+    """`to_rows` with its derivative."""
 
-    Together, because the gradients of both are sums over one field: the second is added in place to the first.
-    """
-    return _Split.apply(x, matrix_in_out, _analysis_matrices(x, modes, offset))  # pyright: ignore
-
-
-def synthesise_onto(field: torch.Tensor, rows: torch.Tensor, modes: Sequence[int], offset: float) -> torch.Tensor:
-    """``field`` (batch, *space, channels), not needed any more, with that of the coefficients ``rows`` added in place.
-
-    It must not be a view: autograd would copy it back and forth.
-    """
-    return _Join.apply(field, rows, _synthesis_matrices(rows, modes, field.shape[1:-1], offset))  # pyright: ignore
-
-
-class _Split(torch.autograd.Function):
-    """x ↦ (x P, rows of x), channels last; x (batch, in, *space), x P (batch, *space, out)."""
-
-    @staticmethod
-    def forward(ctx, x, p, matrices):
-        ctx.save_for_backward(x, p)
-        ctx.matrices = matrices
-        return x.movedim(1, -1) @ p, _to_rows(x, matrices, True)
-
-    @staticmethod
-    def backward(ctx, grad, rows):
-        x, p = ctx.saved_tensors
-        flat, columns = x.movedim(1, -1).flatten(0, -2), grad.flatten(0, -2)
-        gp = flat.T @ columns if ctx.needs_input_grad[1] else None
-        gx = (grad @ p.T).movedim(-1, 1)
-        if torch.is_grad_enabled():
-            return gx + _FromRows.apply(rows, ctx.matrices, True), gp, None
-        return _from_rows(rows, ctx.matrices, True, onto=gx), gp, None
-
-
-class _Join(torch.autograd.Function):
-    """(y, rows) ↦ y + field of rows, in place; y (batch, *space, channels)."""
-
-    @staticmethod
-    def forward(ctx, y, rows, matrices):
-        ctx.matrices = matrices
-        ctx.mark_dirty(y)
-        _from_rows(rows, matrices, True, onto=y.movedim(-1, 1))
-        return y
-
-    @staticmethod
-    def backward(ctx, grad):
-        return grad, _ToRows.apply(grad.movedim(-1, 1), ctx.matrices, True), None
-
-
-class _ToRows(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
     def forward(x, matrices, channels_last):
-        return _to_rows(x, matrices, channels_last)
+        return to_rows(x, matrices, channels_last)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -118,19 +69,21 @@ class _ToRows(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, grad):
-        return _FromRows.apply(grad, *ctx.constants), None, None
+        return FromRows.apply(grad, *ctx.constants), None, None
 
     @staticmethod
     def jvp(ctx, tangent, *_):
-        return _ToRows.apply(tangent, *ctx.constants)
+        return ToRows.apply(tangent, *ctx.constants)
 
 
-class _FromRows(torch.autograd.Function):
+class FromRows(torch.autograd.Function):
+    """`from_rows` with its derivative."""
+
     generate_vmap_rule = True
 
     @staticmethod
     def forward(rows, matrices, channels_last):
-        return _from_rows(rows, matrices, channels_last)
+        return from_rows(rows, matrices, channels_last)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -138,14 +91,14 @@ class _FromRows(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, grad):
-        return _ToRows.apply(grad, *ctx.constants), None, None
+        return ToRows.apply(grad, *ctx.constants), None, None
 
     @staticmethod
     def jvp(ctx, tangent, *_):
-        return _FromRows.apply(tangent, *ctx.constants)
+        return FromRows.apply(tangent, *ctx.constants)
 
 
-def _to_rows(x: torch.Tensor, matrices: Matrices, channels_last: bool) -> torch.Tensor:
+def to_rows(x: torch.Tensor, matrices: Matrices, channels_last: bool) -> torch.Tensor:
     """(batch, channels, *space) to its modes (*modes, 2, batch, channels), scaled as the ``matrices`` say."""
     counts = [m.shape[0] for m in matrices]
     pairs = [size for count in counts for size in (2, count // 2)]
@@ -166,10 +119,10 @@ def _to_rows(x: torch.Tensor, matrices: Matrices, channels_last: bool) -> torch.
     return _combine(t, len(matrices))
 
 
-def _from_rows(
+def from_rows(
     rows: torch.Tensor, matrices: Matrices, channels_last: bool, onto: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """Modes (*modes, 2, batch, channels) to the field (batch, channels, *space): the adjoint of `_to_rows`.
+    """Modes (*modes, 2, batch, channels) to the field (batch, channels, *space): the adjoint of `to_rows`.
 
     With ``onto``, a field of the result's layout in memory, the last product adds to it in place.
     """

@@ -19,8 +19,8 @@ def test_rows_and_field_are_adjoint(shape, modes, channels_last):
     x = torch.randn(2, 3, *shape, generator=generator, dtype=torch.float64)
     rows = torch.randn(*mode_shape(modes), 2, 2, 3, generator=generator, dtype=torch.float64)
     matrices = tuple(matrix(n, k, 0.5, "analysis", x.dtype, x.device) for n, k in zip(shape, modes, strict=True))
-    there = (gemm._to_rows(x, matrices, channels_last) * rows).sum()
-    back = (x * gemm._from_rows(rows, matrices, channels_last)).sum()
+    there = (gemm.to_rows(x, matrices, channels_last) * rows).sum()
+    back = (x * gemm.from_rows(rows, matrices, channels_last)).sum()
     torch.testing.assert_close(there, back, rtol=1e-12, atol=1e-12)
 
 

@@ -1,0 +1,142 @@
+"""The Fourier layer as one operation: a spectral convolution and a pointwise matrix product of the same field.
+
+Channels-last in memory and through the ``gemm`` back end, it makes no pass over the field beyond its products: the
+transform back adds to the pointwise product in place, and in the backward pass the gradients of both branches are
+added in the same way. A nonlinearity before it is computed again in the backward pass instead of being kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch.autograd import forward_ad
+
+from opforge.core._arguments import check_modes, check_real, check_shape, point_offset
+from opforge.core.activation import Activation, pulled_back, recomputable
+from opforge.core.spectral import gemm
+from opforge.core.spectral.convolution import check_tensors, mixed, spectral_conv
+from opforge.core.spectral.engines import engine_for
+from opforge.core.spectral.weights import Weight, check_weight
+from opforge.core.tracing import tracing
+from opforge.errors import InputError
+
+
+def fourier_layer(
+    x: torch.Tensor,
+    weight: Weight,
+    pointwise: torch.Tensor,
+    modes: Sequence[int],
+    *,
+    before: Activation | None = None,
+    kind: str = "dense",
+    bias: torch.Tensor | None = None,
+    points: str = "periodic",
+    backend: str | None = None,
+) -> torch.Tensor:
+    """y = spectral_conv(a) + a P at each point, with a = before(x).
+
+    Args:
+        x: (batch, in, *space), as for `spectral_conv`.
+        weight: of the spectral convolution, as for `spectral_conv`.
+        pointwise: P, a matrix (in, out).
+        modes: highest kept \\|k\\| per axis of space.
+        before: a pointwise nonlinearity. One of `torch.nn.functional` (gelu, relu, silu, tanh, ...) is not kept for
+            the backward pass but computed again: half the memory of a stack of such layers.
+        kind: the structure of ``weight``.
+        bias: (out,), added to the result.
+        points: where grid points lie, ``"periodic"`` or ``"cells"``.
+        backend: as for `spectral_conv`.
+
+    Returns:
+        (batch, out, *space).
+
+    Raises:
+        InputError: as `spectral_conv`; a ``pointwise`` of another shape or type.
+
+    Example:
+        >>> x, weight, pointwise = torch.ones(1, 2, 8), torch.zeros(4, 2, 3, 2), torch.ones(2, 3)
+        >>> fourier_layer(x, weight, pointwise, (3,), before=torch.relu)[0, :, 0].tolist()
+        [2.0, 2.0, 2.0]
+
+    Source: Fourier Neural Operator for Parametric Partial Differential Equations, equation 2.
+    """
+    check_real("x", x, half=True)
+    space = check_shape("x", x.shape[2:], len(modes))
+    modes = check_modes(modes, space)
+    out_channels = check_weight(weight, kind, modes, x.shape[1])
+    check_tensors(x, weight)
+    _check_pointwise(pointwise, x, out_channels)
+    engine = engine_for("spectral_conv", x, modes, space, space, (x.shape[1], out_channels), backend)
+    if kind == "axis" or engine is not gemm or not _plain(x, pointwise) or not recomputable(before):
+        a = x if before is None else before(x)
+        y = spectral_conv(a, weight, modes, kind=kind, bias=bias, points=points, backend=backend)
+        return y + (a.movedim(1, -1) @ pointwise).movedim(-1, 1)
+    offset = point_offset(points)
+    lying = x.movedim(1, -1).contiguous()
+    y, rows = _Split.apply(lying, pointwise, gemm.analysis_matrices(x, modes, offset), before)  # pyright: ignore
+    rows = mixed(rows, weight, kind, bias, modes)
+    return _Join.apply(y, rows, gemm.synthesis_matrices(rows, modes, space, offset)).movedim(-1, 1)  # pyright: ignore
+
+
+def _plain(*tensors: torch.Tensor) -> bool:
+    """Whether these are just numbers with gradients: nothing traces them, and they are no dual numbers."""
+    return not tracing() and all(forward_ad.unpack_dual(t).tangent is None for t in tensors)
+
+
+def _check_pointwise(pointwise: torch.Tensor, x: torch.Tensor, out_channels: int) -> None:
+    check_real("pointwise", pointwise, half=True)
+    if tuple(pointwise.shape) != (x.shape[1], out_channels) or pointwise.dtype != x.dtype:
+        raise InputError(
+            f"pointwise must be a matrix (in, out) = {(x.shape[1], out_channels)} of {x.dtype}, "
+            f"got {tuple(pointwise.shape)} of {pointwise.dtype}"
+        )
+
+
+class _Split(torch.autograd.Function):
+    """x ↦ (a P, rows of a), a = before(x); x (batch, *space, in), a P (batch, *space, out)."""
+
+    @staticmethod
+    def forward(ctx: Any, x, p, matrices, before):
+        ctx.save_for_backward(x, p)
+        ctx.matrices, ctx.before = matrices, before
+        a = x if before is None else before(x)
+        return a @ p, gemm.to_rows(a.movedim(-1, 1), matrices, True)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients):
+        grad, rows = gradients
+        x, p = ctx.saved_tensors
+        gp = None
+        if ctx.needs_input_grad[1]:
+            a = x if ctx.before is None else ctx.before(x)
+            gp = a.flatten(0, -2).T @ grad.flatten(0, -2)
+            del a
+        if not ctx.needs_input_grad[0]:
+            return None, gp, None, None
+        ga = grad @ p.T
+        if torch.is_grad_enabled():
+            ga = ga + gemm.FromRows.apply(rows, ctx.matrices, True).movedim(1, -1)  # pyright: ignore
+        else:
+            gemm.from_rows(rows, ctx.matrices, True, onto=ga.movedim(-1, 1))
+        return pulled_back(ctx.before, x, ga), gp, None, None
+
+
+class _Join(torch.autograd.Function):
+    """(y, rows) ↦ y + field of rows, in place; y (batch, *space, out).
+
+    y must not be a view, or autograd would copy it back and forth.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, y, rows, matrices):
+        ctx.matrices = matrices
+        ctx.mark_dirty(y)
+        gemm.from_rows(rows, matrices, True, onto=y.movedim(-1, 1))
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *gradients):
+        (grad,) = gradients
+        return grad, gemm.ToRows.apply(grad.movedim(-1, 1), ctx.matrices, True), None  # pyright: ignore

@@ -1,0 +1,87 @@
+"""The Fourier layer against its two parts, with all derivatives and in every layout."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from opforge.core import fourier_layer, mode_shape, spectral_conv
+from opforge.core.spectral.engines import BACKENDS
+from opforge.errors import InputError
+
+
+def random_case(shape, modes, *, dtype=torch.float64):
+    generator = torch.Generator().manual_seed(0)
+    sizes = ((2, 3, *shape), (*mode_shape(modes), 3, 2, 2), (3, 2), (2,))
+    return [torch.randn(size, generator=generator, dtype=dtype) for size in sizes]
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+@pytest.mark.parametrize("before", [None, F.gelu, torch.tanh, lambda x: x.sin()])
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(("shape", "modes"), [((9,), (3,)), ((6, 7), (2, 3)), ((5, 4, 6), (1, 1, 2))])
+def test_is_the_sum_of_its_parts(shape, modes, backend, before, channels_last):
+    x, weight, matrix, bias = random_case(shape, modes)
+    if channels_last:
+        x = x.movedim(1, -1).contiguous().movedim(-1, 1)
+    inputs = [t.requires_grad_() for t in (x, weight, matrix, bias)]
+
+    def together(x, weight, matrix, bias):
+        return fourier_layer(x, weight, matrix, modes, before=before, bias=bias, backend=backend)
+
+    def apart(x, weight, matrix, bias):
+        a = x if before is None else before(x)
+        y = spectral_conv(a, weight, modes, bias=bias, backend=backend)
+        return y + torch.einsum("bi...,io->bo...", a, matrix)
+
+    results = together(*inputs), apart(*inputs)
+    torch.testing.assert_close(*results, rtol=1e-12, atol=1e-12)
+    plain = [torch.autograd.grad(y.sin().sum(), inputs, retain_graph=True) for y in results]
+    torch.testing.assert_close(*plain, rtol=1e-12, atol=1e-12)
+    gradients = [torch.autograd.grad(y.sin().sum(), inputs, create_graph=True) for y in results]
+    torch.testing.assert_close(*gradients, rtol=1e-12, atol=1e-12)
+    second = [torch.autograd.grad(sum(g.sin().sum() for g in first), inputs) for first in gradients]
+    torch.testing.assert_close(*second, rtol=1e-11, atol=1e-11)
+
+
+def test_input_and_parameters_are_left_alone():
+    x, weight, matrix, bias = random_case((8, 6), (3, 2))
+    x = x.movedim(1, -1).contiguous().movedim(-1, 1)
+    kept = [t.clone() for t in (x, weight, matrix)]
+    inputs = [t.requires_grad_() for t in (x, weight, matrix)]
+    fourier_layer(*inputs, (3, 2), before=F.gelu, bias=bias).square().sum().backward()
+    for before, after in zip(kept, inputs, strict=True):
+        torch.testing.assert_close(after.detach(), before, rtol=0, atol=0)
+
+
+def test_a_stack_keeps_one_field_per_layer():
+    """What autograd saves: the inputs, and nothing else of the size of a field."""
+    x, _, _, _ = random_case((32, 32), (3, 3), dtype=torch.float32)
+    weight, matrix = torch.randn(*mode_shape((3, 3)), 3, 3, 2) / 10, torch.randn(3, 3)
+    saved = {}
+
+    def pack(t):
+        if t.numel() >= x.numel():
+            saved[t.untyped_storage().data_ptr()] = t.numel()
+        return t
+
+    leaf = x.movedim(1, -1).contiguous().movedim(-1, 1).requires_grad_()
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
+        y = leaf
+        for _ in range(3):
+            y = fourier_layer(y, weight, matrix.requires_grad_(), (3, 3), before=F.gelu)
+    assert len(saved) == 3
+    assert y.requires_grad
+
+
+@pytest.mark.parametrize(
+    ("matrix", "message"),
+    [
+        (torch.zeros(2, 3, dtype=torch.float64), "pointwise must be a matrix .in, out. = .3, 2."),
+        (torch.zeros(3, 2), "pointwise must be a matrix .* of torch.float64, got .* of torch.float32"),
+        (torch.zeros(3, 2, dtype=torch.int64), "pointwise must be of float32 or float64"),
+    ],
+)
+def test_wrong_matrices_are_named(matrix, message):
+    x, weight, _, _ = random_case((8, 6), (3, 2))
+    with pytest.raises(InputError, match=message):
+        fourier_layer(x, weight, matrix, (3, 2))

@@ -17,7 +17,9 @@ from collections.abc import Sequence
 
 import torch
 
+from opforge.core.spectral.butterfly import combine, combine_fast, spread, spread_fast
 from opforge.core.spectral.fourier_matrices import matrix
+from opforge.core.tracing import tracing
 
 Matrices = tuple[torch.Tensor, ...]
 
@@ -100,14 +102,12 @@ class FromRows(torch.autograd.Function):
 
 def to_rows(x: torch.Tensor, matrices: Matrices, channels_last: bool) -> torch.Tensor:
     """(batch, channels, *space) to its modes (*modes, 2, batch, channels), scaled as the ``matrices`` say."""
-    counts = [m.shape[0] for m in matrices]
-    pairs = [size for count in counts for size in (2, count // 2)]
+    modes = [m.shape[0] // 2 - 1 for m in matrices]
     batch, channels = x.shape[:2]
     if channels_last:
         t = x.movedim(1, -1)
         for axis, matrix in enumerate(matrices, 1):
             t = _along(matrix, t, axis)
-        t = t.reshape(batch, *pairs, channels).movedim(0, -2)
     else:
         t = x.reshape(batch * channels, *x.shape[2:])
         for axis, matrix in enumerate(matrices[:-1], 1):
@@ -115,8 +115,12 @@ def to_rows(x: torch.Tensor, matrices: Matrices, channels_last: bool) -> torch.T
         # the last axis with batch · channels as columns: (others, n, batch · channels) without a copy
         columns = t.reshape(batch * channels, -1, t.shape[-1]).permute(1, 2, 0)
         t = torch.bmm(matrices[-1].expand(columns.shape[0], *matrices[-1].shape), columns)
-        t = t.reshape(*pairs, batch, channels)
-    return _combine(t, len(matrices))
+    if _tables_serve(x):
+        rows = combine_fast(t, modes, batch, channels_last)
+        return rows if channels_last else rows.reshape(*rows.shape[:-2], batch, channels)
+    pairs = [size for k in modes for size in (2, k + 1)]
+    t = t.reshape(batch, *pairs, channels).movedim(0, -2) if channels_last else t.reshape(*pairs, batch, channels)
+    return combine(t, len(modes))
 
 
 def from_rows(
@@ -128,10 +132,13 @@ def from_rows(
     """
     counts = [m.shape[0] for m in matrices]
     batch, channels = rows.shape[-2:]
-    t = _spread(rows, len(matrices))
+    if _tables_serve(rows):
+        t = spread_fast(rows, [count // 2 - 1 for count in counts], channels_last)
+    else:
+        t = spread(rows, len(matrices))
+        t = t.movedim(-2, 0).reshape(batch, *counts, channels) if channels_last else t
     transposed = [m.T for m in matrices]
     if channels_last:
-        t = t.movedim(-2, 0).reshape(batch, *counts, channels)
         for axis in range(len(matrices), 1, -1):
             t = _along(transposed[axis - 1], t, axis)
         return _along(transposed[0], t, 1, None if onto is None else onto.movedim(1, -1)).movedim(-1, 1)
@@ -164,37 +171,6 @@ def _along(matrix: torch.Tensor, x: torch.Tensor, axis: int, onto: torch.Tensor 
     return y.reshape(*x.shape[:axis], matrix.shape[0], *x.shape[axis + 1 :])
 
 
-def _combine(t: torch.Tensor, ndim: int) -> torch.Tensor:
-    """Real coefficients (2, K₁ + 1, …, 2, K_d + 1, batch, channels) to modes −K…K, …, 0…K as pairs.
-
-    With c, s the coefficients of cos θ and −sin θ on a leading axis, complex through the axes after it,
-    X_{±k} = c_k ± i s_k.
-    """
-    real, imaginary = t.unbind(2 * (ndim - 1))
-    for axis in range(2 * (ndim - 2), -1, -2):
-        (real_c, real_s), (imaginary_c, imaginary_s) = real.unbind(axis), imaginary.unbind(axis)
-        real = _both_signs(real_c + imaginary_s, real_c - imaginary_s, axis)
-        imaginary = _both_signs(imaginary_c - real_s, imaginary_c + real_s, axis)
-    return torch.stack([real, imaginary], -3)
-
-
-def _both_signs(negative: torch.Tensor, positive: torch.Tensor, axis: int) -> torch.Tensor:
-    return torch.cat([negative.narrow(axis, 1, negative.shape[axis] - 1).flip(axis), positive], axis)
-
-
-def _spread(rows: torch.Tensor, ndim: int) -> torch.Tensor:
-    """The adjoint of `_combine`."""
-    real, imaginary = rows.unbind(-3)
-    for axis in range(0, 2 * (ndim - 1), 2):
-        (real_n, real_p), (imaginary_n, imaginary_p) = _split_signs(real, axis), _split_signs(imaginary, axis)
-        real = torch.stack([real_p + real_n, imaginary_p - imaginary_n], axis)
-        imaginary = torch.stack([imaginary_p + imaginary_n, real_n - real_p], axis)
-    return torch.stack([real, imaginary], 2 * (ndim - 1))
-
-
-def _split_signs(x: torch.Tensor, axis: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Modes −k and k for k = 0 … K; mode 0 counts as positive."""
-    modes = x.shape[axis] // 2
-    negative = x.narrow(axis, 0, modes).flip(axis)
-    zero = torch.zeros_like(x.narrow(axis, 0, 1))
-    return torch.cat([zero, negative], axis), x.narrow(axis, modes, modes + 1)
+def _tables_serve(x: torch.Tensor) -> bool:
+    """Whether coefficients can be combined by tables: on the CPU, where nothing traces."""
+    return x.device.type == "cpu" and not tracing()

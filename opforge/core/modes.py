@@ -10,8 +10,7 @@ import numpy as np
 import torch
 
 from opforge.core._arguments import check_modes, check_real, check_shape, point_offset
-from opforge.core.spectral import gemm
-from opforge.core.spectral.engines import engine_for
+from opforge.core.spectral.engines import PAIRS, engine_for
 from opforge.core.spectral.engines import question as spectral_question
 from opforge.core.transforms import irfftn, is_torch, rfftn
 from opforge.errors import InputError
@@ -116,7 +115,7 @@ def irfftn_modes(
     others = spectrum.shape[: last[0]]
     flat = spectrum.reshape(-1, *counts, 2)
     engine = engine_for("irfftn_modes", flat, modes, sizes, sizes, (1, 1), backend)
-    if engine is gemm:
+    if engine in PAIRS:
         rows = flat.movedim(-1, 1).movedim((0, 1), (-1, -2))[..., None]
     else:
         rows = torch.view_as_complex(flat.contiguous()).movedim(0, -1)[..., None]

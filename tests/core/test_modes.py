@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from opforge.core import Grid, irfftn_modes, resample, rfftn_modes
-from opforge.core.spectral.engines import BACKENDS
 from opforge.errors import InputError
+from tests.core.spectral.reference import BACKENDS
 
 GRIDS = [(8,), (9,), (17,), (8, 8), (9, 12), (11, 7), (24, 16), (7, 8, 9), (12, 9, 7)]
 

@@ -14,9 +14,13 @@ from opforge.core._arguments import check_modes, check_shape
 from opforge.core.choice import Candidate, Question, answer
 from opforge.core.spectral import fftw, gemm, torch_fft
 from opforge.core.tracing import answer_while_tracing
+from opforge.core.triton_kernels import availability
+from opforge.core.triton_kernels import spectral as triton_spectral
 
-ENGINES: dict[str, ModuleType] = {"fftw": fftw, "gemm": gemm, "torch": torch_fft}
+ENGINES: dict[str, ModuleType] = {"fftw": fftw, "gemm": gemm, "torch": torch_fft, "triton": triton_spectral}
 BACKENDS = tuple(ENGINES)
+# Those that hold coefficients as pairs of reals (*modes, 2, batch, channels); the others have complex ones.
+PAIRS = (gemm, triton_spectral)
 
 # The model's constants in nanoseconds, fitted to benchmarks/results/core.csv (one core of an AMD EPYC, MKL): one
 # multiplication with addition of a matrix product, one of N log2(N) points of an FFT that is a whole one, with the
@@ -24,7 +28,7 @@ BACKENDS = tuple(ENGINES)
 _PER_PRODUCT = {"cpu": 0.034, "cuda": 0.0001}
 _PER_POINT = {"cpu": 0.55, "cuda": 0.002}
 _PER_NUMBER = {"cpu": 0.25, "cuda": 0.004}
-_PER_CALL = {"gemm": 60e3, "torch": 90e3, "fftw": 150e3}
+_PER_CALL = {"gemm": 250e3, "torch": 220e3, "fftw": 300e3}
 # FFT libraries are slower where the size has large prime factors; by factor: times dearer.
 _LARGE_PRIME = 3.0
 
@@ -88,7 +92,7 @@ def question(
 
     Example:
         >>> [candidate.name for candidate in question((64, 64), modes=(12, 12)).candidates]
-        ['gemm', 'torch', 'fftw']
+        ['gemm', 'torch', 'fftw', 'triton']
     """
     shape = check_shape("shape", shape, len(shape))
     modes = check_modes(modes, shape)
@@ -139,6 +143,7 @@ def _question(
         Candidate("gemm", gemm_cost),
         Candidate("torch", _PER_CALL["torch"] + fft_cost, whole),
         Candidate("fftw", _PER_CALL["fftw"] + 1.1 * fft_cost, host),
+        _triton(shape, out_shape, modes, dtype, device, gemm_cost),
     )
     key = (
         f"{_by(shape)} modes {_by(modes)}{'' if out_shape == shape else f' to {_by(out_shape)}'} batch {batch} "
@@ -150,6 +155,16 @@ def _question(
         return _trial(ENGINES[name], shape, modes, out_shape, batch, channels, dtype, device)
 
     return Question(op, key, candidates, trial)
+
+
+def _triton(
+    shape: Sequence[int], out_shape: Sequence[int], modes: Sequence[int], dtype: torch.dtype, device: str, gemm: float
+) -> Candidate:
+    """Triton's kernels do the products of ``gemm`` with a third of its passes over the field."""
+    reason = triton_spectral.why_not(shape, modes, dtype, device) or triton_spectral.why_not(
+        out_shape, modes, dtype, device
+    )
+    return Candidate("triton", gemm / 3, reason, "" if reason else availability.install_command())
 
 
 def _by(sizes: Sequence[int]) -> str:

@@ -7,10 +7,9 @@ import torch
 from torch.autograd import gradcheck, gradgradcheck
 
 from opforge.core import mode_shape, resample, spectral_conv
-from opforge.core.spectral.engines import BACKENDS
 from opforge.core.spectral.weights import parts
 from opforge.errors import InputError
-from tests.core.spectral.reference import POINT_OFFSET, as_dense, dense_convolution, random_weight
+from tests.core.spectral.reference import BACKENDS, POINT_OFFSET, as_dense, dense_convolution, random_weight
 
 CASES = [
     ((16,), (5,)),

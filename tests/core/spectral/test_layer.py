@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 
 from opforge.core import fourier_layer, mode_shape, spectral_conv
-from opforge.core.spectral.engines import BACKENDS
 from opforge.errors import InputError
+from tests.core.spectral.reference import BACKENDS
 
 
 def random_case(shape, modes, *, dtype=torch.float64):

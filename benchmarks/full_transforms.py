@@ -59,7 +59,7 @@ def cases(*, quick: bool = False, backends: bool = False) -> list[Case]:
 
 
 def contestants(problem: Problem, way: str) -> dict[str, Factory]:
-    """Name -> what makes the contestant; scipy uses as many threads as torch."""
+    """Name -> what makes the contestant; scipy runs on one thread, as numpy arrays do here."""
     del way  # there is one
     ours, scipys, torchs = _functions(problem)
     tensors = problem.group == TORCH
@@ -74,17 +74,16 @@ def contestants(problem: Problem, way: str) -> dict[str, Factory]:
 def _functions(problem: Problem) -> tuple[Callable[[Any], Any], Callable[[Any], Any], Callable[[Any], Any] | None]:
     """opforge's, scipy's and torch's function for a transform; torch has no cosine and sine transforms."""
     kind, axes, sizes = problem.kind, problem.axes, problem.shape[1:]
-    workers = torch.get_num_threads()
     ours, scipys = getattr(core, kind), getattr(scipy.fft, kind)
     if kind == "irfftn":
         return (
             lambda x: ours(x, sizes, dim=axes),
-            lambda x: scipys(x, s=sizes, axes=axes, workers=workers),
+            lambda x: scipys(x, s=sizes, axes=axes),
             lambda x: torch.fft.irfftn(x, s=sizes, dim=axes),
         )
     return (
         lambda x: ours(x, dim=axes),
-        lambda x: scipys(x, axes=axes, workers=workers),
+        lambda x: scipys(x, axes=axes),
         (lambda x: torch.fft.rfftn(x, dim=axes)) if kind == "rfftn" else None,
     )
 

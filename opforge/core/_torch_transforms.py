@@ -1,92 +1,86 @@
-"""Full transforms of torch tensors; cosine and sine transforms as Fourier transforms of the periodic extension."""
+"""The full transforms of torch tensors: by torch.fft on any device, or on the CPU by the libraries for numpy arrays."""
 
 from __future__ import annotations
 
-import math
-
 import torch
+from torch.utils._python_dispatch import _get_current_dispatch_mode
 
-from opforge.core._trigonometric import INVERSE_TYPE, logical_size, singled_out
+from opforge.core._linear import transformed
+from opforge.core._torch_cosines import trigonometric
+from opforge.core._transform import SWAPPED, Transform
+from opforge.core._transform_choice import chosen
+from opforge.core.fft_planning import planning_for
+from opforge.core.tracing import answer_while_tracing
 
-
-def fftn(x: torch.Tensor, axes: tuple[int, ...], norm: str, inverse: bool) -> torch.Tensor:
-    return (torch.fft.ifftn if inverse else torch.fft.fftn)(x, dim=axes, norm=norm)
-
-
-def rfftn(x: torch.Tensor, axes: tuple[int, ...], norm: str) -> torch.Tensor:
-    return torch.fft.rfftn(x, dim=axes, norm=norm)
-
-
-def irfftn(x: torch.Tensor, sizes: tuple[int, ...], axes: tuple[int, ...], norm: str) -> torch.Tensor:
-    return torch.fft.irfftn(x, s=sizes, dim=axes, norm=norm)
+# From here on a backward pass of our own saves more than it costs: autograd's of rfftn transforms whole spectra.
+_WORTH_OWN_BACKWARD = 2**15
 
 
-def trigonometric(
-    kind: str, x: torch.Tensor, type: int, axes: tuple[int, ...], norm: str, inverse: bool
-) -> torch.Tensor:
-    if inverse:
-        type = INVERSE_TYPE[type]
-    for axis in axes:
-        x = _along_last(kind, x.movedim(axis, -1), type, norm, inverse).movedim(-1, axis)
-    return x
+def run(op: str, x: torch.Tensor, shape: tuple[int, ...], transform: Transform, backend: str | None) -> torch.Tensor:
+    """``transform`` of ``x``, checked before, by ``backend`` or the best there is."""
+    if not _plain(x):
+        return run_traced(op, x, transform, backend)
+    how = planning_for(x.numel(), torch.get_num_threads())
+    single = x.dtype is torch.float32 or x.dtype is torch.complex64
+    name = chosen(op, shape, transform, single, "cpu" if x.is_cpu else x.device.type, how, backend)
+    if x.numel() == 0:  # MKL and FFTW refuse it
+        return _empty(x, transform)
+    if name == "torch":
+        own = transform.type or (transform.kind == "rfft" and x.numel() >= _WORTH_OWN_BACKWARD)
+        return transformed(x, transform, by_torch) if own else _differentiable(x, transform)
+    from opforge.core import _fftw_torch  # loads pyfftw
+
+    compute = _fftw_torch.by_fftw if name == "fftw" else _fftw_torch.by_scipy
+    return transformed(_complex(x) if transform.kind in ("fft", "ifft", "irfft") else x, transform, compute)
 
 
-def _along_last(kind: str, x: torch.Tensor, type: int, norm: str, inverse: bool) -> torch.Tensor:
-    n = x.shape[-1]
-    size = logical_size(kind, type, n)
-    if norm == "ortho":
-        x = x * _end_weights(kind, type, x, before=True)
-    out = _COSINE[type](x) if kind == "cos" else _sine(x, type)
-    if norm == "ortho":
-        return out * _end_weights(kind, type, x, before=False) / math.sqrt(size)
-    return out / size if (norm == "backward") == inverse else out
+def run_traced(op: str, x: torch.Tensor, transform: Transform, backend: str | None) -> torch.Tensor:
+    """`run` where operations are recorded, or ``x`` is no plain tensor: by torch alone."""
+    answer_while_tracing(op, ("torch",), backend)
+    return _differentiable(x, transform)
 
 
-def _end_weights(kind: str, type: int, x: torch.Tensor, *, before: bool) -> torch.Tensor:
-    weights = x.new_ones(x.shape[-1])
-    for end, factor in singled_out(kind, type, before=before):
-        weights[end] = factor
-    return weights
+def _plain(x: torch.Tensor) -> bool:
+    """Whether ``x`` is nothing but numbers in memory and its operations are run, or transformed by torch.func."""
+    if type(x) not in (torch.Tensor, torch.nn.Parameter) or _get_current_dispatch_mode() is not None:
+        return False
+    return not torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]  # torch documents it
 
 
-def _phase(x: torch.Tensor, angle: float, shift: float = 0.0) -> torch.Tensor:
-    """exp(i·angle·(j + shift)) for j = 0 … n − 1, in ``x``'s precision."""
-    steps = torch.arange(x.shape[-1], dtype=torch.float64, device=x.device) + shift
-    return torch.polar(torch.ones_like(steps), steps * angle).to(x.dtype.to_complex())
+def _complex(x: torch.Tensor) -> torch.Tensor:
+    return x if x.is_complex() else x.to(torch.complex64 if x.dtype is torch.float32 else torch.complex128)
 
 
-def _cosine1(x: torch.Tensor) -> torch.Tensor:
-    return torch.fft.rfft(torch.cat([x, x[..., 1:-1].flip(-1)], -1)).real
+def _empty(x: torch.Tensor, transform: Transform) -> torch.Tensor:
+    """The transform of no numbers, still a function of ``x``."""
+    to_complex = transform.kind in ("fft", "ifft", "rfft")
+    y = _complex(x) if to_complex else x.real if x.is_complex() else x
+    return y.reshape(transform.shape_after(x.shape))
 
 
-def _cosine2(x: torch.Tensor) -> torch.Tensor:
-    n = x.shape[-1]
-    spectrum = torch.fft.rfft(torch.cat([x, x.flip(-1)], -1))[..., :n]
-    return (spectrum * _phase(x, -math.pi / (2 * n))).real
+def by_torch(x: torch.Tensor, t: Transform) -> torch.Tensor:
+    """``t`` or its transpose. What autograd would make of torch.fft.rfft transforms twice as many numbers."""
+    if not t.transposed or t.kind in ("cos", "sin"):
+        return _differentiable(x, t)
+    norm = SWAPPED[t.norm]
+    if t.kind in ("fft", "ifft"):
+        # MKL refuses some gradients that are one number in all places
+        return (torch.fft.ifftn if t.kind == "fft" else torch.fft.fftn)(x.contiguous(), dim=t.axes, norm=norm)
+    pairs = slice(1, (t.sizes[-1] + 1) // 2)
+    if t.kind == "rfft":
+        x = x.clone(memory_format=torch.contiguous_format)
+        x.movedim(t.axes[-1], 0)[pairs] *= 0.5
+        return torch.fft.irfftn(x, s=t.sizes, dim=t.axes, norm=norm)
+    out = torch.fft.rfftn(x.contiguous(), dim=t.axes, norm=norm)
+    out.movedim(t.axes[-1], 0)[pairs] *= 2
+    return out
 
 
-def _cosine3(x: torch.Tensor) -> torch.Tensor:
-    n = x.shape[-1]
-    spectrum = torch.nn.functional.pad(x * _phase(x, math.pi / (2 * n)), (0, 1))
-    return torch.fft.irfft(spectrum, n=2 * n, norm="forward")[..., :n]
-
-
-def _cosine4(x: torch.Tensor) -> torch.Tensor:
-    n = x.shape[-1]
-    spectrum = torch.fft.fft(x * _phase(x, -math.pi / (2 * n)), n=2 * n)[..., :n]
-    return 2 * (spectrum * _phase(x, -math.pi / (2 * n), 0.5)).real
-
-
-_COSINE = {1: _cosine1, 2: _cosine2, 3: _cosine3, 4: _cosine4}
-
-
-def _sine(x: torch.Tensor, type: int) -> torch.Tensor:
-    if type == 1:
-        zero = torch.zeros_like(x[..., :1])
-        return -torch.fft.rfft(torch.cat([zero, x, zero, -x.flip(-1)], -1))[..., 1 : x.shape[-1] + 1].imag
-    # sin(π(k+1)(2n+1)/2N) = (−1)ⁿ cos(π(N−1−k)(2n+1)/2N), and alike for types 3 and 4
-    signs = x.new_ones(x.shape[-1])
-    signs[1::2] = -1
-    if type == 2:
-        return _cosine2(x * signs).flip(-1)
-    return _COSINE[type](x.flip(-1)) * signs
+def _differentiable(x: torch.Tensor, t: Transform) -> torch.Tensor:
+    if t.kind in ("cos", "sin"):
+        return trigonometric(x, t)
+    if t.kind == "rfft":
+        return torch.fft.rfftn(x, dim=t.axes, norm=t.norm)
+    if t.kind == "irfft":
+        return torch.fft.irfftn(x, s=t.sizes, dim=t.axes, norm=t.norm)
+    return (torch.fft.fftn if t.kind == "fft" else torch.fft.ifftn)(x, dim=t.axes, norm=t.norm)

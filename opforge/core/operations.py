@@ -15,12 +15,15 @@ if TYPE_CHECKING:
 
 # Public name -> "module:function"; the function takes the points per axis and the operation's options, and returns
 # the `Question`. Loaded when it is asked for.
+_TRANSFORMS = ("dctn", "dstn", "fftn", "ifftn", "irfftn", "rfftn")
 OPERATIONS = {
     "conv_nd": "opforge.core.local_conv:question",
     "fft_conv": "opforge.core.long_conv:question",
     "irfftn_modes": "opforge.core.modes:inverse_question",
     "rfftn_modes": "opforge.core.modes:question",
     "spectral_conv": "opforge.core.spectral:question",
+    # a fixed rule decides on these; there is nothing to measure
+    **{name: f"opforge.core._transform_choice:{name}_question" for name in _TRANSFORMS},
 }
 
 
@@ -69,6 +72,7 @@ USUAL: dict[str, tuple[Case, ...]] = {
     "irfftn_modes": _SPECTRAL,
     "rfftn_modes": _SPECTRAL,
     "spectral_conv": _SPECTRAL,
+    **{name: () for name in _TRANSFORMS},
 }
 
 

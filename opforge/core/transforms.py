@@ -1,18 +1,29 @@
-"""Full Fourier, cosine and sine transforms over any axes: numpy through planned FFTW, torch through torch.fft.
+"""Full Fourier, cosine and sine transforms over any axes, of numpy arrays and torch tensors.
 
-The conventions are those of ``scipy.fft``. Numpy in gives numpy out, computed by FFTW plans that are kept; torch in
-gives torch out, on the same device and differentiable to any order. Both keep single and double precision apart.
+The conventions are those of ``scipy.fft``. Numpy in gives numpy out; torch in gives torch out, on the same device and
+differentiable to any order. Single and double precision are kept apart. Inputs may lie in memory in any way, and are
+never changed.
+
+**Who computes.** A fixed rule decides, by sizes, precision and number of threads; nothing is measured. Numpy arrays:
+FFTW, by plans that are kept, or pocketfft (`scipy.fft`); the same call gives the same bits in every run and in any
+number of processes. `planning` tells FFTW to measure its plans, which is faster and ties the bits to a file of plans.
+Tensors: `torch.fft`, on the CPU for cosine and sine transforms pocketfft, in double precision on one thread FFTW where
+it is faster. ``backend=`` overrules all this.
+
+Threads may call everything here at once, and a process may fork while they do: it waits until they are through.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from types import ModuleType
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+from functools import cache, lru_cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 
+from opforge.core._transform import Transform, trigonometric
 from opforge.errors import InputError
 
 if TYPE_CHECKING:
@@ -22,6 +33,7 @@ if TYPE_CHECKING:
 
 Norm = Literal["backward", "ortho", "forward"]
 NORMS = ("backward", "ortho", "forward")
+_NUMPY_KINDS = {"f": "float32", "d": "float64", "F": "complex64", "D": "complex128"}
 
 
 def is_torch(x: Any) -> bool:
@@ -30,38 +42,40 @@ def is_torch(x: Any) -> bool:
     return torch is not None and isinstance(x, torch.Tensor)
 
 
-def fftn(x: Array, dim: Sequence[int] | None = None, norm: Norm = "backward") -> Array:
+def fftn(x: Array, dim: Sequence[int] | None = None, norm: Norm = "backward", *, backend: str | None = None) -> Array:
     """The complex discrete Fourier transform X_k = Σ_n x_n exp(−2πi k·n/N) over the axes ``dim``.
 
     Args:
         x: real or complex floating point array, any shape.
         dim: axes to transform; all of them when left out.
         norm: ``"backward"`` scales the inverse by 1/N, ``"forward"`` the forward transform, ``"ortho"`` both by 1/√N.
+        backend: ``"fftw"`` or ``"scipy"``, for tensors also ``"torch"``; chosen by a fixed rule when left out.
 
     Returns:
         Complex array of ``x``'s shape.
 
     Raises:
-        InputError: integer input, an axis that ``x`` lacks or that is empty, an unknown norm.
+        InputError: other types than float32, float64 and their complex ones, an axis that ``x`` lacks or that is
+            empty, an unknown norm, a back end that is unknown or cannot serve this call.
 
     Example:
         >>> fftn(np.array([1.0, 0.0, 0.0, 0.0])).tolist()
         [(1+0j), (1+0j), (1+0j), (1+0j)]
     """
-    return _engine(x).fftn(x, _axes(x, dim), _norm(norm), False)
+    return _run("fftn", x, dim, norm, backend)
 
 
-def ifftn(x: Array, dim: Sequence[int] | None = None, norm: Norm = "backward") -> Array:
+def ifftn(x: Array, dim: Sequence[int] | None = None, norm: Norm = "backward", *, backend: str | None = None) -> Array:
     """The inverse of `fftn`; same arguments.
 
     Example:
         >>> ifftn(fftn(np.array([1.0, 2.0, 3.0]))).real.round(12).tolist()
         [1.0, 2.0, 3.0]
     """
-    return _engine(x).fftn(x, _axes(x, dim), _norm(norm), True)
+    return _run("ifftn", x, dim, norm, backend)
 
 
-def rfftn(x: Array, dim: Sequence[int] | None = None, norm: Norm = "backward") -> Array:
+def rfftn(x: Array, dim: Sequence[int] | None = None, norm: Norm = "backward", *, backend: str | None = None) -> Array:
     """`fftn` of a real array without the redundant half: frequencies 0 … n//2 on the last axis of ``dim``.
 
     Raises:
@@ -71,12 +85,17 @@ def rfftn(x: Array, dim: Sequence[int] | None = None, norm: Norm = "backward") -
         >>> rfftn(np.ones((2, 4)), dim=(-1,)).real.tolist()
         [[4.0, 0.0, 0.0], [4.0, 0.0, 0.0]]
     """
-    if _is_complex(x):
-        raise InputError(f"rfftn takes real input, got x of {x.dtype}; use fftn, or transform x.real and x.imag")
-    return _engine(x).rfftn(x, _axes(x, dim), _norm(norm))
+    return _run("rfftn", x, dim, norm, backend)
 
 
-def irfftn(x: Array, shape: Sequence[int], dim: Sequence[int] | None = None, norm: Norm = "backward") -> Array:
+def irfftn(
+    x: Array,
+    shape: Sequence[int],
+    dim: Sequence[int] | None = None,
+    norm: Norm = "backward",
+    *,
+    backend: str | None = None,
+) -> Array:
     """The inverse of `rfftn`, to a real array with the sizes ``shape`` on the axes ``dim``.
 
     Args:
@@ -84,6 +103,7 @@ def irfftn(x: Array, shape: Sequence[int], dim: Sequence[int] | None = None, nor
         shape: sizes of the result on the axes ``dim``. Not optional: an odd last size can't be told from the spectrum.
         dim: axes to transform; the last ``len(shape)`` when left out.
         norm: as in `fftn`.
+        backend: as in `fftn`.
 
     Raises:
         InputError: sizes of ``x`` that do not fit ``shape``.
@@ -92,20 +112,17 @@ def irfftn(x: Array, shape: Sequence[int], dim: Sequence[int] | None = None, nor
         >>> irfftn(rfftn(np.array([1.0, 2.0, 4.0])), (3,)).round(12).tolist()
         [1.0, 2.0, 4.0]
     """
-    axes = _axes(x, tuple(range(-len(shape), 0)) if dim is None else dim)
-    if len(axes) != len(shape):
-        raise InputError(f"shape needs one size per axis of dim, got shape {tuple(shape)} for {len(axes)} axes")
-    expected = (*shape[:-1], shape[-1] // 2 + 1)
-    if tuple(x.shape[a] for a in axes) != tuple(expected):
-        raise InputError(
-            f"x must have the sizes {tuple(expected)} on dim to give shape {tuple(shape)}, "
-            f"got {tuple(x.shape[a] for a in axes)}"
-        )
-    return _engine(x).irfftn(x, tuple(shape), axes, _norm(norm))
+    return _run("irfftn", x, dim, norm, backend, sizes=tuple(shape))
 
 
 def dctn(
-    x: Array, type: int = 2, dim: Sequence[int] | None = None, *, norm: Norm = "backward", inverse: bool = False
+    x: Array,
+    type: int = 2,
+    dim: Sequence[int] | None = None,
+    *,
+    norm: Norm = "backward",
+    inverse: bool = False,
+    backend: str | None = None,
 ) -> Array:
     """The discrete cosine transform of type 1 to 4 over the axes ``dim``.
 
@@ -118,6 +135,7 @@ def dctn(
         dim: axes to transform; all of them when left out.
         norm: as in `fftn`; ``"ortho"`` makes the transform an orthogonal matrix.
         inverse: whether to apply the inverse of that transform.
+        backend: as in `fftn`.
 
     Raises:
         InputError: integer or complex input, an unknown type or norm, an axis that is missing or too short.
@@ -128,11 +146,17 @@ def dctn(
         >>> dctn(dctn(np.array([3.0, 1.0, 2.0])), inverse=True).round(12).tolist()
         [3.0, 1.0, 2.0]
     """
-    return _trigonometric("cos", x, type, dim, norm, inverse)
+    return _run("dctn", x, dim, norm, backend, type=type, inverse=inverse)
 
 
 def dstn(
-    x: Array, type: int = 2, dim: Sequence[int] | None = None, *, norm: Norm = "backward", inverse: bool = False
+    x: Array,
+    type: int = 2,
+    dim: Sequence[int] | None = None,
+    *,
+    norm: Norm = "backward",
+    inverse: bool = False,
+    backend: str | None = None,
 ) -> Array:
     """The discrete sine transform of type 1 to 4 over the axes ``dim``; arguments as in `dctn`.
 
@@ -143,52 +167,112 @@ def dstn(
         >>> dstn(dstn(np.array([3.0, 1.0, 2.0]), 1), 1, inverse=True).round(12).tolist()
         [3.0, 1.0, 2.0]
     """
-    return _trigonometric("sin", x, type, dim, norm, inverse)
+    return _run("dstn", x, dim, norm, backend, type=type, inverse=inverse)
 
 
-def _trigonometric(kind: str, x: Array, type: int, dim: Sequence[int] | None, norm: Norm, inverse: bool) -> Array:
-    if type not in (1, 2, 3, 4):
-        raise InputError(f"type must be 1, 2, 3 or 4, got {type!r}")
-    if _is_complex(x):
-        raise InputError(f"cosine and sine transforms take real input, got x of {x.dtype}")
-    axes = _axes(x, dim)
-    if kind == "cos" and type == 1 and min(x.shape[a] for a in axes) < 2:
-        raise InputError(
-            f"type 1 cosine transforms need at least 2 points on every axis, got x of shape {tuple(x.shape)}"
-        )
-    return _engine(x).trigonometric(kind, x, type, axes, _norm(norm), inverse)
-
-
-def _engine(x: Any) -> ModuleType:
+def _run(
+    op: str,
+    x: Any,
+    dim: Sequence[int] | None,
+    norm: str,
+    backend: str | None,
+    *,
+    sizes: tuple[int, ...] | None = None,
+    type: int = 0,
+    inverse: bool = False,
+) -> Any:
+    axes = dim if dim is None else _hashable(dim)
+    shape = tuple(x.shape) if hasattr(x, "shape") else ()
     if is_torch(x):
-        from opforge.core import _torch_transforms as engine
-    elif isinstance(x, np.ndarray):
-        from opforge.core import _fftw as engine
+        if sys.modules["torch"].compiler.is_compiling():  # shapes may be symbols, and dynamo warns of caches
+            from opforge.core._torch_transforms import run_traced
+
+            return run_traced(op, x, _check(op, shape, x.dtype, axes, norm, sizes, type, inverse), backend)
+        place, kind = "torch", x.dtype
     else:
+        place, kind = "numpy", _numpy_kind(x)
+    transform = _checked(op, shape, kind, axes, norm, sizes, type, inverse)
+    return _library(place).run(op, x, shape, transform, backend)
+
+
+@cache
+def _library(place: str) -> Any:
+    return import_module(f"opforge.core._{place}_transforms")
+
+
+def _numpy_kind(x: Any) -> str:
+    if not isinstance(x, np.ndarray):
         raise InputError(f"x must be a numpy array or a torch tensor, got {x.__class__.__name__}")
-    return engine
+    if x.__class__ is not np.ndarray and isinstance(x, np.ma.MaskedArray):
+        raise InputError("x must not be a masked array, whose mask a transform can't heed; fill it: x.filled(0)")
+    # In words only where it will be refused: numpy takes a microsecond for them.
+    return _NUMPY_KINDS.get(x.dtype.char) or str(x.dtype)
 
 
-def _is_complex(x: Any) -> bool:
-    return x.is_complex() if is_torch(x) else np.iscomplexobj(x)
+def _hashable(dim: Any) -> tuple[int, ...]:
+    if isinstance(dim, int):
+        raise InputError(f"dim must be a sequence of axes, got {dim}; write ({dim},)")
+    return tuple(dim)
 
 
-def _norm(norm: str) -> Norm:
+def _check(
+    op: str,
+    shape: tuple[int, ...],
+    dtype: Any,
+    dim: tuple[int, ...] | None,
+    norm: str,
+    sizes: tuple[int, ...] | None,
+    type: int,
+    inverse: bool,
+) -> Transform:
+    """The transform that was asked for, if such an array can have it."""
+    kind = str(dtype).removeprefix("torch.")
+    if kind not in _NUMPY_KINDS.values():
+        served = ", ".join(_NUMPY_KINDS.values())
+        raise InputError(f"x must be of a floating point type that is served ({served}), got {kind}; convert it first")
     if norm not in NORMS:
         raise InputError(f"norm must be one of {', '.join(NORMS)}, got {norm!r}")
-    return cast(Norm, norm)
+    if sizes is not None and dim is None:
+        dim = tuple(range(-len(sizes), 0))
+    axes = _axes(shape, dim)
+    if op in ("fftn", "ifftn"):
+        return Transform(op[:-1], axes, norm)
+    if op == "irfftn":
+        return Transform("irfft", axes, norm, _check_sizes(shape, axes, sizes or ()))
+    if "complex" in kind:
+        remedy = "use fftn, or transform" if op == "rfftn" else "transform"
+        raise InputError(f"{op} takes real input, got x of {kind}; {remedy} x.real and x.imag")
+    if op == "rfftn":
+        return Transform("rfft", axes, norm, tuple(shape[a] for a in axes))
+    if type not in (1, 2, 3, 4):
+        raise InputError(f"type must be 1, 2, 3 or 4, got {type!r}")
+    if op == "dctn" and type == 1 and min(shape[a] for a in axes) < 2:
+        raise InputError(f"type 1 cosine transforms need at least 2 points on every axis, got x of shape {shape}")
+    return trigonometric("cos" if op == "dctn" else "sin", type, axes, norm, inverse)
 
 
-def _axes(x: Any, dim: Sequence[int] | None) -> tuple[int, ...]:
-    """``dim`` as distinct axes counted from the front, after checking that ``x`` can be transformed over them."""
-    floating = (x.is_floating_point() or x.is_complex()) if is_torch(x) else np.issubdtype(x.dtype, np.inexact)
-    if not floating:
-        raise InputError(f"x must be of a floating point or complex type, got {x.dtype}; convert it first")
-    ndim = len(x.shape)
-    axes = tuple(range(ndim)) if dim is None else tuple(dim)
+# Checks take as long as a small transform: a call like an earlier one is not checked again.
+_checked = lru_cache(maxsize=4096)(_check)
+
+
+def _axes(shape: tuple[int, ...], dim: tuple[int, ...] | None) -> tuple[int, ...]:
+    """``dim`` as distinct axes counted from the front."""
+    ndim = len(shape)
+    axes = tuple(range(ndim)) if dim is None else dim
     if not axes or not all(-ndim <= a < ndim for a in axes) or len({a % ndim for a in axes}) != len(axes):
         raise InputError(f"dim must name distinct axes of x, which has {ndim}, got {axes}")
     axes = tuple(a % ndim for a in axes)
-    if 0 in (x.shape[a] for a in axes):
-        raise InputError(f"the axes in dim must not be empty, got x of shape {tuple(x.shape)} and dim {axes}")
+    if 0 in (shape[a] for a in axes):
+        raise InputError(f"the axes in dim must not be empty, got x of shape {shape} and dim {axes}")
     return axes
+
+
+def _check_sizes(shape: tuple[int, ...], axes: tuple[int, ...], sizes: tuple[int, ...]) -> tuple[int, ...]:
+    sizes = tuple(int(n) for n in sizes)
+    if len(axes) != len(sizes):
+        raise InputError(f"shape needs one size per axis of dim, got shape {sizes} for {len(axes)} axes")
+    expected = (*sizes[:-1], sizes[-1] // 2 + 1)
+    given = tuple(shape[a] for a in axes)
+    if min(sizes) < 1 or given != expected:
+        raise InputError(f"x must have the sizes {expected} on dim to give shape {sizes}, got {given}")
+    return sizes

@@ -36,7 +36,10 @@ def test_operations_are_public_and_say_so_by_their_parameters():
 @pytest.mark.parametrize("op", sorted(OPERATIONS))
 def test_usual_cases_are_served(op):
     questions = [question_of(op, case.shape, **case.options) for case in usual_cases(op)]
-    assert questions and {question.op for question in questions} == {op}
+    if not questions:  # a fixed rule decides, so that there is nothing to measure
+        assert question_of(op, (64, 64)).trial is None
+        return
+    assert {question.op for question in questions} == {op}
     assert len({question.key for question in questions}) == len(questions), "no case stands there twice"
     assert {len(case.shape) for case in usual_cases(op)} >= {1}
 

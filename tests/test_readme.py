@@ -84,8 +84,8 @@ def test_constraints_pin_every_requirement():
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg")
     extras = config["options.extras_require"]
-    required = "\n".join([config["options"]["install_requires"], extras["test"], extras["dev"]])
-    names = {re.split(r"[<>=\[ ]", line)[0].lower() for line in required.splitlines() if line}
+    required = "\n".join([config["options"]["install_requires"], *extras.values()])
+    names = {re.split(r"[<>=;\[ ]", line)[0].lower() for line in required.splitlines() if line}
     lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
     assert all(re.fullmatch(r"[\w.-]+==[\w.]+", line) for line in lines), "exact versions, without local parts"
     assert names - {line.split("==")[0].lower() for line in lines} == set()

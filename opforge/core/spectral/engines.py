@@ -142,7 +142,7 @@ def _question(
     candidates = (
         Candidate("gemm", gemm_cost),
         Candidate("torch", _PER_CALL["torch"] + fft_cost, whole),
-        Candidate("fftw", _PER_CALL["fftw"] + 1.1 * fft_cost, host),
+        Candidate("fftw", threads * (_PER_CALL["fftw"] + fft_cost), host),  # on one thread
         _triton(shape, out_shape, modes, dtype, device, gemm_cost),
     )
     key = (

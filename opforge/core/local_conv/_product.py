@@ -40,6 +40,9 @@ class _ToOutput(torch.autograd.Function):
         x, kernels = ctx.saved_tensors
         to_x, to_kernels = ctx.needs_input_grad
         (g,) = grads
+        if to_x and to_kernels and not torch.is_grad_enabled():  # no further derivatives: one preparation does for both
+            parts = _spread(g)
+            return _to_input(parts, kernels), _to_kernels(parts, x)
         return _ToInput.apply(g, kernels) if to_x else None, _ToKernels.apply(g, x) if to_kernels else None
 
 
@@ -49,8 +52,7 @@ class _ToInput(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, g: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
         ctx.save_for_backward(g, kernels)
-        n, _, n_out, n_in = kernels.shape
-        return torch.bmm(_spread(g), kernels.reshape(n, 2 * n_out, n_in)).reshape(n, 2, -1, n_in)
+        return _to_input(_spread(g), kernels)
 
     @staticmethod
     def backward(ctx: Any, *grads: torch.Tensor) -> tuple:
@@ -65,8 +67,7 @@ class _ToKernels(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, g: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         ctx.save_for_backward(g, x)
-        n, _, rows, n_in = x.shape
-        return torch.bmm(_spread(g).transpose(1, 2), x.reshape(n, 2 * rows, n_in)).reshape(n, 2, -1, n_in)
+        return _to_kernels(_spread(g), x)
 
     @staticmethod
     def backward(ctx: Any, *grads: torch.Tensor) -> tuple:
@@ -85,3 +86,13 @@ def _spread(g: torch.Tensor) -> torch.Tensor:
     out[:, 1, :, 0] = imaginary
     torch.neg(imaginary, out=out[:, 0, :, 1])
     return out.reshape(n, 2 * rows, 2 * channels)
+
+
+def _to_input(parts: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
+    n, _, n_out, n_in = kernels.shape
+    return torch.bmm(parts, kernels.reshape(n, 2 * n_out, n_in)).reshape(n, 2, -1, n_in)
+
+
+def _to_kernels(parts: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    n, _, rows, n_in = x.shape
+    return torch.bmm(parts.transpose(1, 2), x.reshape(n, 2 * rows, n_in)).reshape(n, 2, -1, n_in)

@@ -85,6 +85,12 @@ def _monarch_row(problem: Problem, rates: _Rates, rows: float) -> float:
     return _PASSES * length * (4 * sum(split) * rates.product + 3 * len(split) * rates.number)
 
 
+def _triton_row(problem: Problem, rates: _Rates, rows: float) -> float:
+    """The products of `_monarch_row` for a power of two, and one passage of the numbers."""
+    length = 2 ** math.ceil(math.log2(problem.points[0] + problem.taps[0]))
+    return _PASSES * (length * 4 * 3 * length ** (1 / 3) * rates.product + problem.points[0] * rates.number)
+
+
 def _twisted_row(problem: Problem, rates: _Rates, rows: float) -> float:
     return _BACKWARD * row_cost(good_length(problem.points[0]))
 
@@ -107,6 +113,7 @@ _ROW = {
     "gemm": _products_row,
     "monarch": _monarch_row,
     "sparse": _sparse_row,
+    "triton": _triton_row,
     "twisted": _twisted_row,
 }
 _CALLS = {"monarch": 5.0, "blocks": 1.5, "sparse": 1.5, "twisted": 1.5}

@@ -55,7 +55,8 @@ def fft_conv(
             - ``"direct"``: torch's depthwise convolution, for a few taps;
             - ``"sparse"``: transforms through FFTW of which only kept modes are looked at (likewise);
             - ``"gemm"``: the kept modes alone, as products with real matrices;
-            - ``"monarch"``: transforms as products with small matrices, for GPUs (one axis).
+            - ``"monarch"``: transforms as products with small matrices, for GPUs (one axis);
+            - ``"triton"``: a whole signal in one kernel, for GPUs (one axis, all modes).
 
     Returns:
         (batch, channels, *space).

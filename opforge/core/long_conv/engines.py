@@ -13,12 +13,13 @@ from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from opforge.core._arguments import check_shape
 from opforge.core.choice import Candidate, Question, answer
-from opforge.core.long_conv import _costs, _direct, _functions, _kept_modes, _monarch, _padded
+from opforge.core.long_conv import _costs, _direct, _functions, _kept_modes, _monarch, _padded, _triton
 from opforge.core.long_conv._arguments import check_axes, problem_of
 from opforge.core.long_conv._problem import Problem
 from opforge.core.tracing import answer_while_tracing
+from opforge.core.triton_kernels import availability
 
-BACKENDS = ("blocks", "direct", "fft", "gemm", "monarch", "sparse", "twisted")
+BACKENDS = ("blocks", "direct", "fft", "gemm", "monarch", "sparse", "triton", "twisted")
 
 Optional = torch.Tensor | None
 
@@ -29,7 +30,7 @@ def run(
     """``gate_out`` · (k conv (``gate_in`` · u)), for u and gates (batch, channels, *points) and k (channels, *taps)."""
     if backend in _functions.PASSAGES:
         return _functions.convolve(u, k, gate_in, gate_out, problem, backend)
-    conv = {"direct": _direct, "fft": _padded, "gemm": _kept_modes, "monarch": _monarch}[backend].conv
+    conv = {"direct": _direct, "fft": _padded, "gemm": _kept_modes, "monarch": _monarch, "triton": _triton}[backend].conv
     y = conv(u if gate_in is None else gate_in * u, k, problem)
     return y if gate_out is None else gate_out * y
 
@@ -83,7 +84,7 @@ def question(
 
     Example:
         >>> [candidate.name for candidate in question((4096,), taps=64).candidates]
-        ['blocks', 'direct', 'fft', 'gemm', 'monarch', 'sparse', 'twisted']
+        ['blocks', 'direct', 'fft', 'gemm', 'monarch', 'sparse', 'triton', 'twisted']
     """
     shape = check_shape("shape", shape, len(shape))
     axes = [a - 2 for a in check_axes(dim, len(shape) + 2)]
@@ -116,15 +117,21 @@ def _question(problem: Problem, size: _Size) -> Question:
         "direct": _direct.why_not(problem),
         "gemm": _kept_modes.why_not(problem),
         "monarch": _monarch.why_not(problem),
+        "triton": _triton.why_not(problem, size.dtype, size.device),
     }
     for name, passage in _functions.PASSAGES.items():
         reasons[name] = passage.why_not(problem) or (
             "" if size.device == "cpu" else f"it computes on the CPU, u is on {size.device}"
         )
+    missing = {"triton": availability.install_command()}
     candidates = tuple(
         Candidate(name, 0.0, reasons[name])
         if reasons.get(name)
-        else Candidate(name, _costs.cost(name, problem, size.batch, size.channels, size.dtype, size.device))
+        else Candidate(
+            name,
+            _costs.cost(name, problem, size.batch, size.channels, size.dtype, size.device),
+            install=missing.get(name, ""),
+        )
         for name in BACKENDS
     )
     key = (

@@ -30,7 +30,9 @@ def run(
     """``gate_out`` · (k conv (``gate_in`` · u)), for u and gates (batch, channels, *points) and k (channels, *taps)."""
     if backend in _functions.PASSAGES:
         return _functions.convolve(u, k, gate_in, gate_out, problem, backend)
-    conv = {"direct": _direct, "fft": _padded, "gemm": _kept_modes, "monarch": _monarch, "triton": _triton}[backend].conv
+    conv = {"direct": _direct, "fft": _padded, "gemm": _kept_modes, "monarch": _monarch, "triton": _triton}[
+        backend
+    ].conv
     y = conv(u if gate_in is None else gate_in * u, k, problem)
     return y if gate_out is None else gate_out * y
 

@@ -53,7 +53,7 @@ class Tiling:
 def best_tiling(geometry: Geometry, batch: int, n_in: int, n_out: int, itemsize: int) -> tuple[Tiling, float]:
     """The cheapest tiling, and its `cost`."""
     choices = tilings(geometry)
-    costs = [cost(tiling, batch, n_in, n_out, itemsize) for tiling in choices]
+    costs = [cost(geometry, tiling, batch, n_in, n_out, itemsize) for tiling in choices]
     least = min(costs)
     return choices[costs.index(least)], least
 
@@ -66,7 +66,7 @@ def tilings(geometry: Geometry) -> list[Tiling]:
     return [_join(parts) for parts in itertools.product(*cuts)]
 
 
-def cost(tiling: Tiling, batch: int, n_in: int, n_out: int, itemsize: int) -> float:
+def cost(geometry: Geometry, tiling: Tiling, batch: int, n_in: int, n_out: int, itemsize: int) -> float:
     """Nanoseconds on one core of a forward and backward pass."""
     tiles = batch * math.prod(tiling.counts)
     fields = tiles * (n_in + n_out) * math.prod(tiling.sizes)
@@ -75,7 +75,17 @@ def cost(tiling: Tiling, batch: int, n_in: int, n_out: int, itemsize: int) -> fl
     mixing = 2 * frequencies * tiles * n_out * (_COMBINATION + 6 * n_in * _PRODUCT)
     spectra = 2 * frequencies * n_in * n_out
     kernels = spectra * (_SPECTRUM + _SPECTRUM_FAR * min(1.0, spectra * itemsize / _CACHES))
+    kernels += 2 * _PRODUCT * n_in * n_out * _products_per_kernel(geometry, tiling)
     return _CALL + 3 * frequencies * _MATRIX + (transforms + mixing + kernels) * itemsize / 4
+
+
+def _products_per_kernel(geometry: Geometry, tiling: Tiling) -> int:
+    """Multiplications by the matrices that make the spectrum of one kernel, axis by axis."""
+    total, last = 0, len(geometry.taps) - 1
+    for axis, (size, taps) in enumerate(zip(tiling.sizes, geometry.taps, strict=True)):
+        rows = math.prod(tiling.sizes[:axis]) * 2 * (size // 2 + 1 if axis == last else size)
+        total += rows * taps * (2 if axis else 1) * math.prod(geometry.taps[axis + 1 :])
+    return total
 
 
 def _transform(size: int) -> float:

@@ -73,7 +73,7 @@ def turns(numerators: np.ndarray, denominator: int) -> np.ndarray:
     return np.exp(2j * np.pi * ((numerators % denominator) / denominator))
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=32)
 def _twiddles(first: int, second: int, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
     forward = turns(-np.arange(first)[:, None] * np.arange(second)[None, :], first * second)
     return forward.astype(dtype), forward.conj().astype(dtype)
@@ -147,7 +147,7 @@ def chunk(use: str, rows: int, length: int, dtype: np.dtype, gap: bool) -> Chunk
     if key not in chunks:
         chunks[key] = Chunk(*key)
         kept = sum(c.nbytes for c in chunks.values())
-        while kept > _KEPT_BYTES and len(chunks) > 3:  # those of one piece of work
+        while kept > _KEPT_BYTES and len(chunks) > 6:  # as many as one piece of work may use in turn
             kept -= chunks.popitem(last=False)[1].nbytes
     chunks.move_to_end(key)
     return chunks[key]

@@ -19,12 +19,12 @@ from opforge.core.long_conv._chunks import Chunk, array
 from opforge.core.long_conv._passage import Passage
 from opforge.core.long_conv._threads import share
 
-_CHUNK = 2**16  # complex numbers in a chunk: as complex64 half the second-level cache of a core
-_BUFFER = 1024
+_CHUNK = 2**19  # bytes: half the second-level cache of a core
 _PIECES = 8  # at least, where there are as many rows: for threads to share
+_BUFFER = 1024  # numbers, for numpy
 
-
-Gate = np.ndarray | None
+Array = np.ndarray
+Maybe = np.ndarray | None
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Piece:
 
 def pieces(passage: Passage, batch: int, channels: int) -> list[Piece]:
     """The work, cut so that a chunk of one piece fits the cache; ``part`` counts cuts of the batch."""
-    rows = max(1, _CHUNK // (passage.rows * passage.length))
+    rows = max(1, _CHUNK // (passage.rows * passage.length * passage.complex.itemsize))
     width = max(1, min(rows // batch, -(-channels // _PIECES)))
     height = max(1, min(batch, rows // width))
     groups = -(-channels // width)
@@ -52,7 +52,7 @@ def pieces(passage: Passage, batch: int, channels: int) -> list[Piece]:
     return found
 
 
-def forward(passage: Passage, u: np.ndarray, k: np.ndarray, gate_in: Gate, gate_out: Gate, y: np.ndarray) -> None:
+def forward(passage: Passage, u: Array, k: Array, gate_in: Maybe, gate_out: Maybe, y: Array) -> None:
     """y = gate_out · (k conv (gate_in · u)) for (batch, channels, points)."""
 
     @_in_place
@@ -74,15 +74,13 @@ def forward(passage: Passage, u: np.ndarray, k: np.ndarray, gate_in: Gate, gate_
 class Gradients:
     """Room for what `backward` shall compute; None for what is not asked for."""
 
-    u: Gate = None
-    k: Gate = None
-    gate_in: Gate = None
-    gate_out: Gate = None
+    u: Maybe = None
+    k: Maybe = None
+    gate_in: Maybe = None
+    gate_out: Maybe = None
 
 
-def backward(
-    passage: Passage, g: np.ndarray, u: np.ndarray, k: np.ndarray, gate_in: Gate, gate_out: Gate, into: Gradients
-) -> None:
+def backward(passage: Passage, g: Array, u: Array, k: Array, gate_in: Maybe, gate_out: Maybe, into: Gradients) -> None:
     """The gradients of Σ g·y, with y as in `forward`; ``into.k`` is (parts of the batch, channels, taps)."""
     wants_signal = into.u is not None or into.gate_in is not None
 
@@ -131,7 +129,7 @@ def _in_place(work: Callable[[Piece], None]) -> Callable[[Piece], None]:
     return wrapped
 
 
-def _kernel_modes(passage: Passage, k: np.ndarray) -> np.ndarray:
+def _kernel_modes(passage: Passage, k: Array) -> Array:
     """(channels, 1, …), divided by the length."""
     c = passage.chunk("kernel", len(k))
     passage.load_kernel(k, c)
@@ -140,8 +138,8 @@ def _kernel_modes(passage: Passage, k: np.ndarray) -> np.ndarray:
 
 
 def _loaded(
-    passage: Passage, use: str, load: Callable[[np.ndarray, Chunk], None], x: np.ndarray, gate: Gate
-) -> tuple[Chunk, np.ndarray]:
+    passage: Passage, use: str, load: Callable[[Array, Chunk], None], x: Array, gate: Maybe
+) -> tuple[Chunk, Array]:
     """The chunk of gated rows, and their modes (batch, channels, rows of the chunk per row, …)."""
     if gate is not None:
         x = np.multiply(x, gate, out=array("gated", x.shape, passage.real))
@@ -152,12 +150,12 @@ def _loaded(
     return c, modes.reshape(*x.shape[:2], passage.rows, *modes.shape[1:])
 
 
-def _transform_back(passage: Passage, modes: np.ndarray, c: Chunk) -> None:
+def _transform_back(passage: Passage, modes: Array, c: Chunk) -> None:
     passage.put(modes, c)
     c.backward()
 
 
-def _sum(products: np.ndarray, total: np.ndarray | None) -> np.ndarray:
+def _sum(products: Array, total: Array | None) -> Array:
     """Sum (batch, channels, parts, …) over all but channels; on top of ``total`` if there is one."""
     if total is None:
         total = array("total", (products.shape[1], *products.shape[3:]), products.dtype)
@@ -170,7 +168,7 @@ def _sum(products: np.ndarray, total: np.ndarray | None) -> np.ndarray:
     return total
 
 
-def _gate_gradient(passage: Passage, modes: np.ndarray, g: np.ndarray, out: np.ndarray) -> None:
+def _gate_gradient(passage: Passage, modes: Array, g: Array, out: Array) -> None:
     """``out`` = ``g`` times the result before it is gated, from its modes."""
     c = passage.chunk("product", modes.shape[0] * modes.shape[1] * passage.rows)
     _transform_back(passage, modes, c)
@@ -178,7 +176,7 @@ def _gate_gradient(passage: Passage, modes: np.ndarray, g: np.ndarray, out: np.n
     np.multiply(out, g, out=out)
 
 
-def _signal_gradients(passage: Passage, w: Chunk, u: np.ndarray, gate: Gate, into_u: Gate, into_gate: Gate) -> None:
+def _signal_gradients(passage: Passage, w: Chunk, u: Array, gate: Maybe, into_u: Maybe, into_gate: Maybe) -> None:
     """The gradients of the signal and of its gate, from that of their product in ``w.points``."""
     if into_gate is None and into_u is not None:
         passage.store_adjoint(w, into_u)
@@ -193,5 +191,5 @@ def _signal_gradients(passage: Passage, w: Chunk, u: np.ndarray, gate: Gate, int
         np.multiply(gated, u, out=into_gate)
 
 
-def _at(x: Gate, here: tuple[slice, slice]) -> Gate:
+def _at(x: Maybe, here: tuple[slice, slice]) -> Maybe:
     return None if x is None else x[here]

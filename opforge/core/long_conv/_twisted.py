@@ -24,7 +24,7 @@ from opforge.core.long_conv._problem import Problem
 from opforge.core.long_conv._spread import Spread
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=32)
 def _twist(length: int, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """ω^n, itself and its conjugate divided by the length, laid out by `levels`."""
     twist = turns(np.arange(length), 4 * length).reshape(levels(length))

@@ -21,6 +21,8 @@ from opforge.core.triton_kernels import availability
 
 BACKENDS = ("blocks", "direct", "fft", "gemm", "monarch", "sparse", "triton", "twisted")
 
+_ENGINES = {"direct": _direct, "fft": _padded, "gemm": _kept_modes, "monarch": _monarch, "triton": _triton}
+
 Optional = torch.Tensor | None
 
 
@@ -28,12 +30,12 @@ def run(
     backend: str, u: torch.Tensor, k: torch.Tensor, gate_in: Optional, gate_out: Optional, problem: Problem
 ) -> torch.Tensor:
     """``gate_out`` · (k conv (``gate_in`` · u)), for u and gates (batch, channels, *points) and k (channels, *taps)."""
+    if torch.is_autocast_enabled(u.device.type):  # some back ends would follow it and others not
+        with torch.autocast(u.device.type, enabled=False):
+            return run(backend, u, k, gate_in, gate_out, problem)
     if backend in _functions.PASSAGES:
         return _functions.convolve(u, k, gate_in, gate_out, problem, backend)
-    conv = {"direct": _direct, "fft": _padded, "gemm": _kept_modes, "monarch": _monarch, "triton": _triton}[
-        backend
-    ].conv
-    y = conv(u if gate_in is None else gate_in * u, k, problem)
+    y = _ENGINES[backend].conv(u if gate_in is None else gate_in * u, k, problem)
     return y if gate_out is None else gate_out * y
 
 

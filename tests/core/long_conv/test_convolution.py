@@ -34,6 +34,7 @@ SEVERAL = [
     ((4, 3, 5), (3,), (3,)),
 ]
 WAYS = [(case, mode) for case in LINES + SEVERAL for mode in MODES] + [(case, "same") for case in BEYOND]
+ON_CPU = tuple(name for name in BACKENDS if name != "triton")
 FFTW = ("blocks", "sparse", "twisted")
 NEED_MODES = ("gemm", "sparse")
 
@@ -107,7 +108,7 @@ def test_gates_are_factors(mode, gates):
         close(fft_conv(u, k, mode=mode, backend=backend, **given), expected)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", ON_CPU)
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("modes", [None, 2])
 def test_first_and_second_derivatives(backend, mode, modes):
@@ -183,7 +184,7 @@ def test_large_sizes_equal_torch_fft(case, backend, two_threads):
         close(actual, expected)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", ON_CPU)
 def test_circular_commutes_with_shifts(backend):
     modes = 3 if backend in NEED_MODES else None
     u, k = random(2, 3, 14), random(3, 7, seed=1)
@@ -237,7 +238,7 @@ def test_a_kernel_of_few_modes_is_cut_once(mode):
     assert not torch.allclose(fft_conv(u, k, mode=mode, keep_modes=4), fft_conv(u, k, mode=mode))
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", ON_CPU)
 def test_nan_stays_in_its_sample(backend):
     u, k = random(3, 2, 40), random(2, 8, seed=1)
     modes = 5 if backend in NEED_MODES else None
@@ -251,7 +252,7 @@ def test_nan_stays_in_its_sample(backend):
     assert by_u[::2].isfinite().all()
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", ON_CPU)
 def test_layout_batch_and_gradients_do_not_matter(backend):
     modes = 5 if backend in NEED_MODES else None
     u, k = random(3, 4, 40), random(4, 8, seed=1)
@@ -271,6 +272,15 @@ def test_layout_batch_and_gradients_do_not_matter(backend):
         close(conv(u, k).clone(), expected)
 
 
+@pytest.mark.parametrize("backend", ON_CPU)
+def test_autocast_does_not_matter(backend):
+    modes = 5 if backend in NEED_MODES else None
+    u, k = random(2, 3, 40, dtype=torch.float32), random(3, 8, seed=1, dtype=torch.float32)
+    expected = dense.convolution(u, k, keep_modes=modes and (modes,))
+    with torch.autocast("cpu"):
+        close(fft_conv(u, k, keep_modes=modes, backend=backend), expected, torch.float32)
+
+
 @pytest.mark.parametrize("backend", FFTW)
 def test_threads_do_not_change_a_bit(backend):
     before = torch.get_num_threads()
@@ -285,7 +295,7 @@ def test_threads_do_not_change_a_bit(backend):
         assert torch.equal(one, three)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", ON_CPU)
 @pytest.mark.parametrize("mode", MODES)
 def test_gradients_of_a_sum(backend, mode):
     """They have strides of 0, at which some FFTs fail."""

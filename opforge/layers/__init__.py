@@ -9,6 +9,5 @@ __getattr__, __dir__, __all__ = attach(
         "SpectralConv": "spectral_conv",
         "append_coordinates": "coordinates",
         "pointwise": "pointwise_linear",
-        "recomputed": "recomputation",
     },
 )

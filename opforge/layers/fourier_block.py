@@ -37,5 +37,6 @@ class FourierBlock(nn.Module):
         self.pointwise = nn.Parameter(torch.randn(width, width) / math.sqrt(width))
         self.before = before
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.spectral.with_pointwise(x.movedim(-1, 1), self.pointwise, self.before).movedim(1, -1)
+    def forward(self, x: torch.Tensor, lift: torch.Tensor | None = None) -> torch.Tensor:
+        """Map (batch, *space, width) to itself; with ``lift``, a matrix (few, width), map before(x) lift instead."""
+        return self.spectral.with_pointwise(x.movedim(-1, 1), self.pointwise, self.before, lift).movedim(1, -1)

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.autograd import forward_ad
 
+from opforge.core import pointwise as at_points
 from opforge.core.activation import Activation, pulled_back, recomputable
 from opforge.core.tracing import tracing
 
@@ -25,16 +26,16 @@ def pointwise(linear: nn.Linear, x: torch.Tensor, before: Activation | None = No
         >>> pointwise(linear, torch.ones(2, 5, 3), torch.tanh).shape
         torch.Size([2, 5, 8])
     """
-    matrix, flat = linear.weight.T.contiguous(), x.reshape(-1, x.shape[-1])
+    matrix = linear.weight.T.contiguous()
     autocast = torch.is_autocast_enabled(x.device.type)
     dual = any(forward_ad.unpack_dual(t).tangent is not None for t in (x, linear.weight))
     if before is None or autocast or dual or tracing() or not recomputable(before):
+        flat = x.reshape(-1, x.shape[-1])
         flat = flat if before is None else before(flat)
         y = flat @ matrix if linear.bias is None else torch.addmm(linear.bias, flat, matrix)
-    else:
-        y = _Product.apply(flat, matrix, before)
-        y = y if linear.bias is None else y + linear.bias  # pyright: ignore
-    return y.reshape(*x.shape[:-1], matrix.shape[1])  # pyright: ignore
+        return y.reshape(*x.shape[:-1], matrix.shape[1])
+    y = _Product.apply(x.contiguous(), matrix, before)
+    return y if linear.bias is None else y + linear.bias  # pyright: ignore
 
 
 class _Product(torch.autograd.Function):
@@ -44,12 +45,14 @@ class _Product(torch.autograd.Function):
     def forward(ctx: Any, x, matrix, before):
         ctx.save_for_backward(x, matrix)
         ctx.before = before
-        return before(x) @ matrix
+        return at_points.forward(x, matrix, before)
 
     @staticmethod
     def backward(ctx: Any, *gradients):
         (grad,) = gradients
         x, matrix = ctx.saved_tensors
-        gm = ctx.before(x).T @ grad if ctx.needs_input_grad[1] else None
+        if not torch.is_grad_enabled():
+            return *at_points.backward(x, matrix, ctx.before, grad, ctx.needs_input_grad[:2]), None
+        gm = ctx.before(x).flatten(0, -2).T @ grad.flatten(0, -2) if ctx.needs_input_grad[1] else None
         gx = pulled_back(ctx.before, x, grad @ matrix.T) if ctx.needs_input_grad[0] else None
         return gx, gm, None

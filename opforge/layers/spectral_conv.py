@@ -74,29 +74,38 @@ class SpectralConv(nn.Module):
         The result is of ``x``'s type. Under autocast and for half-precision input the layer computes in its weight's
         precision unless ``reduced_precision`` is set: sums over a whole field lose much in bfloat16.
         """
-        return self._run(spectral_conv, x, (), out_shape=out_shape)
+        return self._run(spectral_conv, x, {}, out_shape=out_shape)
 
     def with_pointwise(
-        self, x: torch.Tensor, pointwise: torch.Tensor, before: Activation | None = None
+        self,
+        x: torch.Tensor,
+        pointwise: torch.Tensor,
+        before: Activation | None = None,
+        lift: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """The layer's result for a = before(x) with the product of a and ``pointwise`` (in, out) added at each point.
 
-        See `opforge.core.fourier_layer`.
+        With ``lift``, a matrix (channels of x, in), a = before(x) ``lift``. See `opforge.core.fourier_layer`.
         """
-        return self._run(fourier_layer, x, (pointwise,), before=before)
+        return self._run(fourier_layer, x, {"pointwise": pointwise, "lift": lift}, before=before)
 
     def _run(
-        self, function: Callable[..., torch.Tensor], x: torch.Tensor, others: tuple[torch.Tensor, ...], **options: Any
+        self,
+        function: Callable[..., torch.Tensor],
+        x: torch.Tensor,
+        others: dict[str, torch.Tensor | None],
+        **options: Any,
     ) -> torch.Tensor:
         kind, device, weight, bias = x.dtype, x.device.type, self.weight, self.bias
         autocast = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else kind
         if self.reduced_precision and autocast == torch.bfloat16:
             weight, bias = weight.bfloat16(), None if bias is None else bias.bfloat16()
-            others = tuple(t.bfloat16() for t in others)
+            others = {name: None if t is None else t.bfloat16() for name, t in others.items()}
         if kind in (torch.bfloat16, torch.float16) or weight.dtype == torch.bfloat16:
             x = x.to(weight.dtype)
         with torch.autocast(device, enabled=False):
-            y = function(x, weight, *others, self.modes, bias=bias, points=self.points, backend=self.backend, **options)
+            options |= {"bias": bias, "points": self.points, "backend": self.backend}
+            y = function(x, weight, modes=self.modes, **others, **options)
         return y.to(kind)
 
     def extra_repr(self) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 from typing import Any, Self
 
 import torch
@@ -11,9 +10,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from opforge.core.grid import Grid, Points
-from opforge.core.tracing import tracing
 from opforge.errors import InputError
-from opforge.layers import FourierBlock, append_coordinates, pointwise, recomputed
+from opforge.layers import FourierBlock, append_coordinates, pointwise
 
 
 class FNO(nn.Module):
@@ -110,21 +108,20 @@ class FNO(nn.Module):
                 f"x must be (batch, in_channels={self.in_channels}, {self.ndim} axes of space), got {tuple(x.shape)}"
             )
         space = x.shape[2:]
-        few = append_coordinates(x.movedim(1, -1), self.points)
-        v = self._lift(few, space)
-        # What the first block keeps of its many channels is made again from the few.
-        keeping = recomputed(v, lambda: self._lift(few, space)) if not tracing() else nullcontext()
-        with keeping:
-            v = self.blocks[0](v)
+        few = self._padded(append_coordinates(x.movedim(1, -1), self.points))
+        # The first block is linear too: both are applied as one, to few channels, of which one holds the bias.
+        lift = torch.cat([self.lift.weight.T, self.lift.bias.unsqueeze(0)])
+        v = self.blocks[0](few, lift)
         for block in list(self.blocks)[1:]:
             v = block(v)
         if self.padding:
             v = v[(slice(None), *(slice(n) for n in space))]
         return pointwise(self.project, v, F.gelu).movedim(-1, 1)
 
-    def _lift(self, v: torch.Tensor, space: Sequence[int]) -> torch.Tensor:
-        v = pointwise(self.lift, v)
+    def _padded(self, few: torch.Tensor) -> torch.Tensor:
+        """The fields (batch, *space, channels) with a channel of ones, all of them 0 where the domain is padded."""
+        few = F.pad(few, (0, 1), value=1.0)
         if self.padding:
-            extra = [round(self.padding * n) for n in reversed(space)]
-            v = F.pad(v, (0, 0, *(width for n in extra for width in (0, n))))
-        return v
+            extra = [round(self.padding * n) for n in reversed(few.shape[1:-1])]
+            few = F.pad(few, (0, 0, *(width for n in extra for width in (0, n))))
+        return few

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch.autograd import forward_ad
 
+from opforge.core import pointwise as at_points
 from opforge.core._arguments import check_modes, check_real, check_shape, point_offset
 from opforge.core.activation import Activation, pulled_back, recomputable
 from opforge.core.spectral import gemm
@@ -29,19 +30,22 @@ def fourier_layer(
     pointwise: torch.Tensor,
     modes: Sequence[int],
     *,
+    lift: torch.Tensor | None = None,
     before: Activation | None = None,
     kind: str = "dense",
     bias: torch.Tensor | None = None,
     points: str = "periodic",
     backend: str | None = None,
 ) -> torch.Tensor:
-    """y = spectral_conv(a) + a P at each point, with a = before(x).
+    """y = spectral_conv(a) + a P at each point, with a = before(x), or before(x) L.
 
     Args:
-        x: (batch, in, *space), as for `spectral_conv`.
+        x: (batch, in, *space), as for `spectral_conv`; with ``lift``, (batch, few, *space).
         weight: of the spectral convolution, as for `spectral_conv`.
         pointwise: P, a matrix (in, out).
         modes: highest kept \\|k\\| per axis of space.
+        lift: L, a matrix (few, in). For few channels it saves most of the work: they are transformed and not those that
+            L makes of them, of which only the kept modes are computed.
         before: a pointwise nonlinearity. One of `torch.nn.functional` (gelu, relu, silu, tanh, ...) is not kept for
             the backward pass but computed again: half the memory of a stack of such layers.
         kind: the structure of ``weight``.
@@ -53,7 +57,7 @@ def fourier_layer(
         (batch, out, *space).
 
     Raises:
-        InputError: as `spectral_conv`; a ``pointwise`` of another shape or type.
+        InputError: as `spectral_conv`; a ``pointwise`` or ``lift`` of another shape or type.
 
     Example:
         >>> x, weight, pointwise = torch.ones(1, 2, 8), torch.zeros(4, 2, 3, 2), torch.ones(2, 3)
@@ -65,18 +69,22 @@ def fourier_layer(
     check_real("x", x, half=True)
     space = check_shape("x", x.shape[2:], len(modes))
     modes = check_modes(modes, space)
-    out_channels = check_weight(weight, kind, modes, x.shape[1])
+    _check_lift(lift, x)
+    channels = x.shape[1] if lift is None else lift.shape[1]
+    out_channels = check_weight(weight, kind, modes, channels)
     check_tensors(x, weight)
-    _check_pointwise(pointwise, x, out_channels)
+    _check_matrix("pointwise", "(in, out)", pointwise, (channels, out_channels), x.dtype)
     engine = engine_for("spectral_conv", x, modes, space, space, (x.shape[1], out_channels), backend)
     if kind == "axis" or engine is not gemm or not _plain(x, pointwise) or not recomputable(before):
         a = x if before is None else before(x)
+        a = a if lift is None else (a.movedim(1, -1) @ lift).movedim(-1, 1)
         y = spectral_conv(a, weight, modes, kind=kind, bias=bias, points=points, backend=backend)
         return y + (a.movedim(1, -1) @ pointwise).movedim(-1, 1)
     offset = point_offset(points)
     lying = x.movedim(1, -1).contiguous()
+    pointwise = pointwise if lift is None else lift @ pointwise
     y, rows = _Split.apply(lying, pointwise, gemm.analysis_matrices(x, modes, offset), before)  # pyright: ignore
-    rows = mixed(rows, weight, kind, bias, modes)
+    rows = mixed(rows if lift is None else rows @ lift, weight, kind, bias, modes)
     return _Join.apply(y, rows, gemm.synthesis_matrices(rows, modes, space, offset)).movedim(-1, 1)  # pyright: ignore
 
 
@@ -85,12 +93,18 @@ def _plain(*tensors: torch.Tensor) -> bool:
     return not tracing() and all(forward_ad.unpack_dual(t).tangent is None for t in tensors)
 
 
-def _check_pointwise(pointwise: torch.Tensor, x: torch.Tensor, out_channels: int) -> None:
-    check_real("pointwise", pointwise, half=True)
-    if tuple(pointwise.shape) != (x.shape[1], out_channels) or pointwise.dtype != x.dtype:
+def _check_lift(lift: torch.Tensor | None, x: torch.Tensor) -> None:
+    if lift is not None:
+        wide = lift.shape[1] if lift.ndim == 2 else -1
+        _check_matrix("lift", "(few, in)", lift, (x.shape[1], wide), x.dtype)
+
+
+def _check_matrix(name: str, axes: str, given: torch.Tensor, shape: tuple[int, int], dtype: torch.dtype) -> None:
+    check_real(name, given, half=True)
+    if tuple(given.shape) != shape or given.dtype != dtype:
+        sizes = str(shape).replace("-1", "any")
         raise InputError(
-            f"pointwise must be a matrix (in, out) = {(x.shape[1], out_channels)} of {x.dtype}, "
-            f"got {tuple(pointwise.shape)} of {pointwise.dtype}"
+            f"{name} must be a matrix {axes} = {sizes} of {dtype}, got {tuple(given.shape)} of {given.dtype}"
         )
 
 
@@ -101,26 +115,34 @@ class _Split(torch.autograd.Function):
     def forward(ctx: Any, x, p, matrices, before):
         ctx.save_for_backward(x, p)
         ctx.matrices, ctx.before = matrices, before
-        a = x if before is None else before(x)
-        return a @ p, gemm.to_rows(a.movedim(-1, 1), matrices, True)
+        found = []
+        y = at_points.forward(x, p, before, lambda a, _: found.append(gemm.coefficients(a, matrices)))
+        return y, gemm.combined(torch.cat(found), matrices)
 
     @staticmethod
     def backward(ctx: Any, *gradients):
         grad, rows = gradients
         x, p = ctx.saved_tensors
-        gp = None
-        if ctx.needs_input_grad[1]:
-            a = x if ctx.before is None else ctx.before(x)
-            gp = a.flatten(0, -2).T @ grad.flatten(0, -2)
-            del a
-        if not ctx.needs_input_grad[0]:
-            return None, gp, None, None
-        ga = grad @ p.T
         if torch.is_grad_enabled():
-            ga = ga + gemm.FromRows.apply(rows, ctx.matrices, True).movedim(1, -1)  # pyright: ignore
-        else:
-            gemm.from_rows(rows, ctx.matrices, True, onto=ga.movedim(-1, 1))
-        return pulled_back(ctx.before, x, ga), gp, None, None
+            return *_composed(x, p, grad, rows, ctx), None, None
+        t = gemm.separated(rows, ctx.matrices) if ctx.needs_input_grad[0] else rows
+
+        def add(ga: torch.Tensor, samples: slice) -> None:
+            gemm.field(t[samples], ctx.matrices, onto=ga)
+
+        return *at_points.backward(x, p, ctx.before, grad, ctx.needs_input_grad[:2], add), None, None
+
+
+def _composed(x, p, grad, rows, ctx: Any) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+    """The gradients of `_Split`, themselves differentiable."""
+    gp = gx = None
+    if ctx.needs_input_grad[1]:
+        a = x if ctx.before is None else ctx.before(x)
+        gp = a.flatten(0, -2).T @ grad.flatten(0, -2)
+    if ctx.needs_input_grad[0]:
+        ga = grad @ p.T + gemm.FromRows.apply(rows, ctx.matrices, True).movedim(1, -1)  # pyright: ignore
+        gx = pulled_back(ctx.before, x, ga)
+    return gx, gp
 
 
 class _Join(torch.autograd.Function):

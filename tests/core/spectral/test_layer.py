@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from opforge.core import fourier_layer, mode_shape, spectral_conv
+from opforge.core import fourier_layer, mode_shape, pointwise, spectral_conv
 from opforge.errors import InputError
 from tests.core.spectral.reference import BACKENDS
 
@@ -41,6 +41,53 @@ def test_is_the_sum_of_its_parts(shape, modes, backend, before, channels_last):
     torch.testing.assert_close(*gradients, rtol=1e-12, atol=1e-12)
     second = [torch.autograd.grad(sum(g.sin().sum() for g in first), inputs) for first in gradients]
     torch.testing.assert_close(*second, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize("before", [None, F.gelu])
+@pytest.mark.parametrize("kind", ["dense", "axis"])
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_lift_is_a_product_at_each_point(backend, kind, before):
+    _, weight, matrix, bias = random_case((6, 7), (2, 3))
+    generator = torch.Generator().manual_seed(1)
+    few = torch.randn(2, 2, 6, 7, generator=generator, dtype=torch.float64)
+    lift = torch.randn(2, 3, generator=generator, dtype=torch.float64)
+    weights = weight if kind == "dense" else tuple(torch.randn(n, 3, 2, 2).double() for n in (3, 4))
+    inputs = [t.requires_grad_() for t in (few, lift, matrix, bias)]
+    options = {"kind": kind, "bias": bias, "backend": backend}
+    together = fourier_layer(few, weights, matrix, (2, 3), lift=lift, before=before, **options)
+    a = few if before is None else before(few)
+    apart = fourier_layer(torch.einsum("bf...,fi->bi...", a, lift), weights, matrix, (2, 3), **options)
+    torch.testing.assert_close(together, apart, rtol=1e-12, atol=1e-12)
+    for create_graph in (False, True):
+        gradients = [
+            torch.autograd.grad(y.sin().sum(), inputs, retain_graph=True, create_graph=create_graph)
+            for y in (together, apart)
+        ]
+        torch.testing.assert_close(*gradients, rtol=1e-12, atol=1e-12)
+    second = [torch.autograd.grad(sum(g.sin().sum() for g in first), inputs) for first in gradients]
+    torch.testing.assert_close(*second, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize("samples", [1, 2, 3, 5])
+def test_samples_taken_a_few_at_a_time_give_the_same(monkeypatch, samples):
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(5, 8, 6, 3, generator=generator, dtype=torch.float64).movedim(-1, 1)
+    _, weight, matrix, bias = random_case((8, 6), (3, 2))
+    inputs = [t.requires_grad_() for t in (x, weight, matrix, bias)]
+    whole = fourier_layer(x, weight, matrix, (3, 2), before=F.gelu, bias=bias, backend="gemm")
+    expected = whole, *torch.autograd.grad(whole.sin().sum(), inputs)
+    monkeypatch.setattr(pointwise, "_CHUNK", samples * x[0].nbytes)
+    assert len(pointwise.parts(x)) == -(-5 // samples)
+    y = fourier_layer(x, weight, matrix, (3, 2), before=F.gelu, bias=bias, backend="gemm")
+    found = y, *torch.autograd.grad(y.sin().sum(), inputs)
+    torch.testing.assert_close(found, expected, rtol=1e-13, atol=1e-13)
+
+
+def test_a_lift_of_the_wrong_shape_is_named():
+    x, weight, matrix, _ = random_case((8, 6), (3, 2))
+    for lift in (torch.zeros(2, 3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64)):
+        with pytest.raises(InputError, match=r"lift must be a matrix \(few, in\) = \(3, "):
+            fourier_layer(x, weight, matrix, (3, 2), lift=lift)
 
 
 def test_input_and_parameters_are_left_alone():

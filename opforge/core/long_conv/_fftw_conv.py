@@ -2,7 +2,7 @@
 
 A call reads the signal once and writes the result once; all else happens in scratch memory. The backward pass
 transforms the signal again rather than to keep its spectrum, which is twice as large and would have to come from
-main memory.
+main memory; of few modes a spectrum is small, and is kept.
 
 The signal's gradient is the correlation with the kernel, the kernel's the correlation of the signal with the result's
 gradient: both come from the conjugates of the same spectra.
@@ -19,8 +19,8 @@ from opforge.core.long_conv._chunks import Chunk, array
 from opforge.core.long_conv._passage import Passage
 from opforge.core.long_conv._threads import share
 
-_CHUNK = 2**19  # bytes: half the second-level cache of a core
-_PIECES = 8  # at least, where there are as many rows: for threads to share
+_CHUNK = 2**20  # bytes: the second-level cache of a core
+_PIECES = 4  # at least, where there are as many rows: for threads to share
 _BUFFER = 1024  # numbers, for numpy
 
 Array = np.ndarray
@@ -52,8 +52,13 @@ def pieces(passage: Passage, batch: int, channels: int) -> list[Piece]:
     return found
 
 
-def forward(passage: Passage, u: Array, k: Array, gate_in: Maybe, gate_out: Maybe, y: Array) -> None:
-    """y = gate_out · (k conv (gate_in · u)) for (batch, channels, points)."""
+def forward(
+    passage: Passage, u: Array, k: Array, gate_in: Maybe, gate_out: Maybe, y: Array, kept: Maybe = None
+) -> None:
+    """y = gate_out · (k conv (gate_in · u)) for (batch, channels, points).
+
+    ``kept`` (batch, channels, modes) receives the gated signal's modes, of a passage that has few.
+    """
 
     @_in_place
     def work(piece: Piece) -> None:
@@ -61,6 +66,8 @@ def forward(passage: Passage, u: Array, k: Array, gate_in: Maybe, gate_out: Mayb
         for batch in piece.batches:
             here = batch, piece.channels
             c, modes = _loaded(passage, "signal", passage.load, u[here], _at(gate_in, here))
+            if kept is not None:
+                np.copyto(kept[here], modes[:, :, 0])
             np.multiply(modes, spectrum, out=modes)
             _transform_back(passage, modes, c)
             passage.store(c, y[here])
@@ -80,8 +87,17 @@ class Gradients:
     gate_out: Maybe = None
 
 
-def backward(passage: Passage, g: Array, u: Array, k: Array, gate_in: Maybe, gate_out: Maybe, into: Gradients) -> None:
-    """The gradients of Σ g·y, with y as in `forward`; ``into.k`` is (parts of the batch, channels, taps)."""
+def backward(
+    passage: Passage,
+    g: Array,
+    u: Array,
+    k: Array,
+    gate_in: Maybe,
+    gate_out: Maybe,
+    into: Gradients,
+    kept: Maybe = None,
+) -> None:
+    """The gradients of Σ g·y; y and ``kept`` are those of `forward`, ``into.k`` is (parts of the batch, channels, taps)."""
     wants_signal = into.u is not None or into.gate_in is not None
 
     @_in_place
@@ -93,7 +109,12 @@ def backward(passage: Passage, g: Array, u: Array, k: Array, gate_in: Maybe, gat
         for batch in piece.batches:
             here = batch, piece.channels
             if into.k is not None or into.gate_out is not None:
-                c, modes = _loaded(passage, "signal", passage.load, u[here], _at(gate_in, here))
+                if kept is None:
+                    _, modes = _loaded(passage, "signal", passage.load, u[here], _at(gate_in, here))
+                else:
+                    modes = array("kept", kept[here].shape, passage.complex)
+                    np.copyto(modes, kept[here])
+                    modes = modes[:, :, None]
                 if into.gate_out is not None:
                     product = array("product", modes.shape, passage.complex)
                     np.multiply(modes, spectrum, out=product)

@@ -33,7 +33,8 @@ def convolve(
     u: torch.Tensor, k: torch.Tensor, gate_in: Optional, gate_out: Optional, problem: Problem, way: str
 ) -> torch.Tensor:
     """``gate_out`` · (k conv (``gate_in`` · u)) for u and gates (batch, channels, points) and k (channels, taps)."""
-    return _Convolution.apply(u, k, gate_in, gate_out, problem, way)  # type: ignore[return-value]
+    keep = way == "sparse" and torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (k, gate_out))
+    return _Convolution.apply(u, k, gate_in, gate_out, problem, way, keep)[0]  # type: ignore[index]
 
 
 @lru_cache(maxsize=64)
@@ -56,45 +57,57 @@ def _room(shape: tuple[int, ...], dtype: np.dtype) -> tuple[torch.Tensor, np.nda
 
 class _Convolution(torch.autograd.Function):
     @staticmethod
-    def forward(u, k, gate_in, gate_out, problem: Problem, way: str):  # type: ignore[override]
+    def forward(u, k, gate_in, gate_out, problem: Problem, way: str, keep: bool):  # type: ignore[override]
+        """The result, and with ``keep`` the modes of the gated signal, as pairs of reals."""
         signal = _array(u)
         y, out = _room(signal.shape, signal.dtype)
         passage = _passage(problem, way, signal.dtype)
-        _fftw_conv.forward(passage, signal, _array(k), _array(gate_in), _array(gate_out), out)
-        return y
+        modes = kept = None
+        if keep:
+            assert problem.modes is not None  # the back end that keeps them needs them
+            modes, pairs = _room((*signal.shape[:2], 2 * problem.modes[0] + 2), signal.dtype)
+            kept = pairs.view(passage.complex)
+        _fftw_conv.forward(passage, signal, _array(k), _array(gate_in), _array(gate_out), out, kept)
+        return y, modes
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-        ctx.save_for_backward(*inputs[:4])
+        modes = output[1]
+        if modes is not None:
+            ctx.mark_non_differentiable(modes)
+        ctx.save_for_backward(*inputs[:4], modes)
         ctx.save_for_forward(*inputs[:4])
-        ctx.problem, ctx.way = inputs[4:]
+        ctx.problem, ctx.way = inputs[4:6]
         ctx.set_materialize_grads(False)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
-        (g,) = gradients
+        g = gradients[0]
         if g is None:
-            return (None,) * 6
+            return (None,) * 7
         needs = ctx.needs_input_grad[:4]
-        u, k, gate_in, gate_out = ctx.saved_tensors
-        compute = _composed if torch.is_grad_enabled() else _at_once
-        return *compute(g, u, k, gate_in, gate_out, ctx.problem, ctx.way, needs), None, None
+        u, k, gate_in, gate_out, modes = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            found = _composed(g, u, k, gate_in, gate_out, ctx.problem, ctx.way, needs)
+        else:
+            found = _at_once(g, u, k, gate_in, gate_out, ctx.problem, ctx.way, needs, modes)
+        return *found, None, None, None
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Any) -> Any:
         changes = []
         for i, tangent in enumerate(tangents[:4]):
             if tangent is not None:
-                u, k, gate_in, gate_out = (tangent if j == i else x for j, x in enumerate(ctx.saved_tensors))
+                u, k, gate_in, gate_out = (tangent if j == i else x for j, x in enumerate(ctx.saved_tensors[:4]))
                 changes.append(convolve(u, k, gate_in, gate_out, ctx.problem, ctx.way))
-        return sum(changes[1:], changes[0])
+        return sum(changes[1:], changes[0]), None
 
     @staticmethod
-    def vmap(info: Any, in_dims: Any, u, k, gate_in, gate_out, problem: Problem, way: str) -> Any:
+    def vmap(info: Any, in_dims: Any, u, k, gate_in, gate_out, problem: Problem, way: str, keep: bool) -> Any:
         size = info.batch_size
         u, gate_in, gate_out = (_in_channels(x, in_dims[i], size, 1) for i, x in ((0, u), (2, gate_in), (3, gate_out)))
         y = convolve(u, _in_channels(k, in_dims[1], size, 0), gate_in, gate_out, problem, way)
-        return y.unflatten(1, (size, -1)), 1
+        return (y.unflatten(1, (size, -1)), None), (1, None)
 
 
 class _KernelGradient(torch.autograd.Function):
@@ -143,8 +156,10 @@ def _in_channels(x: Optional, dim: int | None, size: int, channels: int) -> Any:
     return x.movedim(0, channels).flatten(channels, channels + 1)
 
 
-def _at_once(g, u, k, gate_in, gate_out, problem: Problem, way: str, needs: tuple[bool, ...]) -> tuple[Optional, ...]:
-    """The gradients that are needed, by one pass over the signal."""
+def _at_once(
+    g, u, k, gate_in, gate_out, problem: Problem, way: str, needs: tuple[bool, ...], modes: Optional = None
+) -> tuple[Optional, ...]:
+    """The gradients that are needed, by one pass over the signal, or with its ``modes`` by none."""
     signal = _array(u)
     passage = _passage(problem, way, signal.dtype)
     batch, channels = signal.shape[:2]
@@ -154,7 +169,8 @@ def _at_once(g, u, k, gate_in, gate_out, problem: Problem, way: str, needs: tupl
         _room(shape, signal.dtype) if needed else (None, None) for shape, needed in zip(shapes, needs, strict=True)
     ]
     into = Gradients(*(array for _, array in rooms))
-    _fftw_conv.backward(passage, _array(g), signal, _array(k), _array(gate_in), _array(gate_out), into)
+    kept = None if modes is None else _array(modes).view(passage.complex)
+    _fftw_conv.backward(passage, _array(g), signal, _array(k), _array(gate_in), _array(gate_out), into, kept)
     by_u, by_k, by_in, by_out = (tensor for tensor, _ in rooms)
     if by_k is not None:
         by_k = by_k[0] if parts == 1 else by_k.sum(0)

@@ -97,7 +97,7 @@ def backward(
     into: Gradients,
     kept: Maybe = None,
 ) -> None:
-    """The gradients of Σ g·y; y and ``kept`` are those of `forward`, ``into.k`` is (parts of the batch, channels, taps)."""
+    """The gradients of Σ g·y, y and ``kept`` being those of `forward`; ``into.k`` is (parts, channels, taps)."""
     wants_signal = into.u is not None or into.gate_in is not None
 
     @_in_place

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 import torch
 
@@ -11,7 +11,8 @@ from opforge.core._arguments import check_modes, check_real, check_shape, point_
 from opforge.core.spectral import axiswise
 from opforge.core.spectral.engines import engine_for
 from opforge.core.spectral.mixing import mix
-from opforge.core.spectral.weights import Weight, check_weight, mode_shape, parts
+from opforge.core.spectral.weights import Weight, check_weight, parts
+from opforge.core.tracing import tracing
 from opforge.errors import InputError
 
 
@@ -105,11 +106,41 @@ def mixed(
 ) -> torch.Tensor:
     """The rows of the result: those of the input mixed by ``weight``, with the constant ``bias`` added."""
     rows = mix(rows, weight, kind)
-    return rows if bias is None else rows + _constant(bias, modes, rows.is_complex())
+    if bias is None:
+        return rows
+    zero = (*modes[:-1], 0) if rows.is_complex() else (*modes[:-1], 0, 0)
+    if tracing():
+        one = bias.new_zeros(rows.shape[:-2])
+        one[zero] = 1
+        return rows + one[..., None, None] * bias
+    if rows.requires_grad or bias.requires_grad or torch.is_grad_enabled():
+        return _PlusConstant.apply(rows, bias, zero)  # type: ignore[return-value]
+    rows[zero] += bias
+    return rows
 
 
-def _constant(bias: torch.Tensor, modes: Sequence[int], in_complex: bool) -> torch.Tensor:
-    """The modes of the constant ``bias``: (*modes, 1, out) complex, or (*modes, 2, 1, out)."""
-    one = bias.new_zeros(mode_shape(modes) if in_complex else (*mode_shape(modes), 2))
-    one[(*modes[:-1], 0) if in_complex else (*modes[:-1], 0, 0)] = 1
-    return one[..., None, None] * bias
+class _PlusConstant(torch.autograd.Function):
+    """Rows with ``bias`` (out,) added to those at ``zero``, (batch, out)."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(rows, bias, zero):  # type: ignore[override]
+        rows = rows.clone()
+        rows[zero] += bias
+        return rows
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        ctx.zero = inputs[2]
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        (grad,) = gradients
+        of_bias = grad[ctx.zero].sum(0)
+        return grad, of_bias.real if grad.is_complex() else of_bias, None
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Any:
+        rows, bias, _ = tangents
+        return rows if bias is None else _PlusConstant.apply(rows, bias, ctx.zero)

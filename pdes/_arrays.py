@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from opforge.core.transforms import is_torch
+from opforge.core.full_transforms.transforms import is_torch
 
 
 def concatenate(parts: Sequence[Any], axis: int) -> Any:

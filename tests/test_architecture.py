@@ -183,7 +183,7 @@ FACADE = {"fit": "training", "generate": "datasets"}
         ("opforge.layers.mixer", "import opforge\nopforge.generate('darcy', 1, 8)"),
         ("opforge.layers.mixer", "import opforge as o\no.training.fit"),
         ("opforge.layers", "from opforge.models import FNO"),
-        ("opforge.core.choice", "from opforge.benchmarks.contest import take_turns"),
+        ("opforge.core.choice.decision", "from opforge.benchmarks.contest import take_turns"),
         ("opforge.training.fit", "import opforge.benchmarks.memory"),
         ("opforge.models.fno", "from ..core import resample"),
         ("opforge.cli.app", "from .console import Report"),
@@ -240,7 +240,7 @@ def test_networks_below_are_seen(source):
 )
 def test_transforms_outside_core_are_seen(source):
     assert transforms_outside_core("opforge.layers.mixer", source)
-    assert transforms_outside_core("opforge.core.transforms", source) == []
+    assert transforms_outside_core("opforge.core.full_transforms.transforms", source) == []
 
 
 def test_core_transforms_are_left_alone():

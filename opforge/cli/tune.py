@@ -14,7 +14,7 @@ from opforge.cli.settings import parsed
 from opforge.errors import InputError, WorkError
 
 if TYPE_CHECKING:
-    from opforge.core.choice import Question
+    from opforge.core.choice.decision import Question
 
 # Seconds of timed calls per case: longer than what a first call spends, for the choice lasts.
 THOROUGH, QUICK = 1.0, 0.15
@@ -43,7 +43,7 @@ def tune(
     --set channels=48 --set dtype=float64.
     """
     from opforge.core import plan_cache
-    from opforge.core.operations import OPERATIONS, known_op
+    from opforge.core.choice.operations import OPERATIONS, known_op
 
     report: Report = context.obj
     chosen = [known_op(op) for op in dict.fromkeys(ops or sorted(OPERATIONS))]
@@ -89,7 +89,7 @@ def measure(questions: Sequence[Question], quick: bool, report: Report) -> list[
     from rich import progress
     from rich.console import Console
 
-    from opforge.core.choice import contest, tuning
+    from opforge.core.choice.decision import contest, tuning
 
     if tuning() == "off":
         raise InputError("OPFORGE_TUNE is off, so that nothing would be remembered; unset it to tune")
@@ -130,7 +130,7 @@ def _questions(
     ops: Sequence[str], shape: str | None, settings: Mapping[str, Any], device: str, report: Report
 ) -> list[Question]:
     """One question for each kind of call; those that the operation refuses on a grid of the user's are named."""
-    from opforge.core.operations import question_of, usual_cases
+    from opforge.core.choice.operations import question_of, usual_cases
     from opforge.training.checkpoint import pick_device
 
     options = {"device": str(pick_device(device)), **settings}
@@ -189,7 +189,7 @@ def _row(op: str, key: str, backend: str, medians: Mapping[str, float], why: str
 
 def _as_json(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     from opforge.core import plan_cache
-    from opforge.core.machine import description
+    from opforge.core.choice.machine import description
 
     return {"file": str(plan_cache.path), "machine": description(), "choices": list(found)}
 

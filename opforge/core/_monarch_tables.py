@@ -13,7 +13,7 @@ from functools import lru_cache
 
 import torch
 
-from opforge.core.tracing import tracing
+from opforge.core.choice.tracing import tracing
 
 Builder = Callable[..., torch.Tensor]
 

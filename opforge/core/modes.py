@@ -10,14 +10,14 @@ import numpy as np
 import torch
 
 from opforge.core._arguments import check_modes, check_real, check_shape, point_offset
+from opforge.core.full_transforms.transforms import irfftn, is_torch, rfftn
 from opforge.core.spectral.engines import PAIRS, engine_for
 from opforge.core.spectral.engines import question as spectral_question
-from opforge.core.transforms import irfftn, is_torch, rfftn
 from opforge.errors import InputError
 
 if TYPE_CHECKING:
-    from opforge.core.choice import Question
-    from opforge.core.transforms import Array
+    from opforge.core.choice.decision import Question
+    from opforge.core.full_transforms.transforms import Array
 
 
 def rfftn_modes(

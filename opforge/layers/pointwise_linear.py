@@ -10,7 +10,7 @@ from torch.autograd import forward_ad
 
 from opforge.core import pointwise as at_points
 from opforge.core.activation import Activation, pulled_back, recomputable
-from opforge.core.tracing import tracing
+from opforge.core.choice.tracing import tracing
 
 
 def pointwise(linear: nn.Linear, x: torch.Tensor, before: Activation | None = None) -> torch.Tensor:

@@ -6,10 +6,11 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from opforge.core import choice, operations, plan_cache
-from opforge.core.choice import Candidate, Question, answer
-from opforge.core.operations import Case
-from opforge.core.remembered import RememberedChoice
+from opforge.core import plan_cache
+from opforge.core.choice import decision, operations
+from opforge.core.choice.decision import Candidate, Question, answer
+from opforge.core.choice.operations import Case
+from opforge.core.choice.remembered import RememberedChoice
 from opforge.errors import InputError
 
 CANDIDATES = (Candidate("gemm", 10.0), Candidate("torch", 20.0), Candidate("dense", 90.0))
@@ -39,9 +40,9 @@ def made_up(monkeypatch, tuned):
         return {name: {"gemm": 3.0, "torch": 2.0, "dense": 4.0}[name] for name in names}
 
     budgets = []
-    monkeypatch.setattr(choice, "medians", medians)
+    monkeypatch.setattr(decision, "medians", medians)
     yield budgets
-    choice._given.clear()
+    decision._given.clear()
 
 
 def rows(done):
@@ -146,7 +147,7 @@ def test_cases_that_fail_are_named_after_the_others_are_done(opforge, monkeypatc
         return {name: 1.0 for name in names}
 
     calls = []
-    monkeypatch.setattr(choice, "medians", medians)
+    monkeypatch.setattr(decision, "medians", medians)
     done = opforge("--quiet", "tune", "made_up", "--device", "cpu")
     assert done.status == 1
     expected = "1 of 4 cases could not be measured: made_up (8x8 modes 3 batch 1 torch.float32 cpu): OutOfMemoryError"

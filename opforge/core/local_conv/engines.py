@@ -8,13 +8,13 @@ from functools import lru_cache
 
 import torch
 
-from opforge.core.choice import Candidate, Question, answer
+from opforge.core.choice.decision import Candidate, Question, answer
+from opforge.core.choice.tracing import answer_while_tracing
 from opforge.core.local_conv import _direct, _fourier, _staged
 from opforge.core.local_conv._costs import direct_cost, rebuild_cost, staged_cost
 from opforge.core.local_conv._geometry import Geometry, make_geometry
 from opforge.core.local_conv._tiling import best_tiling
 from opforge.core.local_conv.kernels import FORMS, FactorisedKernels, Kernels, SeparableKernels
-from opforge.core.tracing import answer_while_tracing
 from opforge.errors import InputError, UnknownNameError
 
 Engine = Callable[[torch.Tensor, Kernels, torch.Tensor | None, Geometry], torch.Tensor]

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import pyfftw
 
-from opforge.core import _fftw
+from opforge.core.full_transforms import _fftw
 
 _LONGEST = 4096  # that is transformed at once
 _MOST = 128  # first level; beyond, strides defeat the cache

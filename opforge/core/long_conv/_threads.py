@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import torch
 
-from opforge.core._forks import under_way
+from opforge.core.full_transforms._forks import under_way
 
 Piece = TypeVar("Piece")
 

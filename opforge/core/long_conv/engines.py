@@ -12,11 +12,11 @@ import torch
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from opforge.core._arguments import check_shape
-from opforge.core.choice import Candidate, Question, answer
+from opforge.core.choice.decision import Candidate, Question, answer
+from opforge.core.choice.tracing import answer_while_tracing
 from opforge.core.long_conv import _costs, _direct, _functions, _kept_modes, _monarch, _padded, _triton
 from opforge.core.long_conv._arguments import check_axes, problem_of
 from opforge.core.long_conv._problem import Problem
-from opforge.core.tracing import answer_while_tracing
 from opforge.core.triton_kernels import availability
 
 BACKENDS = ("blocks", "direct", "fft", "gemm", "monarch", "sparse", "triton", "twisted")

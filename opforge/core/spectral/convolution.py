@@ -8,11 +8,11 @@ from typing import Any, cast
 import torch
 
 from opforge.core._arguments import check_modes, check_real, check_shape, point_offset
+from opforge.core.choice.tracing import tracing
 from opforge.core.spectral import axiswise
 from opforge.core.spectral.engines import engine_for
 from opforge.core.spectral.mixing import mix
 from opforge.core.spectral.weights import Weight, check_weight, parts
-from opforge.core.tracing import tracing
 from opforge.errors import InputError
 
 

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 
 from opforge.core._arguments import check_modes, check_shape
-from opforge.core.choice import Candidate, Question, answer
+from opforge.core.choice.decision import Candidate, Question, answer
+from opforge.core.choice.tracing import answer_while_tracing
 from opforge.core.spectral import fftw, gemm, torch_fft
-from opforge.core.tracing import answer_while_tracing
 from opforge.core.triton_kernels import availability
 from opforge.core.triton_kernels import spectral as triton_spectral
 

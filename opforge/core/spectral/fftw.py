@@ -14,7 +14,7 @@ from opforge.core.spectral.torch_fft import fill, fine_enough, keep, lying, samp
 
 def analyse(x: torch.Tensor, modes: Sequence[int], offset: float, channels_last: bool) -> torch.Tensor:
     """The kept Fourier coefficients (*modes, batch, channels) of a real field (batch, channels, *space)."""
-    from opforge.core._fftw_torch import rfftn_torch  # loads pyfftw
+    from opforge.core.full_transforms._fftw_torch import rfftn_torch  # loads pyfftw
 
     x, axes = lying(x, channels_last)
     sizes = [x.shape[a] for a in axes]
@@ -28,7 +28,7 @@ def synthesise(
     rows: torch.Tensor, modes: Sequence[int], shape: Sequence[int], offset: float, channels_last: bool
 ) -> torch.Tensor:
     """The real field (batch, channels, *shape) with the coefficients ``rows``, sampled if the grid is too coarse."""
-    from opforge.core._fftw_torch import irfftn_torch
+    from opforge.core.full_transforms._fftw_torch import irfftn_torch
 
     d = len(modes)
     axes = tuple(range(1, d + 1)) if channels_last else tuple(range(2, d + 2))

@@ -17,9 +17,9 @@ from collections.abc import Sequence
 
 import torch
 
+from opforge.core.choice.tracing import tracing
 from opforge.core.spectral.butterfly import combine, combine_fast, spread, spread_fast
 from opforge.core.spectral.fourier_matrices import matrix
-from opforge.core.tracing import tracing
 
 Matrices = tuple[torch.Tensor, ...]
 _WIDE = 16  # channels

@@ -16,11 +16,11 @@ from torch.autograd import forward_ad
 from opforge.core import pointwise as at_points
 from opforge.core._arguments import check_modes, check_real, check_shape, point_offset
 from opforge.core.activation import Activation, pulled_back, recomputable
+from opforge.core.choice.tracing import tracing
 from opforge.core.spectral import gemm
 from opforge.core.spectral.convolution import check_tensors, mixed, spectral_conv
 from opforge.core.spectral.engines import engine_for
 from opforge.core.spectral.weights import Weight, check_weight
-from opforge.core.tracing import tracing
 from opforge.errors import InputError
 
 

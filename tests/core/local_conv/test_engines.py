@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from opforge.core import conv_nd, explain
-from opforge.core.choice import answer
+from opforge.core.choice.decision import answer
 from opforge.core.local_conv import question
 from opforge.core.local_conv._geometry import make_geometry
 from opforge.core.local_conv.engines import engine_for

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from opforge.core.choice import answer
+from opforge.core.choice.decision import answer
 from opforge.core.long_conv import question
 from opforge.core.long_conv.engines import BACKENDS
 from opforge.errors import InputError, UnknownNameError

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from opforge.core import explain, rfftn_modes, spectral_conv
-from opforge.core.choice import answer
+from opforge.core.choice.decision import answer
 from opforge.core.spectral import question
 from opforge.errors import InputError
 

@@ -1,0 +1,1 @@
+"""Full Fourier, cosine and sine transforms, through FFTW, pocketfft and torch.fft."""

@@ -20,18 +20,25 @@ Visit = Callable[[torch.Tensor, slice], None]
 
 
 def forward(
-    x: torch.Tensor, matrix: torch.Tensor, before: Activation | None, visit: Visit | None = None
+    x: torch.Tensor,
+    matrix: torch.Tensor,
+    before: Activation | None,
+    visit: Visit | None = None,
+    finish: Visit | None = None,
 ) -> torch.Tensor:
     """a ``matrix`` for a = before(x): (samples, …, in) and (in, out) to (samples, …, out).
 
-    ``visit`` is called with a's samples and where they are among all, while they are in the cache.
+    While they are in the cache ``visit`` is called with a's samples and where they are among all, and ``finish`` with
+    those of the result, to add to them.
     """
     y = x.new_empty(*x.shape[:-1], matrix.shape[1])
-    for part in parts(x):
+    for part in parts(x, y):
         a = x[part] if before is None else before(x[part])
         torch.mm(a.flatten(0, -2), matrix, out=y[part].view(-1, matrix.shape[1]))
         if visit is not None:
             visit(a, part)
+        if finish is not None:
+            finish(y[part], part)
     return y
 
 
@@ -50,7 +57,7 @@ def backward(
     grad = grad.contiguous()
     gx = torch.empty_like(x) if needs[0] else None
     sums: torch.Tensor | None = None
-    for part in parts(x):
+    for part in parts(x, grad):
         if needs[1]:
             a = x[part] if before is None else before(x[part])
             sums = _summed(a.flatten(0, -2), grad[part].flatten(0, -2), sums)
@@ -65,12 +72,25 @@ def backward(
     return gx, None if sums is None else sums.sum(0)
 
 
-def parts(x: torch.Tensor) -> list[slice]:
-    """Which samples are taken at a time."""
-    samples = x.shape[0]
-    if x.device.type == "cpu":
-        samples = max(1, _CHUNK * samples // max(1, x.nbytes))
-    return [slice(start, start + samples) for start in range(0, max(1, x.shape[0]), max(1, samples))]
+def of_matrix(x: torch.Tensor, grad: torch.Tensor, visit: Visit) -> torch.Tensor:
+    """The gradient of `forward` with respect to ``matrix``, without a nonlinearity before it.
+
+    ``visit`` is called with the result's gradient of some samples and where they are among all.
+    """
+    sums: torch.Tensor | None = None
+    for part in parts(x, grad):
+        sums = _summed(x[part].flatten(0, -2), grad[part].flatten(0, -2), sums)
+        visit(grad[part], part)
+    assert sums is not None  # there is at least one part
+    return sums.sum(0)
+
+
+def parts(*fields: torch.Tensor) -> list[slice]:
+    """Which samples of these fields are taken at a time."""
+    samples = fields[0].shape[0]
+    if fields[0].device.type == "cpu":
+        samples = max(1, _CHUNK * samples // max(1, *(x.nbytes for x in fields)))
+    return [slice(start, start + samples) for start in range(0, max(1, fields[0].shape[0]), max(1, samples))]
 
 
 def _summed(a: torch.Tensor, g: torch.Tensor, sums: torch.Tensor | None) -> torch.Tensor:

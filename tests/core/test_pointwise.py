@@ -16,7 +16,7 @@ def test_products_and_gradients(monkeypatch, samples, points, channels, before):
     matrix = torch.randn(channels, dtype=torch.float64, requires_grad=True)
     expected = (x if before is None else before(x)) @ matrix
     grad = torch.randn_like(expected)
-    monkeypatch.setattr(pointwise, "_CHUNK", samples * x[0].nbytes)
+    monkeypatch.setattr(pointwise, "_CHUNK", samples * max(x[0].nbytes, expected[0].nbytes))
     visited = []
     with torch.no_grad():
         y = pointwise.forward(x, matrix, before, lambda a, part: visited.append((a.clone(), part)))
@@ -35,6 +35,26 @@ def test_what_is_not_needed_is_not_computed():
         gx, gm = pointwise.backward(x, matrix, None, grad, (True, False))
     assert gm is None
     torch.testing.assert_close(gx, grad @ matrix.T)
+
+
+@pytest.mark.parametrize("samples", [1, 3])
+def test_the_gradient_of_the_matrix_alone(monkeypatch, samples):
+    x, grad = torch.randn(3, 4, 2, dtype=torch.float64), torch.randn(3, 4, 5, dtype=torch.float64)
+    monkeypatch.setattr(pointwise, "_CHUNK", samples * grad[0].nbytes)
+    seen = []
+    with torch.no_grad():
+        gm = pointwise.of_matrix(x, grad, lambda g, part: seen.append((g, part)))
+    torch.testing.assert_close(gm, torch.einsum("npi,npo->io", x, grad), rtol=1e-13, atol=1e-13)
+    assert len(seen) == 3 // samples
+    for g, part in seen:
+        torch.testing.assert_close(g, grad[part], rtol=0, atol=0)
+
+
+def test_results_are_finished_in_place():
+    x, matrix, extra = torch.randn(3, 4, 2), torch.randn(2, 5), torch.randn(3, 4, 5)
+    with torch.no_grad():
+        y = pointwise.forward(x, matrix, None, finish=lambda part_of_y, part: part_of_y.add_(extra[part]))
+    torch.testing.assert_close(y, x @ matrix + extra)
 
 
 def test_visitors_add_to_the_gradient_before_the_nonlinearity():

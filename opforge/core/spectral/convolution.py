@@ -63,6 +63,7 @@ def spectral_conv(
         InputError: sizes that do not agree, modes that the grid does not carry, other types than float32 and float64.
 
     Example:
+        >>> from opforge.core import mode_shape
         >>> x = torch.ones(1, 2, 8, 8)
         >>> weight = torch.zeros(*mode_shape((3, 3)), 2, 1, 2)
         >>> weight[3, 0, :, :, 0] = 0.5  # the mean of both channels

@@ -83,9 +83,14 @@ def fourier_layer(
     offset = point_offset(points)
     lying = x.movedim(1, -1).contiguous()
     pointwise = pointwise if lift is None else lift @ pointwise
-    y, rows = _Split.apply(lying, pointwise, gemm.analysis_matrices(x, modes, offset), before)  # pyright: ignore
+    there, back = gemm.analysis_matrices(x, modes, offset), gemm.synthesis_matrices(x, modes, space, offset)
+    if before is None and not x.requires_grad:  # x is needed twice, but is not a sum of its parts on the way back
+        rows = gemm.to_rows(lying.movedim(-1, 1), there, True)
+        rows = mixed(rows if lift is None else rows @ lift, weight, kind, bias, modes)
+        return _Sum.apply(lying, pointwise, rows, back).movedim(-1, 1)  # pyright: ignore
+    y, rows = _Split.apply(lying, pointwise, there, before)  # pyright: ignore
     rows = mixed(rows if lift is None else rows @ lift, weight, kind, bias, modes)
-    return _Join.apply(y, rows, gemm.synthesis_matrices(rows, modes, space, offset)).movedim(-1, 1)  # pyright: ignore
+    return _Join.apply(y, rows, back).movedim(-1, 1)  # pyright: ignore
 
 
 def _plain(*tensors: torch.Tensor) -> bool:
@@ -127,10 +132,13 @@ class _Split(torch.autograd.Function):
             return *_composed(x, p, grad, rows, ctx), None, None
         t = gemm.separated(rows, ctx.matrices) if ctx.needs_input_grad[0] else rows
 
-        def add(ga: torch.Tensor, samples: slice) -> None:
-            gemm.field(t[samples], ctx.matrices, onto=ga)
-
-        return *at_points.backward(x, p, ctx.before, grad, ctx.needs_input_grad[:2], add), None, None
+        return (
+            *at_points.backward(
+                x, p, ctx.before, grad, ctx.needs_input_grad[:2], lambda ga, part: _add(t[part], ctx.matrices, ga)
+            ),
+            None,
+            None,
+        )
 
 
 def _composed(x, p, grad, rows, ctx: Any) -> tuple[torch.Tensor | None, torch.Tensor | None]:
@@ -162,3 +170,32 @@ class _Join(torch.autograd.Function):
     def backward(ctx: Any, *gradients):
         (grad,) = gradients
         return grad, gemm.ToRows.apply(grad.movedim(-1, 1), ctx.matrices, True), None  # pyright: ignore
+
+
+class _Sum(torch.autograd.Function):
+    """(x, rows) ↦ x P + field of rows, for an x without a gradient; x (batch, *space, in).
+
+    The product is made where the field is added, in the cache, and both gradients come from one passage.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x, p, rows, matrices):
+        ctx.save_for_backward(x)
+        ctx.matrices = matrices
+        t = gemm.separated(rows, matrices)
+        return at_points.forward(x, p, None, finish=lambda y, part: _add(t[part], matrices, y))
+
+    @staticmethod
+    def backward(ctx: Any, *gradients):
+        (grad,) = gradients
+        (x,) = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            rows = gemm.ToRows.apply(grad.movedim(-1, 1), ctx.matrices, True)  # pyright: ignore
+            return None, x.flatten(0, -2).T @ grad.flatten(0, -2), rows, None
+        found = []
+        gp = at_points.of_matrix(x, grad.contiguous(), lambda g, _: found.append(gemm.coefficients(g, ctx.matrices)))
+        return None, gp, gemm.combined(torch.cat(found), ctx.matrices), None
+
+
+def _add(t: torch.Tensor, matrices: gemm.Matrices, onto: torch.Tensor) -> None:
+    gemm.field(t, matrices, onto=onto)

@@ -83,6 +83,24 @@ def test_samples_taken_a_few_at_a_time_give_the_same(monkeypatch, samples):
     torch.testing.assert_close(found, expected, rtol=1e-13, atol=1e-13)
 
 
+@pytest.mark.parametrize("samples", [1, 2, 5])
+def test_an_input_without_a_gradient(monkeypatch, samples):
+    """The parameters' gradients come from one passage then."""
+    _, weight, matrix, bias = random_case((8, 6), (3, 2))
+    x = torch.randn(5, 3, 8, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    inputs = [t.requires_grad_() for t in (weight, matrix, bias)]
+    leaf = x.clone().requires_grad_()
+    found = []
+    monkeypatch.setattr(pointwise, "_CHUNK", samples * x[0].nbytes)
+    for given in (leaf, x):
+        y = fourier_layer(given, weight, matrix, (3, 2), bias=bias, backend="gemm")
+        plain = torch.autograd.grad(y.sin().sum(), inputs, retain_graph=True)
+        first = torch.autograd.grad(y.sin().sum(), inputs, create_graph=True)
+        second = torch.autograd.grad(sum(g.sin().sum() for g in first), inputs)
+        found.append((y, *plain, *first, *second))
+    torch.testing.assert_close(*found, rtol=1e-11, atol=1e-12)
+
+
 def test_a_lift_of_the_wrong_shape_is_named():
     x, weight, matrix, _ = random_case((8, 6), (3, 2))
     for lift in (torch.zeros(2, 3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64)):

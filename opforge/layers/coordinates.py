@@ -7,15 +7,16 @@ import torch
 from opforge.core.grid import Grid, Points
 
 
-def append_coordinates(x: torch.Tensor, points: Points) -> torch.Tensor:
+def append_coordinates(x: torch.Tensor, points: Points, *, constant: bool = False) -> torch.Tensor:
     """Append to a field the position of each grid point in units of the box.
 
     Args:
         x: (batch, *space, channels), channels last.
         points: where grid points lie, see `opforge.core.Grid`.
+        constant: whether a channel of ones comes last.
 
     Returns:
-        (batch, *space, channels + d): the position along each axis, from 0 to 1, comes after the channels.
+        (batch, *space, channels + d), or one more: the position along each axis, from 0 to 1, comes after the channels.
 
     Example:
         >>> append_coordinates(torch.zeros(1, 2, 1), "cells").tolist()
@@ -23,5 +24,6 @@ def append_coordinates(x: torch.Tensor, points: Points) -> torch.Tensor:
     """
     space = tuple(x.shape[1:-1])
     mesh = [torch.as_tensor(c, dtype=x.dtype, device=x.device) for c in Grid(space, points=points).coordinates()]
-    position = torch.stack(torch.meshgrid(*mesh, indexing="ij"), -1)
+    positions = torch.meshgrid(*mesh, indexing="ij")
+    position = torch.stack([*positions, torch.ones_like(positions[0])] if constant else positions, -1)
     return torch.cat([x, position.expand(x.shape[0], *position.shape)], -1)

@@ -108,7 +108,7 @@ class FNO(nn.Module):
                 f"x must be (batch, in_channels={self.in_channels}, {self.ndim} axes of space), got {tuple(x.shape)}"
             )
         space = x.shape[2:]
-        few = self._padded(append_coordinates(x.movedim(1, -1), self.points))
+        few = self._padded(append_coordinates(x.movedim(1, -1), self.points, constant=True))
         # The first block is linear too: both are applied as one, to few channels, of which one holds the bias.
         lift = torch.cat([self.lift.weight.T, self.lift.bias.unsqueeze(0)])
         v = self.blocks[0](few, lift)
@@ -119,8 +119,7 @@ class FNO(nn.Module):
         return pointwise(self.project, v, F.gelu).movedim(-1, 1)
 
     def _padded(self, few: torch.Tensor) -> torch.Tensor:
-        """The fields (batch, *space, channels) with a channel of ones, all of them 0 where the domain is padded."""
-        few = F.pad(few, (0, 1), value=1.0)
+        """The fields (batch, *space, channels), the one of ones among them, with zeros where the domain is padded."""
         if self.padding:
             extra = [round(self.padding * n) for n in reversed(few.shape[1:-1])]
             few = F.pad(few, (0, 0, *(width for n in extra for width in (0, n))))

@@ -18,3 +18,10 @@ def test_appends_the_positions_of_the_grid(shape, points):
     for axis, positions in enumerate(Grid(shape, points=points).mesh()):
         for sample in y:
             np.testing.assert_allclose(sample[..., 3 + axis], positions, rtol=1e-15)
+
+
+def test_a_constant_comes_last():
+    x = torch.randn(2, 4, 3, 1)
+    y = append_coordinates(x, "cells", constant=True)
+    torch.testing.assert_close(y[..., :-1], append_coordinates(x, "cells"), rtol=0, atol=0)
+    torch.testing.assert_close(y[..., -1], torch.ones(2, 4, 3), rtol=0, atol=0)

@@ -46,6 +46,7 @@ class Sparse(Passage):
         (self.period,), (self.kept,) = problem.period, problem.modes
         super().__init__(problem, dtype, self.period // 2)
         self.turn = Turn(problem, dtype)
+        self.like_signal = self.first == 0 and self.taps == self.points  # the kernel stands where signals do
         self.a, self.b = _mixing(self.period, self.kept, self.complex)
         self.back_a, self.back_b = self.a.conj(), self.b[:0:-1].copy()
         first, second = levels(self.length)
@@ -117,11 +118,20 @@ class Sparse(Passage):
         out.reshape(filled.shape)[...] = filled
 
     def load_kernel(self, k: np.ndarray, c: Chunk) -> None:
+        if self.like_signal:
+            filled, rest = self._parts(self._reals(c, k.shape[:-1]))
+            np.multiply(k.reshape(filled.shape), self.real.type(1 / self.length), out=filled)
+            rest[...] = 0
+            return
         turn = self.turn.placed(k)
         whole = self._reals(c, turn.shape[:-1])
         np.multiply(turn.reshape(whole.shape), self.real.type(1 / self.length), out=whole)
 
     def store_kernel(self, c: Chunk, out: np.ndarray) -> None:
+        if self.like_signal:
+            self.store(c, out)
+            np.multiply(out, self.real.type(1 / self.length), out=out)
+            return
         turn = self.turn.empty(len(out))
         whole = self._reals(c, turn.shape[:-1])
         np.multiply(whole, self.real.type(1 / self.length), out=turn.reshape(whole.shape))

@@ -20,7 +20,7 @@ from opforge.core.choice.tracing import tracing
 from opforge.core.spectral import gemm
 from opforge.core.spectral.convolution import check_tensors, mixed, spectral_conv
 from opforge.core.spectral.engines import engine_for
-from opforge.core.spectral.weights import Weight, check_weight
+from opforge.core.spectral.weights import Weight, check_weight, parts
 from opforge.errors import InputError
 
 
@@ -75,7 +75,12 @@ def fourier_layer(
     check_tensors(x, weight)
     _check_matrix("pointwise", "(in, out)", pointwise, (channels, out_channels), x.dtype)
     engine = engine_for("spectral_conv", x, modes, space, space, (x.shape[1], out_channels), backend)
-    if kind == "axis" or engine is not gemm or not _plain(x, pointwise) or not recomputable(before):
+    if (
+        kind == "axis"
+        or engine is not gemm
+        or not recomputable(before)
+        or not _plain(x, pointwise, lift, bias, *parts(weight))
+    ):
         a = x if before is None else before(x)
         a = a if lift is None else (a.movedim(1, -1) @ lift).movedim(-1, 1)
         y = spectral_conv(a, weight, modes, kind=kind, bias=bias, points=points, backend=backend)
@@ -93,9 +98,9 @@ def fourier_layer(
     return _Join.apply(y, rows, back).movedim(-1, 1)  # pyright: ignore
 
 
-def _plain(*tensors: torch.Tensor) -> bool:
+def _plain(*tensors: torch.Tensor | None) -> bool:
     """Whether these are just numbers with gradients: nothing traces them, and they are no dual numbers."""
-    return not tracing() and all(forward_ad.unpack_dual(t).tangent is None for t in tensors)
+    return not tracing() and all(t is None or forward_ad.unpack_dual(t).tangent is None for t in tensors)
 
 
 def _check_lift(lift: torch.Tensor | None, x: torch.Tensor) -> None:

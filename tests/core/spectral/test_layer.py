@@ -3,6 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from torch.autograd import forward_ad
 
 from opforge.core import fourier_layer, mode_shape, pointwise, spectral_conv
 from opforge.errors import InputError
@@ -99,6 +100,29 @@ def test_an_input_without_a_gradient(monkeypatch, samples):
         second = torch.autograd.grad(sum(g.sin().sum() for g in first), inputs)
         found.append((y, *plain, *first, *second))
     torch.testing.assert_close(*found, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script`:DeprecationWarning")  # torch's forward mode
+@pytest.mark.parametrize("of", ["x", "weight", "matrix", "bias", "lift"])
+@pytest.mark.parametrize("before", [None, F.gelu])
+def test_forward_mode(before, of):
+    x, weight, matrix, bias = random_case((6, 5), (2, 1))
+    lift = torch.randn(3, 3, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    given = {"x": x, "weight": weight, "matrix": matrix, "bias": bias, "lift": lift}
+
+    def layer(one):
+        t = given | {of: one}
+        options = {"lift": t["lift"], "bias": t["bias"], "before": before, "backend": "gemm"}
+        return fourier_layer(t["x"], t["weight"], t["matrix"], (2, 1), **options)
+
+    tangent = torch.randn_like(given[of])
+    with forward_ad.dual_level():
+        found = forward_ad.unpack_dual(layer(forward_ad.make_dual(given[of], tangent))).tangent
+    expected = torch.func.jvp(layer, (given[of],), (tangent,))[1]
+    step = 1e-5 * tangent
+    differences = (layer(given[of] + step) - layer(given[of] - step)) / 2e-5
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(found, differences, rtol=1e-7, atol=1e-7)
 
 
 def test_a_lift_of_the_wrong_shape_is_named():

@@ -89,7 +89,7 @@ def fourier_layer(
     lying = x.movedim(1, -1).contiguous()
     pointwise = pointwise if lift is None else lift @ pointwise
     there, back = gemm.analysis_matrices(x, modes, offset), gemm.synthesis_matrices(x, modes, space, offset)
-    if before is None and not x.requires_grad:  # x is needed twice, but is not a sum of its parts on the way back
+    if before is None and not x.requires_grad:  # no gradients of both branches are to be added up for x
         rows = gemm.to_rows(lying.movedim(-1, 1), there, True)
         rows = mixed(rows if lift is None else rows @ lift, weight, kind, bias, modes)
         return _Sum.apply(lying, pointwise, rows, back).movedim(-1, 1)  # pyright: ignore

@@ -33,6 +33,19 @@ def check_modes(modes: Sequence[int], shape: Sequence[int]) -> tuple[int, ...]:
     return modes
 
 
+def check_bias(bias: torch.Tensor | None, channels: int, like: torch.Tensor) -> None:
+    """Refuse a bias that is not one number per output channel of ``like``'s type and device."""
+    if bias is None:
+        return
+    if not isinstance(bias, torch.Tensor):
+        raise InputError(f"bias must be a torch tensor ({channels},), got {type(bias).__name__}; use torch.as_tensor")
+    if tuple(bias.shape) != (channels,) or bias.dtype != like.dtype or bias.device != like.device:
+        raise InputError(
+            f"bias must have the shape ({channels},), one number per output channel, and x's type and device, "
+            f"{like.dtype} on {like.device}, got {tuple(bias.shape)}, {bias.dtype} on {bias.device}"
+        )
+
+
 def check_shape(name: str, shape: Sequence[int], ndim: int) -> tuple[int, ...]:
     # a graph that is being traced must keep sizes that it does not know as symbols
     shape = tuple(shape) if torch.compiler.is_compiling() else tuple(int(n) for n in shape)

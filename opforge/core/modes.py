@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from opforge.core._arguments import check_modes, check_real, check_shape, point_offset
+from opforge.core.autocast import without_autocast
 from opforge.core.full_transforms.transforms import irfftn, is_torch, rfftn
 from opforge.core.spectral.engines import PAIRS, engine_for
 from opforge.core.spectral.engines import question as spectral_question
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from opforge.core.full_transforms.transforms import Array
 
 
+@without_autocast
 def rfftn_modes(
     x: torch.Tensor,
     modes: Sequence[int],
@@ -68,6 +70,7 @@ def rfftn_modes(
     return spectrum.movedim(tuple(range(len(others), len(others) + len(axes))), axes)
 
 
+@without_autocast
 def irfftn_modes(
     spectrum: torch.Tensor,
     shape: Sequence[int],

@@ -10,6 +10,7 @@ from torch.autograd import forward_ad
 
 from opforge.core import pointwise as at_points
 from opforge.core.activation import Activation, pulled_back, recomputable
+from opforge.core.autocast import without_autocast
 from opforge.core.choice.tracing import tracing
 
 
@@ -48,6 +49,7 @@ class _Product(torch.autograd.Function):
         return at_points.forward(x, matrix, before)
 
     @staticmethod
+    @without_autocast
     def backward(ctx: Any, *gradients):
         (grad,) = gradients
         x, matrix = ctx.saved_tensors

@@ -60,8 +60,9 @@ def parsed(text: str) -> dict[Machine, Choices]:
     Raises:
         ValueError: the text is not what `rendered` makes.
     """
-    content = json.loads(text)
     try:
+        content = json.loads(text)
+        json.dumps(content, ensure_ascii=False).encode()  # half a surrogate pair could not be written again
         if content["schema"] != SCHEMA:
             raise ValueError(f"schema {content['schema']!r} instead of {SCHEMA}")
         machines = {}
@@ -69,7 +70,7 @@ def parsed(text: str) -> dict[Machine, Choices]:
             choices = [_choice(**line) for line in group.pop("choices")]
             machines[machine(group)] = {(choice.op, choice.key): choice for choice in choices}
         return machines
-    except (TypeError, KeyError, AttributeError) as error:
+    except (TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise ValueError(f"{type(error).__name__}: {error}") from error
 
 

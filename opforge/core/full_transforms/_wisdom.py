@@ -62,7 +62,7 @@ def refresh() -> None:
         pass
     except OSError as error:
         _complain(path, f"cannot be read ({error.strerror})")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         _complain(path, f"is damaged ({error}) and is made anew")
 
 

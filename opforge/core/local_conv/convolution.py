@@ -6,13 +6,15 @@ from collections.abc import Sequence
 
 import torch
 
-from opforge.core._arguments import check_real
+from opforge.core._arguments import check_bias, check_real
+from opforge.core.autocast import without_autocast
 from opforge.core.local_conv._geometry import make_geometry
 from opforge.core.local_conv.engines import engine_for
 from opforge.core.local_conv.kernels import FORMS, Kernels
 from opforge.errors import InputError, UnknownNameError
 
 
+@without_autocast
 def conv_nd(
     x: torch.Tensor,
     kernels: Kernels,
@@ -131,8 +133,4 @@ def _check_tensors(x: torch.Tensor, kernels: Kernels, bias: torch.Tensor | None,
         raise InputError(
             f"kernels must be of x's type and device, {x.dtype} on {x.device}, got {like.dtype} on {like.device}"
         )
-    if bias is not None and (tuple(bias.shape) != (n_out,) or bias.dtype != x.dtype or bias.device != x.device):
-        raise InputError(
-            f"bias must have the shape ({n_out},), one number per output channel, and x's type and device, {x.dtype} "
-            f"on {x.device}, got {tuple(bias.shape)}, {bias.dtype} on {bias.device}"
-        )
+    check_bias(bias, n_out, x)

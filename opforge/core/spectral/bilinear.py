@@ -10,6 +10,8 @@ from typing import Any, Protocol
 
 import torch
 
+from opforge.core.autocast import without_autocast
+
 
 class Algebra(Protocol):
     """How rows are held, as pairs of reals or as complex numbers; matrices are always pairs (m, i, o, 2)."""
@@ -54,6 +56,7 @@ class _Product(_Bilinear):
         return algebra.forward(x, w)
 
     @staticmethod
+    @without_autocast
     def backward(ctx, gy):
         x, w = ctx.saved_tensors
         if torch.is_grad_enabled():
@@ -75,6 +78,7 @@ class _Adjoint(_Bilinear):
         return algebra.adjoint(y, w)
 
     @staticmethod
+    @without_autocast
     def backward(ctx, gx):
         y, w = ctx.saved_tensors
         return _Product.apply(gx, w, ctx.algebra), _Outer.apply(gx, y, ctx.algebra), None
@@ -90,6 +94,7 @@ class _Outer(_Bilinear):
         return algebra.outer(x, y)
 
     @staticmethod
+    @without_autocast
     def backward(ctx, gw):
         x, y = ctx.saved_tensors
         return _Adjoint.apply(y, gw, ctx.algebra), _Product.apply(x, gw, ctx.algebra), None

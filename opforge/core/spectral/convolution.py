@@ -7,7 +7,8 @@ from typing import Any, cast
 
 import torch
 
-from opforge.core._arguments import check_modes, check_real, check_shape, point_offset
+from opforge.core._arguments import check_bias, check_modes, check_real, check_shape, point_offset
+from opforge.core.autocast import without_autocast
 from opforge.core.choice.tracing import tracing
 from opforge.core.spectral import axiswise
 from opforge.core.spectral.engines import engine_for
@@ -16,6 +17,7 @@ from opforge.core.spectral.weights import Weight, check_weight, parts
 from opforge.errors import InputError
 
 
+@without_autocast
 def spectral_conv(
     x: torch.Tensor,
     weight: Weight,
@@ -78,6 +80,7 @@ def spectral_conv(
     modes = check_modes(modes, space)
     out_channels = check_weight(weight, kind, modes, x.shape[1])
     check_tensors(x, weight)
+    check_bias(bias, out_channels, x)
     sizes = space if out_shape is None else check_shape("out_shape", out_shape, len(modes))
     offset = point_offset(points)
     channels_last = x.shape[1] > 1 and x.stride(1) == 1

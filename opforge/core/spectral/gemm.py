@@ -17,6 +17,7 @@ from collections.abc import Sequence
 
 import torch
 
+from opforge.core.autocast import without_autocast
 from opforge.core.choice.tracing import tracing
 from opforge.core.spectral.butterfly import combine, combine_fast, spread, spread_fast
 from opforge.core.spectral.fourier_matrices import matrix
@@ -71,6 +72,7 @@ class ToRows(torch.autograd.Function):
         ctx.constants = inputs[1:]
 
     @staticmethod
+    @without_autocast
     def backward(ctx, grad):
         return FromRows.apply(grad, *ctx.constants), None, None
 
@@ -93,6 +95,7 @@ class FromRows(torch.autograd.Function):
         ctx.constants = inputs[1:]
 
     @staticmethod
+    @without_autocast
     def backward(ctx, grad):
         return ToRows.apply(grad, *ctx.constants), None, None
 

@@ -14,8 +14,9 @@ import torch
 from torch.autograd import forward_ad
 
 from opforge.core import pointwise as at_points
-from opforge.core._arguments import check_modes, check_real, check_shape, point_offset
+from opforge.core._arguments import check_bias, check_modes, check_real, check_shape, point_offset
 from opforge.core.activation import Activation, pulled_back, recomputable
+from opforge.core.autocast import without_autocast
 from opforge.core.choice.tracing import tracing
 from opforge.core.spectral import gemm
 from opforge.core.spectral.convolution import check_tensors, mixed, spectral_conv
@@ -24,6 +25,7 @@ from opforge.core.spectral.weights import Weight, check_weight, parts
 from opforge.errors import InputError
 
 
+@without_autocast
 def fourier_layer(
     x: torch.Tensor,
     weight: Weight,
@@ -73,6 +75,7 @@ def fourier_layer(
     channels = x.shape[1] if lift is None else lift.shape[1]
     out_channels = check_weight(weight, kind, modes, channels)
     check_tensors(x, weight)
+    check_bias(bias, out_channels, x)
     _check_matrix("pointwise", "(in, out)", pointwise, (channels, out_channels), x.dtype)
     engine = engine_for("spectral_conv", x, modes, space, space, (x.shape[1], out_channels), backend)
     if (
@@ -130,6 +133,7 @@ class _Split(torch.autograd.Function):
         return y, gemm.combined(torch.cat(found), matrices)
 
     @staticmethod
+    @without_autocast
     def backward(ctx: Any, *gradients):
         grad, rows = gradients
         x, p = ctx.saved_tensors
@@ -172,6 +176,7 @@ class _Join(torch.autograd.Function):
         return y
 
     @staticmethod
+    @without_autocast
     def backward(ctx: Any, *gradients):
         (grad,) = gradients
         return grad, gemm.ToRows.apply(grad.movedim(-1, 1), ctx.matrices, True), None  # pyright: ignore
@@ -191,6 +196,7 @@ class _Sum(torch.autograd.Function):
         return at_points.forward(x, p, None, finish=lambda y, part: _add(t[part], matrices, y))
 
     @staticmethod
+    @without_autocast
     def backward(ctx: Any, *gradients):
         (grad,) = gradients
         (x,) = ctx.saved_tensors

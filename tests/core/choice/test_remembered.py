@@ -122,6 +122,16 @@ DAMAGED = {
     "a time that is no number": (
         '{"schema": 1, "machines": [{"choices": [{"op": "a", "key": "b", "backend": "c", "medians_ms": {"c": NaN}}]}]}'
     ),
+    "a time of 400 digits": (
+        '{"schema": 1, "machines": [{"choices": [{"op": "a", "key": "b", "backend": "c", "medians_ms": {"c": '
+        f"{'9' * 400}"
+        "}}]}]}"
+    ),
+    "brackets without end": "[" * 200_000,
+    "half a surrogate pair": (
+        '{"schema": 1, "machines": [{"processor": "\\ud800", "choices": '
+        '[{"op": "a", "key": "b", "backend": "c", "medians_ms": {"c": 1.0}}]}]}'
+    ),
 }
 
 

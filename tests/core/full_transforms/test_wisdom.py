@@ -125,11 +125,12 @@ def test_processes_that_measure_at_once_end_with_one_plan(forgetful):
         lambda text: "",
         lambda text: text[: len(text) // 2],
         lambda text: "[]",
+        lambda text: "[" * 200_000,
         lambda text: text.replace("codelet", "c0delet", 1),
         lambda text: text.encode().replace(b"what", b"\xff\xfe\xff\xfe"),
         lambda text: json.dumps(resealed(json.loads(text), "(fftw-9.9.9 fftw_wisdom)\n")),
     ],
-    ids=["empty", "cut off", "something else", "changed", "no text", "refused by FFTW"],
+    ids=["empty", "cut off", "something else", "brackets without end", "changed", "no text", "refused by FFTW"],
 )
 def test_a_damaged_file_is_made_anew_with_one_warning(forgetful, damage):
     expected = measured()

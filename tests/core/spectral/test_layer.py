@@ -174,3 +174,18 @@ def test_wrong_matrices_are_named(matrix, message):
     x, weight, _, _ = random_case((8, 6), (3, 2))
     with pytest.raises(InputError, match=message):
         fourier_layer(x, weight, matrix, (3, 2))
+
+
+@pytest.mark.parametrize(
+    "bias",
+    [torch.zeros(2, 2), torch.zeros(()), torch.zeros(1), torch.zeros(3), torch.zeros(2).double(), [0.0, 0.0]],
+    ids=["matrix", "scalar", "one", "long", "double", "list"],
+)
+def test_a_bias_is_one_number_per_output_channel(bias):
+    x, weight, matrix, _ = random_case((8, 6), (3, 2), dtype=torch.float32)
+    for function in (
+        lambda: fourier_layer(x, weight, matrix, (3, 2), bias=bias),
+        lambda: spectral_conv(x, weight, (3, 2), bias=bias),
+    ):
+        with pytest.raises(InputError, match="bias must "):
+            function()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import operator
+from collections.abc import Iterable, Sequence
 
 import torch
 
@@ -19,9 +20,19 @@ def check_real(name: str, x: torch.Tensor, *, half: bool = False) -> None:
         raise InputError(f"{name} must be of float32 or float64, got {x.dtype}; convert it first")
 
 
+def whole_numbers(name: str, given: int | Iterable[int]) -> tuple[int, ...]:
+    """One number or several as a tuple."""
+    if torch.compiler.is_compiling():  # they may be symbols
+        return tuple(given) if isinstance(given, Iterable) else (given,)
+    try:
+        return tuple(map(operator.index, given if isinstance(given, Iterable) else (given,)))
+    except TypeError as error:
+        raise InputError(f"{name} must be a whole number or a sequence of them, got {given!r}") from error
+
+
 def check_modes(modes: Sequence[int], shape: Sequence[int]) -> tuple[int, ...]:
     """``modes`` as a tuple, after checking that a grid of ``shape`` carries them."""
-    modes = tuple(int(k) for k in modes)
+    modes = whole_numbers("modes", modes)
     if len(modes) != len(shape):
         raise InputError(f"modes needs one value per axis of space, got modes {modes} for a grid of {tuple(shape)}")
     most = tuple((n - 1) // 2 for n in shape)
@@ -47,8 +58,7 @@ def check_bias(bias: torch.Tensor | None, channels: int, like: torch.Tensor) -> 
 
 
 def check_shape(name: str, shape: Sequence[int], ndim: int) -> tuple[int, ...]:
-    # a graph that is being traced must keep sizes that it does not know as symbols
-    shape = tuple(shape) if torch.compiler.is_compiling() else tuple(int(n) for n in shape)
+    shape = whole_numbers(name, shape)
     if len(shape) != ndim or any(n < 1 for n in shape):
         raise InputError(f"{name} needs one size of at least 1 per axis of space ({ndim}), got {shape}")
     return shape

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from opforge.core._arguments import check_modes, check_real, check_shape, point_offset
+from opforge.core._arguments import check_modes, check_real, check_shape, point_offset, whole_numbers
 from opforge.core.autocast import without_autocast
 from opforge.core.full_transforms.transforms import irfftn, is_torch, rfftn
 from opforge.core.spectral.engines import PAIRS, engine_for
@@ -54,6 +54,8 @@ def rfftn_modes(
         [[0.0, 0.0], [0.5, 0.0]]
     """
     check_real("x", x)
+    check_shape("x", x.shape, x.ndim)
+    modes = whole_numbers("modes", modes)
     axes = _axes(x.ndim, len(modes), dim)
     sizes = check_shape("x", [x.shape[a] for a in axes], len(modes))
     modes = check_modes(modes, sizes)
@@ -103,6 +105,8 @@ def irfftn_modes(
         True
     """
     check_real("spectrum", spectrum)
+    check_shape("spectrum", spectrum.shape, spectrum.ndim)
+    shape = whole_numbers("shape", shape)
     axes = _axes(spectrum.ndim - 1, len(shape), dim)
     sizes = check_shape("shape", shape, len(axes))
     counts = [spectrum.shape[a] for a in axes]
@@ -172,7 +176,13 @@ def resample(x: Array, shape: Sequence[int], *, points: str = "periodic") -> Arr
         >>> resample(np.array([1.0, 0.0, -1.0, 0.0]), (8,)).round(4)[:3].tolist()
         [1.0, 0.7071, 0.0]
     """
-    sizes = check_shape("shape", shape, len(shape))
+    if isinstance(x, torch.Tensor):
+        check_real("x", x)
+    elif not isinstance(x, np.ndarray) or x.dtype.kind != "f" or x.dtype.itemsize not in (4, 8):
+        what = f"an array of {x.dtype}" if isinstance(x, np.ndarray) else type(x).__name__
+        raise InputError(f"x must be a torch tensor or numpy array of float32 or float64, got {what}; convert it first")
+    sizes = whole_numbers("shape", shape)
+    check_shape("shape", sizes, len(sizes))
     if len(sizes) > len(x.shape):
         raise InputError(f"shape must have at most as many sizes as x has axes, got {sizes} for {tuple(x.shape)}")
     offset = point_offset(points)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
 
-from opforge.core._arguments import check_real
+from opforge.core._arguments import check_real, whole_numbers
 from opforge.core.long_conv._problem import Problem
 from opforge.errors import InputError, UnknownNameError
 
@@ -85,14 +84,6 @@ def check_tensors(u: torch.Tensor, k: torch.Tensor, dim: int | Sequence[int]) ->
 def sizes_of(x: torch.Tensor) -> tuple[int, ...]:
     """The shape as numbers, which it is not under ``torch.jit.trace``, but as symbols where those are wanted."""
     return tuple(x.shape) if torch.compiler.is_compiling() else tuple(int(n) for n in x.shape)
-
-
-def whole_numbers(name: str, given: int | Sequence[int]) -> tuple[int, ...]:
-    """One number or several as a tuple."""
-    try:
-        return tuple(map(operator.index, given if isinstance(given, Sequence) else (given,)))
-    except TypeError as error:
-        raise InputError(f"{name} must be a whole number or a sequence of them, got {given!r}") from error
 
 
 def check_axes(dim: int | Sequence[int], ndim: int) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import torch
 
-from opforge.core._arguments import check_bias, check_modes, check_real, check_shape, point_offset
+from opforge.core._arguments import check_bias, check_modes, check_real, check_shape, point_offset, whole_numbers
 from opforge.core.autocast import without_autocast
 from opforge.core.choice.tracing import tracing
 from opforge.core.spectral import axiswise
@@ -76,6 +76,7 @@ def spectral_conv(
     symmetric in sign.
     """
     check_real("x", x, half=True)
+    modes = whole_numbers("modes", modes)
     space = check_shape("x", x.shape[2:], len(modes))
     modes = check_modes(modes, space)
     out_channels = check_weight(weight, kind, modes, x.shape[1])

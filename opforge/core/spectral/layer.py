@@ -14,7 +14,7 @@ import torch
 from torch.autograd import forward_ad
 
 from opforge.core import pointwise as at_points
-from opforge.core._arguments import check_bias, check_modes, check_real, check_shape, point_offset
+from opforge.core._arguments import check_bias, check_modes, check_real, check_shape, point_offset, whole_numbers
 from opforge.core.activation import Activation, pulled_back, recomputable
 from opforge.core.autocast import without_autocast
 from opforge.core.choice.tracing import tracing
@@ -69,6 +69,7 @@ def fourier_layer(
     Source: Fourier Neural Operator for Parametric Partial Differential Equations, equation 2.
     """
     check_real("x", x, half=True)
+    modes = whole_numbers("modes", modes)
     space = check_shape("x", x.shape[2:], len(modes))
     modes = check_modes(modes, space)
     _check_lift(lift, x)

@@ -17,7 +17,7 @@ AXIS_NAMES = ("x", "y", "z")
 
 # Where the points lie: offset of the first one in spacings, and what to subtract from n to get the number of spacings
 # in the box.
-_LAYOUT: dict[str, tuple[float, int]] = {"cells": (0.5, 0), "nodes": (0.0, 1), "periodic": (0.0, 0)}
+LAYOUT: dict[str, tuple[float, int]] = {"cells": (0.5, 0), "nodes": (0.0, 1), "periodic": (0.0, 0)}
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,8 @@ class Grid:
         object.__setattr__(self, "origin", tuple(float(v) for v in self.origin) or (0.0,) * len(shape))
         if not 1 <= len(shape) <= len(AXIS_NAMES):
             raise InputError(f"a grid has 1 to 3 axes, got shape {shape}")
-        if self.points not in _LAYOUT:
-            raise InputError(f"points must be one of {', '.join(_LAYOUT)}, got {self.points!r}")
+        if self.points not in LAYOUT:
+            raise InputError(f"points must be one of {', '.join(LAYOUT)}, got {self.points!r}")
         least = 2 if self.points == "nodes" else 1
         if min(shape) < least:
             raise InputError(f"every axis of a {self.points!r} grid needs at least {least} points, got {shape}")
@@ -83,7 +83,7 @@ class Grid:
         Raises:
             InputError: coordinates that no such grid has.
         """
-        offset = _LAYOUT[points][0] if points in _LAYOUT else 0.0
+        offset = LAYOUT[points][0] if points in LAYOUT else 0.0
         trial = cls(tuple(len(c) for c in coordinates), tuple(lengths), points)
         origin = tuple(float(c[0]) - offset * h for c, h in zip(coordinates, trial.spacing, strict=True))
         grid = cls(trial.shape, trial.lengths, points, origin)
@@ -106,7 +106,7 @@ class Grid:
     @property
     def spacing(self) -> tuple[float, ...]:
         """Distance between neighbouring points per axis."""
-        fewer = _LAYOUT[self.points][1]
+        fewer = LAYOUT[self.points][1]
         return tuple(length / (n - fewer) for n, length in zip(self.shape, self.lengths, strict=True))
 
     @property
@@ -115,7 +115,7 @@ class Grid:
 
     def coordinates(self) -> tuple[np.ndarray, ...]:
         """One float64 array of coordinates per axis."""
-        offset = _LAYOUT[self.points][0]
+        offset = LAYOUT[self.points][0]
         return tuple(
             start + (np.arange(n) + offset) * h
             for n, h, start in zip(self.shape, self.spacing, self.origin, strict=True)

@@ -69,3 +69,14 @@ def test_wrong_input_is_named(options, message):
     arguments = {"in_channels": 1, "out_channels": 1, "modes": (2,)} | options
     with pytest.raises(InputError, match=message):
         FNO(**arguments)
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_exports_with_any_batch_and_grid(strict):
+    torch.manual_seed(0)
+    model = FNO(1, 1, (3, 3), width=4, depth=2).eval()
+    sizes = {0: torch.export.Dim("b"), 2: torch.export.Dim("h", min=8), 3: torch.export.Dim("w", min=8)}
+    graph = torch.export.export(model, (torch.randn(2, 1, 16, 20),), dynamic_shapes=(sizes,), strict=strict).module()
+    for shape in ((2, 1, 16, 20), (3, 1, 33, 9)):
+        x = torch.randn(shape)
+        torch.testing.assert_close(graph(x), model(x), rtol=1e-5, atol=1e-5)

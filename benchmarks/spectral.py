@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -161,14 +162,14 @@ def _neuraloperator(problem: Problem, backward: bool) -> Contestant:
     return _contestant(layer, x, tuple(layer.parameters()), gradient, backward, expected=expected, note=note)
 
 
-def fill(layer: torch.nn.Module, weight: Tensor, bias: Tensor) -> None:
+def fill(layer: Any, weight: Tensor, bias: Tensor) -> None:
     """Give neuraloperator's layer opforge's weights, without the row K that it lacks on leading axes."""
     rows = torch_peers.einsum_weight(weight.detach())
     for axis in range(2, rows.ndim - 1):
         rows = rows.narrow(axis, 0, rows.shape[axis] - 1)
     with torch.no_grad():
-        layer.weight.tensor.copy_(rows)  # type: ignore[union-attr]  # a tensorly-torch tensor
-        layer.bias.copy_(bias.view_as(layer.bias))  # type: ignore[operator, arg-type]
+        layer.weight.tensor.copy_(rows)  # of tensorly-torch
+        layer.bias.copy_(bias.view_as(layer.bias))
 
 
 def _contestant(

@@ -34,6 +34,8 @@ class Recipe(ABC):
     Recipes are pickled into worker processes: their files import neither torch nor anything else that is heavy.
     """
 
+    # every recipe is a dataclass; this base is none, for its bare annotations would become parameters
+    __dataclass_fields__: ClassVar[dict[str, Any]]
     name: ClassVar[str]
     summary: ClassVar[str]
     inputs: ClassVar[tuple[str, ...]]
@@ -84,8 +86,7 @@ class Recipe(ABC):
 
     def parameters(self) -> dict[str, Any]:
         """The parameters as plain values for JSON, without those that do not apply."""
-        # every recipe is a dataclass; this base is none, for its bare annotations would become parameters
-        values = asdict(self)  # type: ignore[call-overload]
+        values = asdict(self)
         return {name: value for name, value in values.items() if value is not None}
 
 
@@ -115,7 +116,7 @@ def make_recipe(name: str, parameters: Mapping[str, Any]) -> Recipe:
     recipes = registry()
     if name not in recipes:
         raise UnknownNameError("recipe", name, recipes)
-    known = [field.name for field in fields(recipes[name])]  # type: ignore[arg-type]  # a dataclass, see above
+    known = [field.name for field in fields(recipes[name])]
     for parameter in parameters:
         if parameter not in known:
             raise UnknownNameError(f"parameter of the recipe {name!r}:", parameter, known)

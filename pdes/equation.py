@@ -38,6 +38,8 @@ class Equation(ABC):
     ``fields`` given to the methods are mappings from a field's name to an array (..., *space), numpy or torch.
     """
 
+    # every equation is a dataclass; this base is none, for its bare annotations would become parameters
+    __dataclass_fields__: ClassVar[dict[str, Any]]
     name: ClassVar[str]
     fields: ClassVar[tuple[Field, ...]]
     boundary: ClassVar[str]
@@ -70,8 +72,7 @@ class Equation(ABC):
 
     def parameters(self) -> dict[str, Any]:
         """The parameters as plain values for JSON; `from_parameters` reads them back."""
-        # every equation is a dataclass; this base is none, for its bare annotations would become parameters
-        return asdict(self)  # type: ignore[call-overload]
+        return asdict(self)
 
     @classmethod
     def from_parameters(cls, parameters: Mapping[str, Any]) -> Self:
@@ -80,7 +81,7 @@ class Equation(ABC):
         Raises:
             UnknownNameError: a parameter that the equation does not have.
         """
-        known = [field.name for field in fields(cls)]  # type: ignore[arg-type]  # a dataclass, see above
+        known = [field.name for field in fields(cls)]
         for name in parameters:
             if name not in known:
                 raise UnknownNameError(f"parameter of the equation {cls.name!r}:", name, known)

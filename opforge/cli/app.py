@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -155,10 +155,10 @@ def _complain(text: str) -> None:
     print("opforge:", " ".join(text.split()), file=sys.stderr)
 
 
-def _usage_text(error: Exception) -> str:
-    """typer's message, with the closest option for one that does not exist, and where to read on."""
+def _usage_text(error: Any) -> str:
+    """The message of typer's error, whose class has no public name: with the closest option, and where to read on."""
     context = getattr(error, "ctx", None)
-    message = error.format_message()  # type: ignore[attr-defined]  # the class has no public name
+    message = error.format_message()
     option = getattr(error, "option_name", None)
     if hasattr(error, "possibilities") and context is not None and option is not None:
         known = [name for each in context.command.params for name in each.opts] + list(_GLOBAL)

@@ -36,7 +36,7 @@ def pointwise(linear: nn.Linear, x: torch.Tensor, before: Activation | None = No
         y = flat @ matrix if linear.bias is None else torch.addmm(linear.bias, flat, matrix)
         return y.reshape(*x.shape[:-1], matrix.shape[1])
     y = _Product.apply(x.contiguous(), matrix, before)
-    return y if linear.bias is None else y + linear.bias  # pyright: ignore
+    return y if linear.bias is None else y + linear.bias
 
 
 class _Product(torch.autograd.Function):

@@ -10,7 +10,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -26,6 +26,7 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 class _RelativeNorm(ABC):
     """mean over samples of ‖prediction − truth‖ / max(‖truth‖, ε), for a norm that the subclass gives."""
 
+    __dataclass_fields__: ClassVar[dict[str, Any]]  # every subclass is a dataclass
     grid: Grid | None
     weights: tuple[float, ...] | None
     epsilon: float
@@ -36,7 +37,7 @@ class _RelativeNorm(ABC):
 
     def on(self, grid: Grid) -> Self:
         """The same norm on another grid; only its ``lengths`` and ``points`` matter, not its shape."""
-        return replace(self, grid=grid)  # type: ignore[type-var]  # every subclass is a dataclass
+        return replace(self, grid=grid)
 
     def per_sample(self, prediction: Tensor, truth: Tensor) -> Tensor:
         """The relative error of each sample, (batch, channels, *space) twice -> (batch,)."""

@@ -140,10 +140,11 @@ def alone(path: Path) -> Iterator[None]:
 
 
 def _lock(lock: int) -> bool:
+    assert fcntl is not None  # the caller has looked
     deadline = time.monotonic() + _PATIENCE
     while True:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # type: ignore[union-attr]  # the caller has looked
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return True
         except BlockingIOError:
             if time.monotonic() > deadline:

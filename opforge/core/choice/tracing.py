@@ -26,9 +26,14 @@ def tracing() -> bool:
         return True
     if _get_current_dispatch_mode() is not None or peek_interpreter_stack() is not None:
         return True
-    if torch.jit.is_tracing():  # pyright: ignore[reportPrivateImportUsage]  # torch documents it
+    if recorded_by_jit():
         return True
     return torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing()
+
+
+def recorded_by_jit() -> bool:
+    """Whether ``torch.jit.trace`` records, which the exporter of ONNX may use."""
+    return torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]  # torch documents it
 
 
 def answer_while_tracing(op: str, able: Sequence[str], asked: str | None = None) -> str:

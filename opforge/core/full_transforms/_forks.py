@@ -13,8 +13,8 @@ import threading
 import weakref
 
 # Not a WeakSet of bare locks alone: the list keeps those alive that the fork at hand has taken.
-_locks: weakref.WeakSet[threading.RLock] = weakref.WeakSet()  # type: ignore[type-arg]  # RLock is a function to pyright
-_taken: list[threading.RLock] = []  # type: ignore[type-arg]
+_locks: weakref.WeakSet[threading.RLock] = weakref.WeakSet()
+_taken: list[threading.RLock] = []
 _changing = threading.RLock()
 _fork_waits = False
 
@@ -34,7 +34,7 @@ class _Mine(threading.local):
 _mine = _Mine()
 
 
-def under_way() -> threading.RLock:  # type: ignore[valid-type]
+def under_way() -> threading.RLock:
     """This thread's lock: ``with under_way():`` around work that a fork must not interrupt.
 
     No Python code that takes foreign locks (logging, warnings) may run inside.

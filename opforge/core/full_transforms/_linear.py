@@ -23,7 +23,7 @@ _function_transforms_active = getattr(torch._C, "_are_functorch_transforms_activ
 def transformed(x: torch.Tensor, transform: Transform, compute: Compute) -> torch.Tensor:
     """``transform`` of ``x`` by ``compute``, which must serve the transpose as well and need not be differentiable."""
     kind = _General if _function_transforms_active() else _Linear
-    return kind.apply(x, transform, compute)  # type: ignore[return-value]  # torch does not say
+    return kind.apply(x, transform, compute)
 
 
 class _Linear(torch.autograd.Function):
@@ -54,7 +54,7 @@ class _General(torch.autograd.Function):
     jvp = _Linear.jvp
 
     @staticmethod
-    def forward(x: torch.Tensor, transform: Transform, compute: Compute) -> torch.Tensor:  # type: ignore[override]
+    def forward(x: torch.Tensor, transform: Transform, compute: Compute) -> torch.Tensor:
         return compute(x, transform)
 
     @staticmethod

@@ -84,7 +84,7 @@ def save() -> None:
 def alone() -> Iterator[None]:
     """Keep other processes from measuring in the block; on systems without file locks, do nothing."""
     lock = _opened_lock()
-    if lock is None:
+    if fcntl is None or lock is None:
         yield
         return
     held = _take(lock)
@@ -92,7 +92,7 @@ def alone() -> Iterator[None]:
         yield
     finally:
         if held:  # closing alone would leave it to a process that inherited the open file
-            fcntl.flock(lock, fcntl.LOCK_UN)  # type: ignore[union-attr]  # there is no lock without fcntl
+            fcntl.flock(lock, fcntl.LOCK_UN)
         os.close(lock)
 
 
@@ -165,10 +165,11 @@ def _opened_lock() -> int | None:
 
 
 def _take(lock: int) -> bool:
+    assert fcntl is not None  # there is no lock without it
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # type: ignore[union-attr]  # as above
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return True
         except BlockingIOError:
             time.sleep(0.005)

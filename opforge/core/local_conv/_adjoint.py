@@ -29,4 +29,4 @@ def linear(x: torch.Tensor, there: Map, back: Map) -> torch.Tensor:
     """
     if torch.compiler.is_compiling():
         return there(x)  # the compiler derives the adjoint
-    return _Linear.apply(x, there, back)  # pyright: ignore[reportReturnType]  # apply is untyped
+    return _Linear.apply(x, there, back)

@@ -17,7 +17,7 @@ import torch
 
 def product(x: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
     """X conj(K), summed over the input channels: (F, 2, M, in) and (F, 2, out, in) to (F, 2, M, out)."""
-    return _ToOutput.apply(x, kernels)  # pyright: ignore[reportReturnType]  # apply is untyped
+    return _ToOutput.apply(x, kernels)
 
 
 class _ToOutput(torch.autograd.Function):

@@ -34,7 +34,7 @@ def convolve(
 ) -> torch.Tensor:
     """``gate_out`` · (k conv (``gate_in`` · u)) for u and gates (batch, channels, points) and k (channels, taps)."""
     keep = way == "sparse" and torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (k, gate_out))
-    return _Convolution.apply(u, k, gate_in, gate_out, problem, way, keep)[0]  # type: ignore[index]
+    return _Convolution.apply(u, k, gate_in, gate_out, problem, way, keep)[0]
 
 
 @lru_cache(maxsize=64)
@@ -57,7 +57,7 @@ def _room(shape: tuple[int, ...], dtype: np.dtype) -> tuple[torch.Tensor, np.nda
 
 class _Convolution(torch.autograd.Function):
     @staticmethod
-    def forward(u, k, gate_in, gate_out, problem: Problem, way: str, keep: bool):  # type: ignore[override]
+    def forward(u, k, gate_in, gate_out, problem: Problem, way: str, keep: bool):
         """The result, and with ``keep`` the modes of the gated signal, as pairs of reals."""
         signal = _array(u)
         y, out = _room(signal.shape, signal.dtype)
@@ -114,7 +114,7 @@ class _KernelGradient(torch.autograd.Function):
     """Σ over batch and n of w[n] v[n − first − j], for every tap j."""
 
     @staticmethod
-    def forward(v, w, problem: Problem, way: str):  # type: ignore[override]
+    def forward(v, w, problem: Problem, way: str):
         k = v.new_empty(0).expand(v.shape[1], 0)
         return _at_once(w, v, k, None, None, problem, way, (False, True, False, False))[1]
 
@@ -191,4 +191,4 @@ def _composed(g, u, k, gate_in, gate_out, problem: Problem, way: str, needs: tup
     if needs[3]:
         by_out = g * convolve(v, k, None, None, problem, way)
     found = (by_u, by_k, by_in, by_out)
-    return tuple(x if needed else None for x, needed in zip(found, needs, strict=True))  # type: ignore[return-value]
+    return tuple(x if needed else None for x, needed in zip(found, needs, strict=True))

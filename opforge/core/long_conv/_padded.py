@@ -39,7 +39,7 @@ def conv(u: torch.Tensor, k: torch.Tensor, problem: Problem) -> torch.Tensor:
         spectrum = spectrum * _kept(spectrum.shape[1:], problem.modes, k)
     y = torch.fft.irfftn(torch.fft.rfftn(u, s=lengths, dim=axes) * spectrum, s=lengths, dim=axes)
     if problem.periodic:
-        return y if torch.compiler.is_compiling() else _Contiguous.apply(y)  # type: ignore[return-value]
+        return y if torch.compiler.is_compiling() else _Contiguous.apply(y)
     for axis, n in zip(axes, problem.points, strict=True):
         y = y.narrow(axis, 0, n)
     return y
@@ -61,7 +61,7 @@ class _Contiguous(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(x: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+    def forward(x: torch.Tensor) -> torch.Tensor:
         return x.view_as(x)
 
     @staticmethod

@@ -35,7 +35,7 @@ class Algebra(Protocol):
 
 def product(algebra: Any, x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
     """y = x w; ``algebra`` is an `Algebra`, such as the module `pairs`."""
-    return _Product.apply(x, w, algebra)  # pyright: ignore
+    return _Product.apply(x, w, algebra)
 
 
 class _Bilinear(torch.autograd.Function):

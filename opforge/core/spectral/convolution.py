@@ -119,7 +119,7 @@ def mixed(
         one[zero] = 1
         return rows + one[..., None, None] * bias
     if rows.requires_grad or bias.requires_grad or torch.is_grad_enabled():
-        return _PlusConstant.apply(rows, bias, zero)  # type: ignore[return-value]
+        return _PlusConstant.apply(rows, bias, zero)
     rows[zero] += bias
     return rows
 
@@ -130,7 +130,7 @@ class _PlusConstant(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(rows, bias, zero):  # type: ignore[override]
+    def forward(rows, bias, zero):
         rows = rows.clone()
         rows[zero] += bias
         return rows

@@ -31,7 +31,7 @@ def analyse(x: torch.Tensor, modes: Sequence[int], offset: float, channels_last:
     matrices = analysis_matrices(x, modes, offset)
     if torch.compiler.is_compiling():
         return to_rows(x, matrices, channels_last)
-    return ToRows.apply(x, matrices, channels_last)  # pyright: ignore
+    return ToRows.apply(x, matrices, channels_last)
 
 
 def synthesise(
@@ -41,7 +41,7 @@ def synthesise(
     matrices = synthesis_matrices(rows, modes, shape, offset)
     if torch.compiler.is_compiling():
         return from_rows(rows, matrices, channels_last)
-    return FromRows.apply(rows, matrices, channels_last)  # pyright: ignore
+    return FromRows.apply(rows, matrices, channels_last)
 
 
 def analysis_matrices(x: torch.Tensor, modes: Sequence[int], offset: float) -> Matrices:

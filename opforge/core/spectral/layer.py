@@ -96,10 +96,10 @@ def fourier_layer(
     if before is None and not x.requires_grad:  # no gradients of both branches are to be added up for x
         rows = gemm.to_rows(lying.movedim(-1, 1), there, True)
         rows = mixed(rows if lift is None else rows @ lift, weight, kind, bias, modes)
-        return _Sum.apply(lying, pointwise, rows, back).movedim(-1, 1)  # pyright: ignore
-    y, rows = _Split.apply(lying, pointwise, there, before)  # pyright: ignore
+        return _Sum.apply(lying, pointwise, rows, back).movedim(-1, 1)
+    y, rows = _Split.apply(lying, pointwise, there, before)
     rows = mixed(rows if lift is None else rows @ lift, weight, kind, bias, modes)
-    return _Join.apply(y, rows, back).movedim(-1, 1)  # pyright: ignore
+    return _Join.apply(y, rows, back).movedim(-1, 1)
 
 
 def _plain(*tensors: torch.Tensor | None) -> bool:
@@ -158,7 +158,7 @@ def _composed(x, p, grad, rows, ctx: Any) -> tuple[torch.Tensor | None, torch.Te
         a = x if ctx.before is None else ctx.before(x)
         gp = a.flatten(0, -2).T @ grad.flatten(0, -2)
     if ctx.needs_input_grad[0]:
-        ga = grad @ p.T + gemm.FromRows.apply(rows, ctx.matrices, True).movedim(1, -1)  # pyright: ignore
+        ga = grad @ p.T + gemm.FromRows.apply(rows, ctx.matrices, True).movedim(1, -1)
         gx = pulled_back(ctx.before, x, ga)
     return gx, gp
 
@@ -180,7 +180,7 @@ class _Join(torch.autograd.Function):
     @without_autocast
     def backward(ctx: Any, *gradients):
         (grad,) = gradients
-        return grad, gemm.ToRows.apply(grad.movedim(-1, 1), ctx.matrices, True), None  # pyright: ignore
+        return grad, gemm.ToRows.apply(grad.movedim(-1, 1), ctx.matrices, True), None
 
 
 class _Sum(torch.autograd.Function):
@@ -202,7 +202,7 @@ class _Sum(torch.autograd.Function):
         (grad,) = gradients
         (x,) = ctx.saved_tensors
         if torch.is_grad_enabled():
-            rows = gemm.ToRows.apply(grad.movedim(-1, 1), ctx.matrices, True)  # pyright: ignore
+            rows = gemm.ToRows.apply(grad.movedim(-1, 1), ctx.matrices, True)
             return None, x.flatten(0, -2).T @ grad.flatten(0, -2), rows, None
         found = []
         gp = at_points.of_matrix(x, grad.contiguous(), lambda g, _: found.append(gemm.coefficients(g, ctx.matrices)))

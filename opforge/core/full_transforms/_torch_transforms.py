@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
-from opforge.core.choice.tracing import answer_while_tracing
+from opforge.core.choice.tracing import answer_while_tracing, recorded_by_jit
 from opforge.core.full_transforms._linear import transformed
 from opforge.core.full_transforms._torch_cosines import trigonometric
 from opforge.core.full_transforms._transform import SWAPPED, Transform
@@ -44,7 +44,7 @@ def _plain(x: torch.Tensor) -> bool:
     """Whether ``x`` is nothing but numbers in memory and its operations are run, or transformed by torch.func."""
     if type(x) not in (torch.Tensor, torch.nn.Parameter) or _get_current_dispatch_mode() is not None:
         return False
-    return not torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]  # torch documents it
+    return not recorded_by_jit()
 
 
 def _complex(x: torch.Tensor) -> torch.Tensor:

@@ -22,6 +22,7 @@ from typing import Any
 
 from opforge.core.choice.backend_setting import backend_set_for
 from opforge.core.choice.decision import Candidate, Question, able_candidates, answer
+from opforge.core.choice.sizes import largest_prime
 from opforge.core.full_transforms._transform import Transform, trigonometric
 from opforge.core.full_transforms.fft_planning import Planning, planning_for
 from opforge.errors import InputError
@@ -86,7 +87,7 @@ def _asked(op: str, shape: tuple[int, ...], transform: Transform, single: bool, 
 def _torch_cost(kind: str, lengths: Sequence[int], pocketfft: float, single: bool) -> float:
     if kind != "trigonometric":
         return pocketfft * _TORCH[single]
-    large_prime = max(map(_largest_prime, lengths)) > 100
+    large_prime = max(map(largest_prime, lengths)) > 100
     return pocketfft * (_TORCH_TRIGONOMETRIC_LARGE_PRIME if large_prime else _TORCH_TRIGONOMETRIC) + _PER_TURN * len(
         lengths
     )
@@ -107,21 +108,11 @@ def _lengths(transform: Transform, sizes: tuple[int, ...]) -> tuple[int, ...]:
 
 def _steps(n: int) -> float:
     """Doublings of the size, each dearer where it has a large prime factor."""
-    return math.log2(max(n, 2)) * (1.0 if _largest_prime(n) <= 13 else min(_largest_prime(n) / 6, 8.0))
-
-
-@lru_cache(maxsize=4096)
-def _largest_prime(n: int) -> int:
-    largest, factor = 1, 2
-    while factor * factor <= n:
-        while n % factor == 0:
-            largest, n = factor, n // factor
-        factor += 1
-    return max(largest, n)
+    return math.log2(max(n, 2)) * (1.0 if largest_prime(n) <= 13 else min(largest_prime(n) / 6, 8.0))
 
 
 def _fftw_part(kind: str, lengths: Sequence[int], effort: str) -> tuple[float, float]:
-    largest, longest = max(map(_largest_prime, lengths)), max(lengths)
+    largest, longest = max(map(largest_prime, lengths)), max(lengths)
     if kind == "trigonometric":
         return _FFTW_TRIGONOMETRIC if largest <= 2 and longest <= 64 else _FFTW_TRIGONOMETRIC_BADLY
     if effort != "estimate":

@@ -9,6 +9,7 @@ from functools import lru_cache
 import torch
 
 from opforge.core.choice.decision import Candidate, Question, answer
+from opforge.core.choice.sizes import by
 from opforge.core.choice.tracing import answer_while_tracing
 from opforge.core.local_conv import _direct, _fourier, _staged
 from opforge.core.local_conv._costs import direct_cost, rebuild_cost, staged_cost
@@ -39,7 +40,7 @@ class _Calls:
         form = f"{self.form} rank {self.rank}" if self.rank else self.form
         steps = f"stride {_once(g.stride)} dilation {_once(g.dilation)}"
         return (
-            f"{_by(g.shape)} taps {_by(g.taps)} {form} {_once(g.padding)} {steps} batch {self.batch} channels "
+            f"{by(g.shape)} taps {by(g.taps)} {form} {_once(g.padding)} {steps} batch {self.batch} channels "
             f"{self.n_in} to {self.n_out} {str(self.dtype).removeprefix('torch.')} {self.device_type} "
             f"{self.threads} threads"
         )
@@ -195,10 +196,6 @@ def _dense(kernels: Kernels) -> torch.Tensor:
     return kernels if isinstance(kernels, torch.Tensor) else kernels.to_dense()
 
 
-def _by(values: Sequence[object]) -> str:
-    return "x".join(map(str, values))
-
-
 def _once(values: Sequence[object]) -> str:
     """One value for all axes by itself, else all of them."""
-    return str(values[0]) if len(set(values)) == 1 else _by(values)
+    return str(values[0]) if len(set(values)) == 1 else by(values)

@@ -12,8 +12,10 @@ import torch
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from opforge.core._arguments import check_shape
+from opforge.core.autocast import without_autocast
 from opforge.core.choice.decision import Candidate, Question, answer
-from opforge.core.choice.tracing import answer_while_tracing
+from opforge.core.choice.sizes import by, rounded_batch
+from opforge.core.choice.tracing import answer_while_tracing, recorded_by_jit
 from opforge.core.long_conv import _costs, _direct, _functions, _kept_modes, _monarch, _padded, _triton
 from opforge.core.long_conv._arguments import check_axes, problem_of
 from opforge.core.long_conv._problem import Problem
@@ -26,13 +28,11 @@ _ENGINES = {"direct": _direct, "fft": _padded, "gemm": _kept_modes, "monarch": _
 Optional = torch.Tensor | None
 
 
+@without_autocast
 def run(
     backend: str, u: torch.Tensor, k: torch.Tensor, gate_in: Optional, gate_out: Optional, problem: Problem
 ) -> torch.Tensor:
     """``gate_out`` · (k conv (``gate_in`` · u)), for u and gates (batch, channels, *points) and k (channels, *taps)."""
-    if torch.is_autocast_enabled(u.device.type):  # some back ends would follow it and others not
-        with torch.autocast(u.device.type, enabled=False):
-            return run(backend, u, k, gate_in, gate_out, problem)
     if backend in _functions.PASSAGES:
         return _functions.convolve(u, k, gate_in, gate_out, problem, backend)
     y = _ENGINES[backend].conv(u if gate_in is None else gate_in * u, k, problem)
@@ -45,13 +45,13 @@ def backend_for(problem: Problem, u: torch.Tensor, asked: str | None) -> str:
         able = ("fft",) if problem.modes is None else ("gemm", "fft")
         return answer_while_tracing("fft_conv", able, asked)
     batch, channels = u.shape[:2]
-    size = _Size(_bucket(batch), channels, u.dtype, u.device.type, torch.get_num_threads())
+    size = _Size(rounded_batch(batch), channels, u.dtype, u.device.type, torch.get_num_threads())
     return answer(_question(problem, size), asked)
 
 
 def _recorded(asked: str | None) -> bool:
     """Whether operations must be torch's own, because torch records them rather than just runs them."""
-    if torch.compiler.is_compiling() or torch.jit.is_tracing():  # pyright: ignore[reportPrivateImportUsage]
+    if torch.compiler.is_compiling() or recorded_by_jit():
         return True
     return asked is None and _get_current_dispatch_mode() is not None
 
@@ -98,7 +98,7 @@ def question(
     problem = problem_of(points, counts, mode, keep_modes).cropped
     others = math.prod(shape) // math.prod(points)
     threads = torch.get_num_threads() if threads is None else threads
-    return _question(problem, _Size(_bucket(batch * others), channels, dtype, torch.device(device).type, threads))
+    return _question(problem, _Size(rounded_batch(batch * others), channels, dtype, torch.device(device).type, threads))
 
 
 @dataclass(frozen=True)
@@ -108,11 +108,6 @@ class _Size:
     dtype: torch.dtype
     device: str
     threads: int
-
-
-def _bucket(batch: int) -> int:
-    """Batches of similar size share an answer: the last one of an epoch is smaller, and must not be asked about."""
-    return 2 ** round(math.log2(max(batch, 1)))
 
 
 @lru_cache(maxsize=4096)
@@ -139,17 +134,13 @@ def _question(problem: Problem, size: _Size) -> Question:
         for name in BACKENDS
     )
     key = (
-        f"{_by(problem.points)} taps {_by(problem.taps)} from {_by(problem.first)} "
+        f"{by(problem.points)} taps {by(problem.taps)} from {by(problem.first)} "
         f"{'periodic ' if problem.periodic else ''}"
-        f"{'' if problem.modes is None else f'modes {_by(problem.modes)} '}"
+        f"{'' if problem.modes is None else f'modes {by(problem.modes)} '}"
         f"batch {size.batch} channels {size.channels} {str(size.dtype).removeprefix('torch.')} {size.device} "
         f"{size.threads} threads"
     )
     return Question("fft_conv", key, candidates, lambda name: _trial(name, problem, size))
-
-
-def _by(sizes: Sequence[int]) -> str:
-    return "x".join(map(str, sizes))
 
 
 def _trial(name: str, problem: Problem, size: _Size) -> Callable[[], Any]:

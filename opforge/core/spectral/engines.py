@@ -12,6 +12,7 @@ import torch
 
 from opforge.core._arguments import check_modes, check_shape
 from opforge.core.choice.decision import Candidate, Question, answer
+from opforge.core.choice.sizes import by, largest_prime, rounded_batch
 from opforge.core.choice.tracing import answer_while_tracing
 from opforge.core.spectral import fftw, gemm, torch_fft
 from opforge.core.triton_kernels import availability
@@ -53,7 +54,7 @@ def engine_for(
         tuple(shape),
         tuple(modes),
         tuple(out_shape),
-        _bucket(x.numel() // (channels[0] * math.prod(shape))),
+        rounded_batch(x.numel() // (channels[0] * math.prod(shape))),
         *channels,
         x.dtype,
         x.device.type,
@@ -101,18 +102,13 @@ def question(
         shape,
         modes,
         shape if out_shape is None else check_shape("out_shape", out_shape, len(shape)),
-        _bucket(batch),
+        rounded_batch(batch),
         channels,
         channels if out_channels is None else out_channels,
         dtype,
         torch.device(device).type,
         torch.get_num_threads() if threads is None else threads,
     )
-
-
-def _bucket(batch: int) -> int:
-    """Batches of similar size share an answer: the last one of an epoch is smaller, and must not be asked about."""
-    return 2 ** round(math.log2(max(batch, 1)))
 
 
 @lru_cache(maxsize=4096)
@@ -146,7 +142,7 @@ def _question(
         _triton(shape, out_shape, modes, dtype, device, gemm_cost),
     )
     key = (
-        f"{_by(shape)} modes {_by(modes)}{'' if out_shape == shape else f' to {_by(out_shape)}'} batch {batch} "
+        f"{by(shape)} modes {by(modes)}{'' if out_shape == shape else f' to {by(out_shape)}'} batch {batch} "
         f"channels {channels}{'' if out_channels == channels else f' to {out_channels}'} "
         f"{str(dtype).removeprefix('torch.')} {device} {threads} threads"
     )
@@ -167,10 +163,6 @@ def _triton(
     return Candidate("triton", gemm / 3, reason, "" if reason else availability.install_command())
 
 
-def _by(sizes: Sequence[int]) -> str:
-    return "x".join(map(str, sizes))
-
-
 def _products(shape: Sequence[int], modes: Sequence[int]) -> float:
     """Multiplications of the stages of one transform, the axes in order."""
     total, size = 0.0, float(math.prod(shape))
@@ -182,18 +174,9 @@ def _products(shape: Sequence[int], modes: Sequence[int]) -> float:
 
 def _points(shape: Sequence[int]) -> float:
     """N log2 N, more where FFT libraries are slower."""
-    dear = _LARGE_PRIME if max(_largest_prime(n) for n in shape) > 13 else 1.0
+    dear = _LARGE_PRIME if max(largest_prime(n) for n in shape) > 13 else 1.0
     size = math.prod(shape)
     return dear * size * math.log2(max(size, 2))
-
-
-def _largest_prime(n: int) -> int:
-    largest, p = 1, 2
-    while p * p <= n:
-        while n % p == 0:
-            largest, n = p, n // p
-        p += 1
-    return max(largest, n)
 
 
 def _trial(

@@ -12,28 +12,25 @@ from typing import Any
 import torch
 
 from opforge.core.full_transforms._transform import Transform
+from opforge.core.operation import Operation
 
 Compute = Callable[[torch.Tensor, Transform], torch.Tensor]
 
 
-# Without an answer the general class serves everything.
-_function_transforms_active = getattr(torch._C, "_are_functorch_transforms_active", lambda: True)
-
-
 def transformed(x: torch.Tensor, transform: Transform, compute: Compute) -> torch.Tensor:
     """``transform`` of ``x`` by ``compute``, which must serve the transpose as well and need not be differentiable."""
-    kind = _General if _function_transforms_active() else _Linear
-    return kind.apply(x, transform, compute)
+    return _Transformed.apply(x, transform, compute)
 
 
-class _Linear(torch.autograd.Function):
-    """In the older of torch's two forms: the newer takes 20 µs more a call, which is what a small transform takes."""
+class _Transformed(Operation):
+    @staticmethod
+    def forward(x: torch.Tensor, transform: Transform, compute: Compute) -> torch.Tensor:
+        return compute(x, transform)
 
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, transform: Transform, compute: Compute) -> torch.Tensor:
-        ctx.transform, ctx.compute = transform, compute
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        _, ctx.transform, ctx.compute = inputs
         ctx.set_materialize_grads(False)
-        return compute(x, transform)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
@@ -45,22 +42,6 @@ class _Linear(torch.autograd.Function):
     @staticmethod
     def jvp(ctx: Any, *tangents: Any) -> Any:
         return None if tangents[0] is None else transformed(tangents[0], ctx.transform, ctx.compute)
-
-
-class _General(torch.autograd.Function):
-    """In the newer form, the only one for torch.func's transforms."""
-
-    backward = _Linear.backward
-    jvp = _Linear.jvp
-
-    @staticmethod
-    def forward(x: torch.Tensor, transform: Transform, compute: Compute) -> torch.Tensor:
-        return compute(x, transform)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-        _, ctx.transform, ctx.compute = inputs
-        ctx.set_materialize_grads(False)
 
     @staticmethod
     def vmap(info: Any, in_dims: Any, x: torch.Tensor, transform: Transform, compute: Compute) -> Any:

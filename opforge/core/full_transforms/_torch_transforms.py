@@ -34,6 +34,13 @@ def run(op: str, x: torch.Tensor, shape: tuple[int, ...], transform: Transform, 
     return transformed(_complex(x) if transform.kind in ("fft", "ifft", "irfft") else x, transform, compute)
 
 
+def half_spectrum(x: torch.Tensor, axis: int, norm: str) -> torch.Tensor:
+    """`torch.fft.rfft`, with a faster backward pass where nothing traces."""
+    if torch.compiler.is_compiling() or x.numel() < _WORTH_OWN_BACKWARD or not _plain(x):
+        return torch.fft.rfft(x, dim=axis, norm=norm)
+    return transformed(x, Transform("rfft", (axis,), norm, (x.shape[axis],)), by_torch)
+
+
 def run_traced(op: str, x: torch.Tensor, transform: Transform, backend: str | None) -> torch.Tensor:
     """`run` where operations are recorded, or ``x`` is no plain tensor: by torch alone."""
     answer_while_tracing(op, ("torch",), backend)

@@ -14,78 +14,101 @@ from typing import Any
 
 import torch
 
+from opforge.core.operation import Operation
+
 
 def product(x: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
     """X conj(K), summed over the input channels: (F, 2, M, in) and (F, 2, out, in) to (F, 2, M, out)."""
     return _ToOutput.apply(x, kernels)
 
 
-class _ToOutput(torch.autograd.Function):
+class _Bilinear(Operation):
+    """What the three have in common: two operands that are kept for derivatives of either kind."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        ctx.save_for_backward(*inputs)
+        ctx.save_for_forward(*inputs)
+
+
+class _ToOutput(_Bilinear):
     """The derivative by G: Y = X conj(K)."""
 
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
-        ctx.save_for_backward(x, kernels)
+    def forward(x: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
         n, _, rows, n_in = x.shape
         n_out = kernels.shape[2]
         parts = torch.bmm(x.reshape(n, 2 * rows, n_in), kernels.reshape(n, 2 * n_out, n_in).transpose(1, 2))
         parts = parts.reshape(n, 2, rows, 2, n_out)
-        out = parts.new_empty((n, 2, rows, n_out))
-        torch.add(parts[:, 0, :, 0], parts[:, 1, :, 1], out=out[:, 0])
-        torch.sub(parts[:, 1, :, 0], parts[:, 0, :, 1], out=out[:, 1])
-        return out
+        real = parts[:, 0, :, 0] + parts[:, 1, :, 1]
+        return torch.stack([real, parts[:, 1, :, 0] - parts[:, 0, :, 1]], 1)
 
     @staticmethod
-    def backward(ctx: Any, *grads: torch.Tensor) -> tuple:
+    def backward(ctx: Any, *gradients: Any) -> Any:
         x, kernels = ctx.saved_tensors
         to_x, to_kernels = ctx.needs_input_grad
-        (g,) = grads
+        (g,) = gradients
         if to_x and to_kernels and not torch.is_grad_enabled():  # no further derivatives: one preparation does for both
             parts = _spread(g)
             return _to_input(parts, kernels), _to_kernels(parts, x)
         return _ToInput.apply(g, kernels) if to_x else None, _ToKernels.apply(g, x) if to_kernels else None
 
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Any:
+        return _product_rule(_ToOutput, ctx, *tangents)
 
-class _ToInput(torch.autograd.Function):
+
+class _ToInput(_Bilinear):
     """The derivative by X: G K."""
 
     @staticmethod
-    def forward(ctx: Any, g: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
-        ctx.save_for_backward(g, kernels)
+    def forward(g: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
         return _to_input(_spread(g), kernels)
 
     @staticmethod
-    def backward(ctx: Any, *grads: torch.Tensor) -> tuple:
+    def backward(ctx: Any, *gradients: Any) -> Any:
         g, kernels = ctx.saved_tensors
-        (x,) = grads
+        (x,) = gradients
         return _ToOutput.apply(x, kernels), _ToKernels.apply(g, x)
 
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Any:
+        return _product_rule(_ToInput, ctx, *tangents)
 
-class _ToKernels(torch.autograd.Function):
+
+class _ToKernels(_Bilinear):
     """The derivative by K: X conj(G)."""
 
     @staticmethod
-    def forward(ctx: Any, g: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-        ctx.save_for_backward(g, x)
+    def forward(g: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         return _to_kernels(_spread(g), x)
 
     @staticmethod
-    def backward(ctx: Any, *grads: torch.Tensor) -> tuple:
+    def backward(ctx: Any, *gradients: Any) -> Any:
         g, x = ctx.saved_tensors
-        (kernels,) = grads
+        (kernels,) = gradients
         return _ToOutput.apply(x, kernels), _ToInput.apply(g, kernels)
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Any:
+        return _product_rule(_ToKernels, ctx, *tangents)
+
+
+def _product_rule(function: Any, ctx: Any, of_a: torch.Tensor | None, of_b: torch.Tensor | None) -> Any:
+    a, b = ctx.saved_tensors
+    terms = [] if of_a is None else [function.apply(of_a, b)]
+    terms += [] if of_b is None else [function.apply(a, of_b)]
+    return sum(terms[1:], terms[0])
 
 
 def _spread(g: torch.Tensor) -> torch.Tensor:
     """The gradient of all products of parts: (F, 2, M, out) to (F, 2M, 2·out)."""
     n, _, rows, channels = g.shape
-    out = g.new_empty((n, 2, rows, 2, channels))
     real, imaginary = g.unbind(1)
-    out[:, 0, :, 0] = real
-    out[:, 1, :, 1] = real
-    out[:, 1, :, 0] = imaginary
-    torch.neg(imaginary, out=out[:, 0, :, 1])
-    return out.reshape(n, 2 * rows, 2 * channels)
+    of_real, of_imaginary = torch.stack([real, -imaginary], 2), torch.stack([imaginary, real], 2)
+    return torch.stack([of_real, of_imaginary], 1).reshape(n, 2 * rows, 2 * channels)
 
 
 def _to_input(parts: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:

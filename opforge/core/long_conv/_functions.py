@@ -21,6 +21,7 @@ from opforge.core.long_conv._passage import Passage
 from opforge.core.long_conv._problem import Problem
 from opforge.core.long_conv._sparse import Sparse
 from opforge.core.long_conv._twisted import Twisted
+from opforge.core.operation import Operation
 
 PASSAGES = {"blocks": Blocks, "sparse": Sparse, "twisted": Twisted}
 Optional = torch.Tensor | None
@@ -55,7 +56,7 @@ def _room(shape: tuple[int, ...], dtype: np.dtype) -> tuple[torch.Tensor, np.nda
     return tensor, tensor.numpy()
 
 
-class _Convolution(torch.autograd.Function):
+class _Convolution(Operation):
     @staticmethod
     def forward(u, k, gate_in, gate_out, problem: Problem, way: str, keep: bool):
         """The result, and with ``keep`` the modes of the gated signal, as pairs of reals."""
@@ -110,7 +111,7 @@ class _Convolution(torch.autograd.Function):
         return (y.unflatten(1, (size, -1)), None), (1, None)
 
 
-class _KernelGradient(torch.autograd.Function):
+class _KernelGradient(Operation):
     """Σ over batch and n of w[n] v[n − first − j], for every tap j."""
 
     @staticmethod

@@ -10,6 +10,7 @@ from functools import lru_cache
 import torch
 
 from opforge.core.long_conv._problem import Problem
+from opforge.core.operation import Operation
 
 _ODD_PARTS = (1, 3, 5, 7, 9, 15)
 
@@ -55,7 +56,7 @@ def _kept(counts: tuple[int, ...], modes: tuple[int, ...], like: torch.Tensor) -
     return kept
 
 
-class _Contiguous(torch.autograd.Function):
+class _Contiguous(Operation):
     """The same; MKL's FFT refuses gradients with strides of 0, such as `sum` has."""
 
     generate_vmap_rule = True

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import torch
 
 from opforge.core.autocast import without_autocast
+from opforge.core.operation import Operation
 
 
 class Algebra(Protocol):
@@ -38,7 +39,7 @@ def product(algebra: Any, x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
     return _Product.apply(x, w, algebra)
 
 
-class _Bilinear(torch.autograd.Function):
+class _Bilinear(Operation):
     """What the three have in common: two operands that are kept for derivatives of either kind."""
 
     generate_vmap_rule = True

@@ -10,6 +10,7 @@ import torch
 from opforge.core._arguments import check_bias, check_modes, check_real, check_shape, point_offset, whole_numbers
 from opforge.core.autocast import without_autocast
 from opforge.core.choice.tracing import tracing
+from opforge.core.operation import Operation
 from opforge.core.spectral import axiswise
 from opforge.core.spectral.engines import engine_for
 from opforge.core.spectral.mixing import mix
@@ -124,7 +125,7 @@ def mixed(
     return rows
 
 
-class _PlusConstant(torch.autograd.Function):
+class _PlusConstant(Operation):
     """Rows with ``bias`` (out,) added to those at ``zero``, (batch, out)."""
 
     generate_vmap_rule = True

@@ -19,6 +19,7 @@ import torch
 
 from opforge.core.autocast import without_autocast
 from opforge.core.choice.tracing import tracing
+from opforge.core.operation import Operation
 from opforge.core.spectral.butterfly import combine, combine_fast, spread, spread_fast
 from opforge.core.spectral.fourier_matrices import matrix
 
@@ -58,7 +59,7 @@ def synthesis_matrices(rows: torch.Tensor, modes: Sequence[int], shape: Sequence
     )
 
 
-class ToRows(torch.autograd.Function):
+class ToRows(Operation):
     """`to_rows` with its derivative."""
 
     generate_vmap_rule = True
@@ -81,7 +82,7 @@ class ToRows(torch.autograd.Function):
         return ToRows.apply(tangent, *ctx.constants)
 
 
-class FromRows(torch.autograd.Function):
+class FromRows(Operation):
     """`from_rows` with its derivative."""
 
     generate_vmap_rule = True

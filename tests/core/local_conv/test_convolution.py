@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -198,6 +199,37 @@ def test_derivatives_through_tiles(monkeypatch):
     inputs = random(1, 2, 11).requires_grad_(), random(2, 2, 3, seed=1).requires_grad_()
     assert gradcheck(function, inputs)
     assert gradgradcheck(function, inputs)
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script`:DeprecationWarning")
+@pytest.mark.parametrize(("form", "backend"), SERVED)
+@pytest.mark.parametrize("padding", PADDINGS)
+def test_forward_mode(form, backend, padding):
+    """Linear in the field and in each tensor of the kernels: its change is the operation on theirs."""
+    tensors = (random(2, 3, 7, 6), *leaves(form, (4, 3)))
+
+    def convolved(tensor, i):
+        field, *kernels = (*tensors[:i], tensor, *tensors[i + 1 :])
+        return conv_nd(field, build(form, kernels), padding=padding, backend=backend)
+
+    for i, tensor in enumerate(tensors):
+        change, by_one = random(*tensor.shape, seed=9), partial(convolved, i=i)
+        torch.testing.assert_close(torch.func.jvp(by_one, (tensor,), (change,)), (by_one(tensor), by_one(change)))
+
+
+@pytest.mark.parametrize(("form", "backend"), SERVED)
+@pytest.mark.parametrize("padding", PADDINGS)
+def test_gradients_sample_by_sample(form, backend, padding):
+    x, tensors = random(3, 2, 3, 7, 6), leaves(form, (4, 3))
+
+    def energy(x, *tensors):
+        return conv_nd(x, build(form, list(tensors)), padding=padding, backend=backend).square().sum()
+
+    wanted = tuple(range(1 + len(tensors)))
+    mapped = torch.func.vmap(torch.func.grad(energy, wanted), (0, *[None] * len(tensors)))(x, *tensors)
+    single = [torch.func.grad(energy, wanted)(sample, *tensors) for sample in x]
+    for found, expected in zip(mapped, zip(*single, strict=True), strict=True):
+        torch.testing.assert_close(found, torch.stack(expected))
 
 
 @pytest.mark.parametrize(("form", "backend"), SERVED)

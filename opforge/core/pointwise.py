@@ -16,7 +16,7 @@ from opforge.core.activation import Activation, pulled_back
 _CHUNK = 2**21  # bytes of a field at a time on CPUs: about the second-level caches of a few cores
 _PIECES = 16  # of a sum over points, at most: MKL computes aᵀ g of tall matrices half as fast as a batch of pieces
 
-Visit = Callable[[torch.Tensor, slice], None]
+Visit = Callable[[torch.Tensor, slice], object]
 
 
 def forward(
@@ -49,40 +49,31 @@ def backward(
     grad: torch.Tensor,
     needs: tuple[bool, bool],
     visit: Visit | None = None,
+    finish: Visit | None = None,
 ) -> tuple[torch.Tensor | None, torch.Tensor | None]:
     """The gradients of `forward` with respect to ``x`` and ``matrix``, those that are needed.
 
-    ``visit`` is called with the gradient of a's samples, to add to it, and where they are among all.
+    ``visit`` is called with the samples of the result's gradient and where they are among all, and ``finish`` with
+    those of a's gradient, to add to them.
     """
     grad = grad.contiguous()
     gx = torch.empty_like(x) if needs[0] else None
     sums: torch.Tensor | None = None
     for part in parts(x, grad):
+        if visit is not None:
+            visit(grad[part], part)
         if needs[1]:
             a = x[part] if before is None else before(x[part])
             sums = _summed(a.flatten(0, -2), grad[part].flatten(0, -2), sums)
             del a
         if gx is not None:
             ga = _times(grad[part], matrix.T, gx[part])
-            if visit is not None:
-                visit(ga, part)
+            if finish is not None:
+                finish(ga, part)
             pulled = pulled_back(before, x[part], ga)
             if pulled is not ga:
                 ga.copy_(pulled)
     return gx, None if sums is None else sums.sum(0)
-
-
-def of_matrix(x: torch.Tensor, grad: torch.Tensor, visit: Visit) -> torch.Tensor:
-    """The gradient of `forward` with respect to ``matrix``, without a nonlinearity before it.
-
-    ``visit`` is called with the result's gradient of some samples and where they are among all.
-    """
-    sums: torch.Tensor | None = None
-    for part in parts(x, grad):
-        sums = _summed(x[part].flatten(0, -2), grad[part].flatten(0, -2), sums)
-        visit(grad[part], part)
-    assert sums is not None  # there is at least one part
-    return sums.sum(0)
 
 
 def parts(*fields: torch.Tensor) -> list[slice]:

@@ -40,10 +40,12 @@ def test_what_is_not_needed_is_not_computed():
 @pytest.mark.parametrize("samples", [1, 3])
 def test_the_gradient_of_the_matrix_alone(monkeypatch, samples):
     x, grad = torch.randn(3, 4, 2, dtype=torch.float64), torch.randn(3, 4, 5, dtype=torch.float64)
+    matrix = torch.randn(2, 5, dtype=torch.float64)
     monkeypatch.setattr(pointwise, "_CHUNK", samples * grad[0].nbytes)
     seen = []
     with torch.no_grad():
-        gm = pointwise.of_matrix(x, grad, lambda g, part: seen.append((g, part)))
+        gx, gm = pointwise.backward(x, matrix, None, grad, (False, True), lambda g, part: seen.append((g, part)))
+    assert gx is None
     torch.testing.assert_close(gm, torch.einsum("npi,npo->io", x, grad), rtol=1e-13, atol=1e-13)
     assert len(seen) == 3 // samples
     for g, part in seen:
@@ -57,12 +59,12 @@ def test_results_are_finished_in_place():
     torch.testing.assert_close(y, x @ matrix + extra)
 
 
-def test_visitors_add_to_the_gradient_before_the_nonlinearity():
+def test_gradients_are_finished_before_the_nonlinearity():
     x, matrix = torch.randn(3, 4, 2, dtype=torch.float64), torch.randn(2, 2, dtype=torch.float64)
     extra = torch.randn_like(x)
     grad = torch.randn_like(x)
     with torch.no_grad():
-        gx, _ = pointwise.backward(x, matrix, F.gelu, grad, (True, False), lambda ga, part: ga.add_(extra[part]))
+        gx, _ = pointwise.backward(x, matrix, F.gelu, grad, (True, False), finish=lambda ga, part: ga.add_(extra[part]))
     leaf = x.requires_grad_()
     a = F.gelu(leaf)
     expected = torch.autograd.grad((a @ matrix * grad).sum() + (a * extra).sum(), leaf)[0]

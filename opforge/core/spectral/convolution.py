@@ -119,7 +119,7 @@ def mixed(
         one = bias.new_zeros(rows.shape[:-2])
         one[zero] = 1
         return rows + one[..., None, None] * bias
-    if rows.requires_grad or bias.requires_grad or torch.is_grad_enabled():
+    if torch.is_grad_enabled():
         return _PlusConstant.apply(rows, bias, zero)
     rows[zero] += bias
     return rows

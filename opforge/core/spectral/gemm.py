@@ -142,16 +142,10 @@ def _pairs(matrices: Matrices) -> list[int]:
     return [size for m in matrices for size in (2, m.shape[0] // 2)]
 
 
-def from_rows(
-    rows: torch.Tensor, matrices: Matrices, channels_last: bool, onto: torch.Tensor | None = None
-) -> torch.Tensor:
-    """Modes (*modes, 2, batch, channels) to the field (batch, channels, *space): the adjoint of `to_rows`.
-
-    With ``onto``, a field of the result's layout in memory, the last product adds to it in place.
-    """
+def from_rows(rows: torch.Tensor, matrices: Matrices, channels_last: bool) -> torch.Tensor:
+    """Modes (*modes, 2, batch, channels) to the field (batch, channels, *space): the adjoint of `to_rows`."""
     if channels_last:
-        onto = None if onto is None else onto.movedim(1, -1)
-        return field(separated(rows, matrices), matrices, onto).movedim(-1, 1)
+        return field(separated(rows, matrices), matrices).movedim(-1, 1)
     counts = [m.shape[0] for m in matrices]
     batch, channels = rows.shape[-2:]
     if _tables_serve(rows):
@@ -161,15 +155,9 @@ def from_rows(
     others = math.prod(counts[:-1])
     columns = t.reshape(others, counts[-1], batch * channels).transpose(1, 2)
     last = matrices[-1].expand(others, *matrices[-1].shape)
-    if onto is not None:
-        onto = onto.view(batch * channels, *onto.shape[2:])
-    if others == 1:
-        t = torch.bmm(columns, last) if onto is None else onto[None].baddbmm_(columns, last)
-        return t.reshape(batch, channels, -1)
     t = torch.bmm(columns, last).reshape(*counts[:-1], batch * channels, -1).movedim(-2, 0)
-    for axis in range(len(matrices) - 1, 1, -1):
+    for axis in range(len(matrices) - 1, 0, -1):
         t = _along(matrices[axis - 1].T, t, axis)
-    t = _along(matrices[0].T, t, 1, onto)
     return t.reshape(batch, channels, *t.shape[1:])
 
 

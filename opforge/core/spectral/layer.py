@@ -140,15 +140,14 @@ class _Split(torch.autograd.Function):
         x, p = ctx.saved_tensors
         if torch.is_grad_enabled():
             return *_composed(x, p, grad, rows, ctx), None, None
-        t = gemm.separated(rows, ctx.matrices) if ctx.needs_input_grad[0] else rows
+        t = gemm.separated(rows, ctx.matrices) if ctx.needs_input_grad[0] else None
 
-        return (
-            *at_points.backward(
-                x, p, ctx.before, grad, ctx.needs_input_grad[:2], lambda ga, part: _add(t[part], ctx.matrices, ga)
-            ),
-            None,
-            None,
-        )
+        def add(ga: torch.Tensor, part: slice) -> None:
+            assert t is not None  # a's gradient is made for x's alone
+            gemm.field(t[part], ctx.matrices, onto=ga)
+
+        gx, gp = at_points.backward(x, p, ctx.before, grad, ctx.needs_input_grad[:2], finish=add)
+        return gx, gp, None, None
 
 
 def _composed(x, p, grad, rows, ctx: Any) -> tuple[torch.Tensor | None, torch.Tensor | None]:
@@ -173,7 +172,7 @@ class _Join(torch.autograd.Function):
     def forward(ctx: Any, y, rows, matrices):
         ctx.matrices = matrices
         ctx.mark_dirty(y)
-        gemm.from_rows(rows, matrices, True, onto=y.movedim(-1, 1))
+        gemm.field(gemm.separated(rows, matrices), matrices, onto=y)
         return y
 
     @staticmethod
@@ -191,23 +190,21 @@ class _Sum(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x, p, rows, matrices):
-        ctx.save_for_backward(x)
+        ctx.save_for_backward(x, p)
         ctx.matrices = matrices
         t = gemm.separated(rows, matrices)
-        return at_points.forward(x, p, None, finish=lambda y, part: _add(t[part], matrices, y))
+        return at_points.forward(x, p, None, finish=lambda y, part: gemm.field(t[part], matrices, onto=y))
 
     @staticmethod
     @without_autocast
     def backward(ctx: Any, *gradients):
         (grad,) = gradients
-        (x,) = ctx.saved_tensors
+        x, p = ctx.saved_tensors
         if torch.is_grad_enabled():
             rows = gemm.ToRows.apply(grad.movedim(-1, 1), ctx.matrices, True)
             return None, x.flatten(0, -2).T @ grad.flatten(0, -2), rows, None
         found = []
-        gp = at_points.of_matrix(x, grad.contiguous(), lambda g, _: found.append(gemm.coefficients(g, ctx.matrices)))
+        _, gp = at_points.backward(
+            x, p, None, grad, (False, True), lambda g, _: found.append(gemm.coefficients(g, ctx.matrices))
+        )
         return None, gp, gemm.combined(torch.cat(found), ctx.matrices), None
-
-
-def _add(t: torch.Tensor, matrices: gemm.Matrices, onto: torch.Tensor) -> None:
-    gemm.field(t, matrices, onto=onto)

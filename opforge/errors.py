@@ -22,9 +22,9 @@ class UnknownNameError(InputError):
         opforge.errors.UnknownNameError: unknown recipe 'drcy'; did you mean 'darcy'? Known: burgers, darcy
     """
 
-    def __init__(self, kind: str, name: str, known: Iterable[str]):
+    def __init__(self, kind: str, name: object, known: Iterable[str]):
         known = sorted(known)
-        close = get_close_matches(name, known, n=1)
+        close = get_close_matches(name, known, n=1) if isinstance(name, str) else []
         hint = f"did you mean {close[0]!r}? " if close else ""
         super().__init__(f"unknown {kind} {name!r}; {hint}Known: {', '.join(known)}")
 

@@ -12,6 +12,10 @@ def test_unknown_name_without_a_close_one_gives_all():
     assert str(UnknownNameError("loss", "xyz", ["l2", "h1"])) == "unknown loss 'xyz'; Known: h1, l2"
 
 
+def test_a_name_that_is_none_at_all():
+    assert str(UnknownNameError("loss", None, ["l2", "h1"])) == "unknown loss None; Known: h1, l2"
+
+
 def test_wrong_input_and_failed_work_are_told_apart():
     assert issubclass(InputError, ValueError) and issubclass(WorkError, RuntimeError)
     assert not issubclass(WorkError, InputError)

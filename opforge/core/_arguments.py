@@ -66,7 +66,7 @@ def check_shape(name: str, shape: Sequence[int], ndim: int) -> tuple[int, ...]:
 
 def point_offset(points: str) -> float:
     """How many spacings the first point lies from the box's corner."""
-    if points not in POINT_OFFSETS:
+    if not isinstance(points, str) or points not in POINT_OFFSETS:
         raise InputError(f"points must be one of {', '.join(POINT_OFFSETS)} for a Fourier transform, got {points!r}")
     return POINT_OFFSETS[points]
 

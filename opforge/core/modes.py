@@ -57,7 +57,7 @@ def rfftn_modes(
     check_shape("x", x.shape, x.ndim)
     modes = whole_numbers("modes", modes)
     axes = _axes(x.ndim, len(modes), dim)
-    sizes = check_shape("x", [x.shape[a] for a in axes], len(modes))
+    sizes = tuple(x.shape[a] for a in axes)
     modes = check_modes(modes, sizes)
     offset = point_offset(points)
     x = x.movedim(axes, tuple(range(-len(axes), 0)))
@@ -183,8 +183,8 @@ def resample(x: Array, shape: Sequence[int], *, points: str = "periodic") -> Arr
         raise InputError(f"x must be a torch tensor or numpy array of float32 or float64, got {what}; convert it first")
     sizes = whole_numbers("shape", shape)
     check_shape("shape", sizes, len(sizes))
-    if len(sizes) > len(x.shape):
-        raise InputError(f"shape must have at most as many sizes as x has axes, got {sizes} for {tuple(x.shape)}")
+    if not sizes or len(sizes) > len(x.shape):
+        raise InputError(f"shape must have from one to as many sizes as x has axes, got {sizes} for {tuple(x.shape)}")
     offset = point_offset(points)
     for axis, size in zip(range(-len(sizes), 0), sizes, strict=True):
         if x.shape[axis] != size:
@@ -212,7 +212,9 @@ def _resample_axis(x: Any, size: int, axis: int, offset: float) -> Any:
 
 
 def _axes(ndim: int, count: int, dim: Sequence[int] | None) -> tuple[int, ...]:
-    axes = tuple(range(ndim - count, ndim)) if dim is None else tuple(dim)
+    if count == 0:
+        raise InputError("modes or shape needs one value for each axis to transform, got none")
+    axes = tuple(range(ndim - count, ndim)) if dim is None else whole_numbers("dim", dim)
     if len(axes) != count or not all(-ndim <= a < ndim for a in axes) or len({a % ndim for a in axes}) != count:
         raise InputError(f"dim must name {count} distinct axes of the {ndim} there are, got {axes}")
     return tuple(a % ndim for a in axes)

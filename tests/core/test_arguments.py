@@ -47,3 +47,9 @@ def test_other_things_are_named(given):
 def test_bad_input_is_named_whatever_would_be_done_with_it(call, message):
     with pytest.raises(InputError, match=message):
         call()
+
+
+@pytest.mark.parametrize("given", [(), (3, -1)])
+def test_modes_are_whole_numbers_from_zero_on(given):
+    with pytest.raises(InputError, match="modes needs one whole number of at least 0 per axis of space"):
+        mode_shape(given)

@@ -103,8 +103,12 @@ def test_float32_keeps_its_precision():
         (lambda: rfftn_modes(np.ones(8), (2,)), "x must be a torch tensor, got ndarray"),
         (lambda: irfftn_modes(torch.ones(4, 3, 2), (8, 8)), r"spectrum must hold 2K \+ 1 modes"),
         (lambda: irfftn_modes(torch.ones(3, 3), (8,)), "trailing axis of size 2"),
-        (lambda: resample(torch.ones(8), (8, 8)), "shape must have at most as many sizes"),
+        (lambda: resample(torch.ones(8), (8, 8)), "shape must have from one to as many sizes"),
         (lambda: resample(torch.ones(8), (0,)), "shape needs one size of at least 1"),
+        (lambda: resample(torch.ones(8), ()), "shape must have from one to as many sizes"),
+        (lambda: rfftn_modes(torch.ones(8), ()), "modes or shape needs one value for each axis"),
+        (lambda: irfftn_modes(torch.ones(4, 2), ()), "modes or shape needs one value for each axis"),
+        (lambda: rfftn_modes(torch.ones(8, 8), (2,), "x"), "dim must be a whole number or a sequence of them"),
         (lambda: resample(torch.ones(8, dtype=torch.int64), (4,)), "float32 or float64"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -82,7 +83,7 @@ def known_op(op: str) -> str:
     Raises:
         UnknownNameError: it is not; the text names those that are.
     """
-    if op not in OPERATIONS:
+    if not isinstance(op, str) or op not in OPERATIONS:
         raise UnknownNameError("op", op, OPERATIONS)
     return op
 
@@ -91,7 +92,7 @@ def question_of(op: str, shape: Sequence[int], **options: Any) -> Question:
     """The question that a call of ``op`` of this size asks.
 
     Raises:
-        InputError: an unknown operation or option, or one that is missing.
+        InputError: an unknown operation or option, one that is missing, or one that no call could have.
     """
     ask = _function(op)
     parameters = {name: p for name, p in inspect.signature(ask).parameters.items() if name != "shape"}
@@ -102,7 +103,7 @@ def question_of(op: str, shape: Sequence[int], **options: Any) -> Question:
     for name, parameter in named.items():
         if name not in options and parameter.default is parameter.empty:
             raise InputError(f"{op} needs the option {name!r}; give {name}=... too")
-    return ask(tuple(shape), **options)
+    return ask(_counts("shape", shape), **_checked(op, options))
 
 
 def usual_cases(op: str) -> tuple[Case, ...]:
@@ -112,6 +113,53 @@ def usual_cases(op: str) -> tuple[Case, ...]:
         UnknownNameError: an unknown operation.
     """
     return USUAL[known_op(op)]
+
+
+def _checked(op: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that all operations share, after checking that a call could have them."""
+    checked = dict(options)
+    for name in ("batch", "channels", "out_channels", "threads"):
+        if options.get(name) is not None:
+            checked[name] = _counts(name, (options[name],))[0]
+    if "dtype" in options:
+        checked["dtype"] = _type(op, options["dtype"])
+    if "device" in options:
+        checked["device"] = _device(op, options["device"])
+    return checked
+
+
+def _counts(name: str, given: Any) -> tuple[int, ...]:
+    try:
+        counts = tuple(map(operator.index, given))
+    except TypeError:
+        counts = ()
+    if not counts or min(counts) < 1:
+        what = "a sequence of whole numbers from 1 on" if name == "shape" else "a whole number from 1 on"
+        raise InputError(f"{name} must be {what}, got {given if name == 'shape' else given[0]!r}")
+    return counts
+
+
+def _type(op: str, given: Any) -> Any:
+    import torch
+
+    real, complex_ = ("float32", "float64"), ("complex64", "complex128")
+    served = (*real, "bfloat16") if op == "spectral_conv" else (*real, *complex_) if op in _TRANSFORMS else real
+    name = getattr(given, "__name__", None) or str(given).removeprefix("torch.")
+    if name not in served:
+        raise InputError(f"dtype must be one of {', '.join(served)} for {op}, got {given!r}")
+    return getattr(torch, name)
+
+
+def _device(op: str, given: Any) -> str:
+    import torch
+
+    if op in _TRANSFORMS and given == "numpy":
+        return given
+    try:
+        return str(torch.device(given))
+    except (RuntimeError, TypeError) as error:
+        kinds = "cpu, cuda or another of torch's" + (", or numpy" if op in _TRANSFORMS else "")
+        raise InputError(f"device must be {kinds}, got {given!r}") from error
 
 
 def _function(op: str) -> Callable[..., Question]:

@@ -15,6 +15,7 @@ Threads may call everything here at once, and a process may fork while they do: 
 
 from __future__ import annotations
 
+import operator
 import sys
 from collections.abc import Sequence
 from functools import cache, lru_cache
@@ -112,7 +113,7 @@ def irfftn(
         >>> irfftn(rfftn(np.array([1.0, 2.0, 4.0])), (3,)).round(12).tolist()
         [1.0, 2.0, 4.0]
     """
-    return _run("irfftn", x, dim, norm, backend, sizes=tuple(shape))
+    return _run("irfftn", x, dim, norm, backend, sizes=_whole("shape", shape))
 
 
 def dctn(
@@ -181,7 +182,11 @@ def _run(
     type: int = 0,
     inverse: bool = False,
 ) -> Any:
-    axes = dim if dim is None else _hashable(dim)
+    axes = dim if dim is None else _whole("dim", dim)
+    if not isinstance(norm, str):
+        raise InputError(f"norm must be one of {', '.join(NORMS)}, got {norm!r}")
+    if not isinstance(type, int):
+        raise InputError(f"type must be 1, 2, 3 or 4, got {type!r}")
     shape = tuple(x.shape) if hasattr(x, "shape") else ()
     if is_torch(x):
         if sys.modules["torch"].compiler.is_compiling():  # shapes may be symbols, and dynamo warns of caches
@@ -209,10 +214,16 @@ def _numpy_kind(x: Any) -> str:
     return _NUMPY_KINDS.get(x.dtype.char) or str(x.dtype)
 
 
-def _hashable(dim: Any) -> tuple[int, ...]:
-    if isinstance(dim, int):
-        raise InputError(f"dim must be a sequence of axes, got {dim}; write ({dim},)")
-    return tuple(dim)
+def _whole(name: str, given: Any) -> tuple[int, ...]:
+    if isinstance(given, int):
+        raise InputError(f"{name} must be a sequence of whole numbers, got {given}; write ({given},)")
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.compiler.is_compiling():  # they may be symbols
+        return tuple(given)
+    try:
+        return tuple(map(operator.index, given))
+    except TypeError as error:
+        raise InputError(f"{name} must be a sequence of whole numbers, got {given!r}") from error
 
 
 def _check(
@@ -237,6 +248,8 @@ def _check(
     axes = _axes(shape, dim)
     if op in ("fftn", "ifftn"):
         return Transform(op[:-1], axes, norm)
+    if op == "irfftn" and "complex" not in kind:
+        raise InputError(f"irfftn takes the complex half spectrum of a real array, got x of {kind}; see rfftn")
     if op == "irfftn":
         return Transform("irfft", axes, norm, _check_sizes(shape, axes, sizes or ()))
     if "complex" in kind:
@@ -268,7 +281,6 @@ def _axes(shape: tuple[int, ...], dim: tuple[int, ...] | None) -> tuple[int, ...
 
 
 def _check_sizes(shape: tuple[int, ...], axes: tuple[int, ...], sizes: tuple[int, ...]) -> tuple[int, ...]:
-    sizes = tuple(int(n) for n in sizes)
     if len(axes) != len(sizes):
         raise InputError(f"shape needs one size per axis of dim, got shape {sizes} for {len(axes)} axes")
     expected = (*sizes[:-1], sizes[-1] // 2 + 1)

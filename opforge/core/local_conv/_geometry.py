@@ -85,13 +85,13 @@ def _checked(
 
 
 def _paddings(padding: str | Sequence[str], d: int) -> tuple[str, ...]:
-    kinds = (padding,) * d if isinstance(padding, str) else tuple(padding)
-    if len(kinds) != d:
-        raise InputError(f"padding needs one name, or one per axis of space ({d}), got {kinds}")
+    kinds = (padding,) * d if isinstance(padding, str) else padding
+    if not isinstance(kinds, Sequence) or len(kinds) != d:
+        raise InputError(f"padding needs one of {', '.join(PADDINGS)}, or one per axis of space ({d}), got {padding!r}")
     for kind in kinds:
         if kind not in PADDINGS:
             raise UnknownNameError("padding", str(kind), PADDINGS)
-    return kinds
+    return tuple(kinds)
 
 
 def _steps(name: str, value: int | Sequence[int], d: int) -> tuple[int, ...]:

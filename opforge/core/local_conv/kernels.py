@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -126,8 +127,8 @@ Kernels = torch.Tensor | FactorisedKernels | SeparableKernels
 FORMS: dict[str, type] = {"dense": torch.Tensor, "kernel": FactorisedKernels, "separable": SeparableKernels}
 
 
-def _filters(filters: tuple[torch.Tensor, ...], layout: str, ndim: int) -> tuple[torch.Tensor, ...]:
-    if isinstance(filters, torch.Tensor) or not 1 <= len(filters) <= 3:
+def _filters(filters: Sequence[torch.Tensor], layout: str, ndim: int) -> tuple[torch.Tensor, ...]:
+    if not isinstance(filters, Sequence) or not 1 <= len(filters) <= 3:
         raise InputError(
             f"filters must be a tuple of one tensor {layout} per axis of space, one to three, got {filters!r}"
         )

@@ -72,8 +72,9 @@ class StreamingConv:
         Raises:
             InputError: it is no state of a stream with as many channels and taps, of this type.
         """
-        if set(state) != {"position", "recent", "due"}:
-            raise InputError(f"state must hold position, recent and due, got {sorted(state)}; take it from state()")
+        if not isinstance(state, dict) or set(state) != {"position", "recent", "due"}:
+            given = sorted(map(str, state)) if isinstance(state, dict) else type(state).__name__
+            raise InputError(f"state must hold position, recent and due, got {given}; take it from state()")
         batch = state["recent"].shape[0]
         for name, length in (("recent", self._span), ("due", 2 * self._span)):
             shape, given = (batch, self.channels, length), state[name]

@@ -78,6 +78,8 @@ def fourier_layer(
     check_tensors(x, weight)
     check_bias(bias, out_channels, x)
     _check_matrix("pointwise", "(in, out)", pointwise, (channels, out_channels), x.dtype)
+    if before is not None and not callable(before):
+        raise InputError(f"before must be a function of a tensor, such as torch.nn.functional.gelu, got {before!r}")
     engine = engine_for("spectral_conv", x, modes, space, space, (x.shape[1], out_channels), backend)
     if (
         kind == "axis"

@@ -11,6 +11,7 @@ from typing import NamedTuple, cast
 
 import torch
 
+from opforge.core._arguments import whole_numbers
 from opforge.core.spectral import pairs
 from opforge.errors import InputError, UnknownNameError
 
@@ -23,7 +24,13 @@ def mode_shape(modes: Sequence[int]) -> tuple[int, ...]:
     Example:
         >>> mode_shape((12, 12))
         (25, 13)
+
+    Raises:
+        InputError: no whole numbers from 0 on.
     """
+    modes = whole_numbers("modes", modes)
+    if not modes or (not torch.compiler.is_compiling() and min(modes) < 0):
+        raise InputError(f"modes needs one whole number of at least 0 per axis of space, got {modes}")
     return (*(2 * k + 1 for k in modes[:-1]), modes[-1] + 1)
 
 
@@ -99,7 +106,7 @@ Weight = torch.Tensor | CPWeight | TuckerWeight | Sequence[torch.Tensor]
 
 
 def _letters(count: int) -> str:
-    return "abc"[:count]
+    return "abcdefgh"[:count]
 
 
 def check_weight(weight: Weight, kind: str, modes: Sequence[int], channels: int) -> int:
@@ -114,7 +121,7 @@ def check_weight(weight: Weight, kind: str, modes: Sequence[int], channels: int)
     if kind == "cp" or kind == "tucker":
         return _check_factors(weight, kind, shape, channels)
     if kind == "axis":
-        if isinstance(weight, torch.Tensor) or len(weight) != len(modes):
+        if not isinstance(weight, Sequence) or len(weight) != len(modes):
             raise InputError(f"weight must be one tensor per axis of space for kind 'axis', got {_describe(weight)}")
         weight = cast(Sequence[torch.Tensor], weight)
         for k, w in zip(modes, weight, strict=True):
@@ -142,8 +149,10 @@ def _check_factors(weight: Weight, kind: str, shape: Sequence[int], channels: in
     container = CPWeight if kind == "cp" else TuckerWeight
     if not isinstance(weight, container):
         raise InputError(f"weight must be a {container.__name__} for kind {kind!r}, got {_describe(weight)}")
-    if len(weight.modes) != len(shape):
-        raise InputError(f"weight.modes must hold one factor per axis of space ({len(shape)}), got {len(weight.modes)}")
+    if not isinstance(weight.modes, Sequence) or len(weight.modes) != len(shape):
+        raise InputError(
+            f"weight.modes must hold one factor per axis of space ({len(shape)}), got {_describe(weight.modes)}"
+        )
     if isinstance(weight, CPWeight):
         _expect(weight.scales, ("rank", 2), "cp scales", channels)
         ranks = [weight.scales.shape[0]] * (len(shape) + 2)
@@ -159,6 +168,8 @@ def _check_factors(weight: Weight, kind: str, shape: Sequence[int], channels: in
 
 
 def _expect(w: torch.Tensor, shape: Sequence[int | str], kind: str, channels: int) -> None:
+    if not isinstance(w, torch.Tensor):
+        raise InputError(f"weight must be made of torch tensors for kind {kind!r}, got {type(w).__name__} among them")
     fits = w.ndim == len(shape) and all(
         isinstance(want, str) or got == want for got, want in zip(w.shape, shape, strict=True)
     )

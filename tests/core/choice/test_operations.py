@@ -4,7 +4,9 @@ import inspect
 import sys
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+import torch
 
 from opforge import core
 from opforge.core.choice import operations
@@ -52,6 +54,34 @@ def test_a_question_is_put_with_its_options(made_up):
     made_up(ask)
     assert question_of("made_up", [8, 8], modes=3).key == "(8, 8) 3 1"
     assert question_of("made_up", (8, 8), modes=3, batch=2).key == "(8, 8) 3 2"
+
+
+@pytest.mark.parametrize(
+    ("op", "options", "message"),
+    [
+        ("fft_conv", {"shape": 64}, "shape must be a sequence of whole numbers from 1 on, got 64"),
+        ("fft_conv", {"shape": (0,)}, r"shape must be a sequence .* got \(0,\)"),
+        ("fft_conv", {"batch": 0}, "batch must be a whole number from 1 on, got 0"),
+        ("conv_nd", {"channels": -1}, "channels must be a whole number from 1 on, got -1"),
+        ("conv_nd", {"out_channels": 2.5}, "out_channels must be a whole number from 1 on, got 2.5"),
+        ("rfftn", {"threads": 0}, "threads must be a whole number from 1 on, got 0"),
+        ("fft_conv", {"dtype": torch.int32}, "dtype must be one of float32, float64 for fft_conv, got torch.int32"),
+        ("fft_conv", {"dtype": None}, "dtype must be one of .* got None"),
+        ("rfftn", {"dtype": "int32"}, "dtype must be one of float32, .*, complex128 for rfftn, got 'int32'"),
+        ("fft_conv", {"device": "tpu"}, "device must be cpu, cuda or another of torch's, got 'tpu'"),
+        ("rfftn", {"device": 2.5}, "device must be .*, or numpy, got 2.5"),
+        (None, {}, "unknown op None"),
+    ],
+)
+def test_what_no_call_could_have_is_named(op, options, message):
+    with pytest.raises(InputError, match=message):
+        question_of(op, **({"shape": (64,)} | options))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, np.float32, np.dtype("float32"), "float32"])
+def test_types_of_any_library(dtype):
+    for op, options in (("fft_conv", {}), ("spectral_conv", {"modes": (4,)}), ("dctn", {"device": "numpy"})):
+        assert "float32" in question_of(op, (64,), dtype=dtype, **options).key
 
 
 def test_a_function_may_take_any_option(made_up):

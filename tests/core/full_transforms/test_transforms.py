@@ -292,7 +292,7 @@ def test_more_shapes_than_kept_plans():
         (lambda: core.fftn(np.ones(4, np.longdouble)), r"got float(96|128); convert"),
         (lambda: core.fftn(torch.ones(4, dtype=torch.bfloat16)), "got bfloat16; convert"),
         (lambda: core.rfftn(np.ma.ones(4)), "x must not be a masked array"),
-        (lambda: core.fftn(np.ones(4), 0), r"dim must be a sequence of axes, got 0; write \(0,\)"),
+        (lambda: core.fftn(np.ones(4), 0), r"dim must be a sequence of whole numbers, got 0; write \(0,\)"),
         (lambda: core.fftn(np.ones(4), backend="mkl"), "unknown backend 'mkl'"),
         (lambda: core.fftn(np.ones(4), backend="torch"), "unknown backend 'torch'"),
         (lambda: core.irfftn(np.ones(1) + 0j, (0,)), r"x must have the sizes \(1,\)"),
@@ -306,6 +306,14 @@ def test_more_shapes_than_kept_plans():
         (lambda: core.dctn(np.ones(1), 1), "type 1 cosine transforms need at least 2 points"),
         (lambda: core.irfftn(np.ones(4) + 0j, (8,)), r"x must have the sizes \(5,\)"),
         (lambda: core.irfftn(np.ones((4, 4)) + 0j, (6,), (0, 1)), "shape needs one size per axis"),
+        (lambda: core.irfftn(np.ones(4) + 0j, 6), r"shape must be a sequence of whole numbers, got 6; write \(6,\)"),
+        (lambda: core.irfftn(np.ones(4) + 0j, None), "shape must be a sequence of whole numbers, got None"),
+        (lambda: core.irfftn(np.ones(4) + 0j, (6.5,)), r"shape must be a sequence of whole numbers, got \(6.5,\)"),
+        (lambda: core.irfftn(np.ones(4), (6,)), "irfftn takes the complex half spectrum .* got x of float64"),
+        (lambda: core.fftn(np.ones(4), (0.0,)), "dim must be a sequence of whole numbers"),
+        (lambda: core.fftn(np.ones(4), "x"), "dim must be a sequence of whole numbers, got 'x'"),
+        (lambda: core.fftn(np.ones(4), norm=[]), r"norm must be one of backward, ortho, forward, got \[\]"),
+        (lambda: core.dctn(np.ones(4), [2]), r"type must be 1, 2, 3 or 4, got \[2\]"),
     ],
 )
 def test_wrong_input_is_named(call, message):

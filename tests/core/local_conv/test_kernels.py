@@ -54,6 +54,7 @@ def test_gradients_reach_every_factor():
         ((), "filters must be a tuple of one tensor"),
         ((random(2, 2, 1, 3),) * 4, "one to three"),
         (random(2, 2, 1, 3), "filters must be a tuple of one tensor"),
+        (None, "filters must be a tuple of one tensor .* got None"),
         ((random(2, 2, 3),), r"filters\[0\] must have the shape \(out, in, rank, taps\)"),
         ((random(2, 2, 1, 3), random(2, 2, 2, 3)), r"filters\[1\] must .* got \(2, 2, 2, 3\) beside \(2, 2, 1, 3\)"),
         ((random(2, 0, 1, 3),), "without a size 0"),

@@ -174,6 +174,8 @@ def test_wrong_kernels_and_states_are_named():
     with pytest.raises(InputError, match="k must be of float32 or float64"):
         StreamingConv(torch.ones(3, 4, dtype=torch.int64))
     stream = StreamingConv(torch.ones(3, 10))
+    with pytest.raises(InputError, match="state must hold position, recent and due, got NoneType"):
+        StreamingConv(random(3, 64)).load_state(None)
     with pytest.raises(InputError, match="state must hold position, recent and due"):
         stream.load_state({"position": torch.tensor(0)})
     with pytest.raises(InputError, match=r"state's recent must be of shape .0, 3, 64."):

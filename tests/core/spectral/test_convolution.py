@@ -155,6 +155,9 @@ def test_matrices_made_under_inference_mode_serve_training():
         ({"x": torch.zeros(2, 3, 8, 6)}, "weight must be of x's type"),
         ({"backend": "gem"}, "unknown backend 'gem'; did you mean 'gemm'"),
         ({"points": "nodes"}, "points must be one of periodic, cells"),
+        ({"points": []}, r"points must be one of periodic, cells .* got \[\]"),
+        ({"kind": None}, "unknown kind None; Known: axis, block"),
+        ({"backend": 3}, "unknown backend 3; Known: fftw, gemm"),
         ({"out_shape": (8,)}, "out_shape needs one size"),
     ],
 )

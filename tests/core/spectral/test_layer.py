@@ -176,6 +176,12 @@ def test_wrong_matrices_are_named(matrix, message):
         fourier_layer(x, weight, matrix, (3, 2))
 
 
+def test_a_nonlinearity_is_a_function():
+    x, weight, matrix, _ = random_case((8, 6), (3, 2))
+    with pytest.raises(InputError, match=r"before must be a function of a tensor, .* got 'gelu'"):
+        fourier_layer(x, weight, matrix, (3, 2), before="gelu")
+
+
 @pytest.mark.parametrize(
     "bias",
     [torch.zeros(2, 2), torch.zeros(()), torch.zeros(1), torch.zeros(3), torch.zeros(2).double(), [0.0, 0.0]],

@@ -47,10 +47,14 @@ def test_parts_are_all_tensors():
         (
             random_weight("tucker", (2, 3, 1)),
             "tucker",
-            "weight.modes must hold one factor per axis .* .2., got 3",
+            "weight.modes must hold one factor per axis .* .2., got tuple of 3",
         ),
         (torch.zeros(5, 4, 4, 0, 2), "dense", "weight must have the shape"),
         ("w", "dense", "weight must be a tensor for kind 'dense', got str"),
+        ((1.0, 2.0), "axis", "weight must be made of torch tensors for kind 'axis', got float"),
+        (None, "axis", "weight must be one tensor per axis of space .* got NoneType"),
+        (random_weight("cp")._replace(modes=None), "cp", "weight.modes must hold one factor per axis .* got NoneType"),
+        (random_weight("cp")._replace(inputs=None), "cp", "torch tensors for kind 'cp inputs', got NoneType"),
     ],
 )
 def test_wrong_weights_are_named(weight, kind, message):

@@ -36,6 +36,16 @@ def recorded_by_jit() -> bool:
     return torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]  # torch documents it
 
 
+def pi_on(device: torch.device) -> torch.Tensor:
+    """π as a tensor: in products with plain numbers the exporter of ONNX rounds these to single precision.
+
+    Example:
+        >>> pi_on(torch.device("cpu"))
+        tensor(3.1416, dtype=torch.float64)
+    """
+    return torch.tensor(torch.pi, dtype=torch.float64, device=device)
+
+
 def answer_while_tracing(op: str, able: Sequence[str], asked: str | None = None) -> str:
     """The back end of ``op`` for a graph that is to serve sizes not known yet, in terms that dynamo can trace.
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from opforge.core.choice.tracing import pi_on
 from opforge.core.long_conv._problem import Problem
 
 _LARGEST = 2**24  # numbers in a matrix
@@ -88,7 +89,7 @@ def _waves(lowest: int, modes: int, first: int, n: int, period: int, device: tor
     """(2, modes − lowest + 1, n): cosines and sines of 2πκj/L, the angles reduced exactly before they are rounded."""
     mode = torch.arange(lowest, modes + 1, device=device)[:, None]
     turn = mode * torch.arange(first, first + n, device=device) % period
-    angle = turn.double() * (2 * math.pi / period)
+    angle = turn.double() * (2 * pi_on(device) / period)
     return torch.stack([angle.cos(), angle.sin()])
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from types import ModuleType
 
 import torch
 
-from opforge.core.spectral.engines import engine_for
+from opforge.core.spectral.engines import PAIRS, engine_for
+from opforge.core.spectral.interpolation import resampled
 from opforge.core.spectral.mixing import mix
 
 
@@ -15,7 +17,7 @@ def spectral_conv(
     x: torch.Tensor,
     weights: Sequence[torch.Tensor],
     modes: Sequence[int],
-    out_shape: Sequence[int],
+    out_shape: Sequence[int] | None,
     *,
     offset: float,
     channels_last: bool,
@@ -24,20 +26,29 @@ def spectral_conv(
     """Σ_j irfft_j(W_j rfft_j(x)) over the axes j of space; the arguments have been checked."""
     total = None
     for axis, (k, weight) in enumerate(zip(modes, weights, strict=True)):
-        y = _on_other_axes(x, axis, out_shape, offset)
-        y = _along(y, weight, k, axis, out_shape[axis], offset=offset, channels_last=channels_last, backend=backend)
+        channels = x.shape[1], weight.shape[2]
+        n = x.shape[2 + axis] if out_shape is None else out_shape[axis]
+        engine = engine_for("spectral_conv", x, (k,), (x.shape[2 + axis],), (n,), channels, backend)
+        y = x if out_shape is None else _on_other_axes(x, axis, out_shape, offset, engine in PAIRS)
+        y = _along(y, weight, k, axis, n, offset=offset, channels_last=channels_last, engine=engine)
         total = y if total is None else total + y
     assert total is not None  # there is at least one axis
     return total
 
 
-def _on_other_axes(x: torch.Tensor, axis: int, out_shape: Sequence[int], offset: float) -> torch.Tensor:
-    """``x`` resampled to ``out_shape`` on all axes of space but one."""
-    wanted = [x.shape[2 + j] if j == axis else n for j, n in enumerate(out_shape)]
-    if tuple(wanted) == tuple(x.shape[2:]):
+def _on_other_axes(
+    x: torch.Tensor, axis: int, out_shape: Sequence[int], offset: float, by_products: bool
+) -> torch.Tensor:
+    """``x`` resampled to ``out_shape`` on all axes of space but one, by products of real matrices or by transforms."""
+    if by_products:
+        for j, n in enumerate(out_shape):
+            # sizes that are symbols must not be compared: a graph would serve one outcome only
+            if j != axis and (torch.compiler.is_compiling() or n != x.shape[2 + j]):
+                x = resampled(x, n, 2 + j, offset)
         return x
     from opforge.core.modes import resample  # it imports the engines too
 
+    wanted = [x.shape[2 + j] if j == axis else n for j, n in enumerate(out_shape)]
     return resample(x, wanted, points="cells" if offset else "periodic")
 
 
@@ -50,11 +61,10 @@ def _along(
     *,
     offset: float,
     channels_last: bool,
-    backend: str | None,
+    engine: ModuleType,
 ) -> torch.Tensor:
     """The convolution along one axis, without a copy of the field: what lies after it in memory counts as channels."""
     channels = x.shape[1]
-    engine = engine_for("spectral_conv", x, (modes,), (x.shape[2 + axis],), (n,), (channels, weight.shape[2]), backend)
     lying = x.movedim(1, -1) if channels_last else x
     channel_axis, axis = (lying.ndim - 1, axis + 1) if channels_last else (1, axis + 2)
     before, after = lying.shape[:axis], lying.shape[axis + 1 :]

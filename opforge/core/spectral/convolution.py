@@ -83,15 +83,16 @@ def spectral_conv(
     out_channels = check_weight(weight, kind, modes, x.shape[1])
     check_tensors(x, weight)
     check_bias(bias, out_channels, x)
-    sizes = space if out_shape is None else check_shape("out_shape", out_shape, len(modes))
+    wanted = None if out_shape is None else check_shape("out_shape", out_shape, len(modes))
     offset = point_offset(points)
     channels_last = x.shape[1] > 1 and x.stride(1) == 1
     if kind == "axis":
         weights = cast(Sequence[torch.Tensor], weight)
         y = axiswise.spectral_conv(
-            x, weights, modes, sizes, offset=offset, channels_last=channels_last, backend=backend
+            x, weights, modes, wanted, offset=offset, channels_last=channels_last, backend=backend
         )
         return y if bias is None else y + bias.reshape(-1, *[1] * len(modes))
+    sizes = space if wanted is None else wanted
     engine = engine_for("spectral_conv", x, modes, space, sizes, (x.shape[1], out_channels), backend)
     rows = mixed(engine.analyse(x, modes, offset, channels_last), weight, kind, bias, modes)
     return engine.synthesise(rows, modes, sizes, offset, channels_last)

@@ -13,6 +13,8 @@ from functools import lru_cache
 import numpy as np
 import torch
 
+from opforge.core.choice.tracing import pi_on
+
 POINT_OFFSETS = {"periodic": 0.0, "cells": 0.5}
 
 
@@ -59,7 +61,7 @@ def _traced(n, modes: int, offset: float, weights: str, dtype: torch.dtype, devi
     count = points[-1] + 1  # n as a tensor: exporters know arithmetic of tensors better than that of symbols
     steps = 2 * points + round(2 * offset)
     half_steps = torch.arange(modes + 1, device=device)[:, None] * steps[None, :]
-    theta = torch.remainder(half_steps, 2 * count).to(torch.float64) * torch.pi / count
+    theta = torch.remainder(half_steps, 2 * count).to(torch.float64) * pi_on(device) / count
     both = torch.cat([torch.cos(theta), -torch.sin(theta)])
     if weights == "analysis":
         both = both / count

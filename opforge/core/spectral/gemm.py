@@ -113,7 +113,7 @@ def to_rows(x: torch.Tensor, matrices: Matrices, channels_last: bool) -> torch.T
     batch, channels = x.shape[:2]
     t = x.reshape(batch * channels, *x.shape[2:])
     for axis, m in enumerate(matrices[:-1], 1):
-        t = _along(m, t, axis)
+        t = along(m, t, axis)
     # the last axis with batch · channels as columns: (others, n, batch · channels) without a copy
     columns = t.reshape(batch * channels, -1, t.shape[-1]).permute(1, 2, 0)
     t = torch.bmm(matrices[-1].expand(columns.shape[0], *matrices[-1].shape), columns)
@@ -126,7 +126,7 @@ def to_rows(x: torch.Tensor, matrices: Matrices, channels_last: bool) -> torch.T
 def coefficients(x: torch.Tensor, matrices: Matrices) -> torch.Tensor:
     """A field (batch, *space, channels) to its real coefficients (batch, coefficients…, channels)."""
     for axis in _order(matrices, x.shape[-1]):
-        x = _along(matrices[axis - 1], x, axis)
+        x = along(matrices[axis - 1], x, axis)
     return x
 
 
@@ -157,7 +157,7 @@ def from_rows(rows: torch.Tensor, matrices: Matrices, channels_last: bool) -> to
     last = matrices[-1].expand(others, *matrices[-1].shape)
     t = torch.bmm(columns, last).reshape(*counts[:-1], batch * channels, -1).movedim(-2, 0)
     for axis in range(len(matrices) - 1, 0, -1):
-        t = _along(matrices[axis - 1].T, t, axis)
+        t = along(matrices[axis - 1].T, t, axis)
     return t.reshape(batch, channels, *t.shape[1:])
 
 
@@ -176,8 +176,8 @@ def field(t: torch.Tensor, matrices: Matrices, onto: torch.Tensor | None = None)
     """
     *others, last = reversed(_order(matrices, t.shape[-1]))
     for axis in others:
-        t = _along(matrices[axis - 1].T, t, axis)
-    return _along(matrices[last - 1].T, t, last, onto)
+        t = along(matrices[axis - 1].T, t, axis)
+    return along(matrices[last - 1].T, t, last, onto)
 
 
 def _order(matrices: Matrices, channels: int) -> list[int]:
@@ -190,7 +190,7 @@ def _order(matrices: Matrices, channels: int) -> list[int]:
     return axes[::-1] if channels >= _WIDE else axes
 
 
-def _along(matrix: torch.Tensor, x: torch.Tensor, axis: int, onto: torch.Tensor | None = None) -> torch.Tensor:
+def along(matrix: torch.Tensor, x: torch.Tensor, axis: int, onto: torch.Tensor | None = None) -> torch.Tensor:
     """Apply ``matrix`` (m, n) to an axis of n points, as one product for each index before it; add it to ``onto``.
 
     An explicit bmm: torch.matmul would fold the batch into the columns, which copies x.

@@ -7,7 +7,9 @@ from torch import nn
 from opforge.core import mode_shape, spectral_conv
 from opforge.core.spectral import gemm
 from opforge.core.spectral.fourier_matrices import matrix
+from opforge.core.spectral.weights import KINDS, parts
 from opforge.layers import SpectralConv
+from tests.core.spectral.reference import random_weight
 
 CASES = [((9,), (3,)), ((8, 6), (3, 2)), ((6, 5, 4), (2, 1, 1))]
 
@@ -35,8 +37,24 @@ class Net(nn.Module):
         return self.second(torch.tanh(self.first(x)))
 
 
-def test_compiles_into_one_graph():
-    net, x = Net(), torch.randn(2, 2, 8, 9)
+class AxisNet(nn.Module):
+    """An axis-wise convolution to a grid of twice as many points on the first axis and a fixed one on the second."""
+
+    def __init__(self):
+        super().__init__()
+        self.weights = nn.ParameterList([torch.randn(4, 2, 1, 2), torch.randn(3, 2, 1, 2)])
+
+    def forward(self, x):
+        out_shape = (2 * x.shape[2], 12)
+        return spectral_conv(x, list(self.weights), (3, 2), out_shape, kind="axis", points="cells", backend="gemm")
+
+
+NETS = pytest.mark.parametrize("make", [Net, AxisNet])
+
+
+@NETS
+def test_compiles_into_one_graph(make):
+    net, x = make(), torch.randn(2, 2, 8, 9)
     # aot_eager runs the traced forward and backward graphs without a C++ compiler
     compiled = torch.compile(net, fullgraph=True, backend="aot_eager")
     y = compiled(x)
@@ -49,8 +67,9 @@ def test_compiles_into_one_graph():
         torch.testing.assert_close(got, p.grad, rtol=1e-5, atol=1e-5)
 
 
-def test_exports_with_any_batch_and_any_grid():
-    net = Net()
+@NETS
+def test_exports_with_any_batch_and_any_grid(make):
+    net = make()
     batch, height, width = (
         torch.export.Dim("batch"),
         torch.export.Dim("height", min=8),
@@ -67,22 +86,27 @@ def test_exports_with_any_batch_and_any_grid():
         torch.testing.assert_close(program.module()(x), net(x), rtol=1e-5, atol=1e-5)
 
 
+@NETS
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-12)])
 @pytest.mark.filterwarnings("ignore")  # the exporter's own
-def test_onnx_file_serves_any_batch_and_any_grid(tmp_path):
+def test_onnx_file_serves_any_batch_and_any_grid(make, dtype, tolerance, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
-    net = Net().eval()
+    net = make().eval().to(dtype)
     sizes = {0: torch.export.Dim("batch"), **{i: torch.export.Dim(f"n{i}", min=8) for i in (2, 3)}}
-    program = torch.onnx.export(net, (torch.randn(2, 2, 10, 12),), dynamic_shapes={"x": sizes}, dynamo=True)
+    example = torch.randn(2, 2, 10, 12, dtype=dtype)
+    program = torch.onnx.export(net, (example,), dynamic_shapes={"x": sizes}, dynamo=True)
     program.save(tmp_path / "net.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "net.onnx", providers=["CPUExecutionProvider"])
     for size in ((1, 2, 8, 8), (3, 2, 17, 11), (5, 2, 32, 64)):
-        x = torch.randn(size)
+        x = torch.randn(size, dtype=dtype)
         (y,) = session.run(None, {session.get_inputs()[0].name: x.numpy()})
-        torch.testing.assert_close(torch.from_numpy(y), net(x).detach(), rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(torch.from_numpy(y), net(x).detach(), rtol=tolerance, atol=tolerance)
 
 
-def test_no_complex_tensor_in_either_direction():
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("out_shape", [None, (12, 5)])
+def test_no_complex_tensor_in_either_direction(kind, out_shape):
     from torch.utils._python_dispatch import TorchDispatchMode
 
     class RefuseComplex(TorchDispatchMode):
@@ -92,8 +116,10 @@ def test_no_complex_tensor_in_either_direction():
                 assert not (isinstance(tensor, torch.Tensor) and tensor.is_complex()), func
             return out
 
-    x, weight = torch.randn(2, 3, 8, 6, requires_grad=True), torch.randn(7, 3, 3, 2, 2, requires_grad=True)
+    x, weight = torch.randn(2, 4, 8, 6, dtype=torch.float64), random_weight(kind, (3, 2), (4, 4))
+    for tensor in (x, *parts(weight)):
+        tensor.requires_grad_()
     with RefuseComplex():
-        spectral_conv(x, weight, (3, 2), backend="gemm").square().sum().backward()
+        spectral_conv(x, weight, (3, 2), out_shape, kind=kind, backend="gemm").square().sum().backward()
     with pytest.raises(AssertionError), RefuseComplex():
-        spectral_conv(x, weight, (3, 2), backend="torch")
+        spectral_conv(x, weight, (3, 2), out_shape, kind=kind, backend="torch")

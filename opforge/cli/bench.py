@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from opforge.cli.console import Report
-from opforge.cli.files import free_folder, free_json
+from opforge.cli.files import free_folder, free_json, made_folder
 from opforge.cli.options import Force, Json
-from opforge.errors import InputError, UnknownNameError
+from opforge.errors import UnknownNameError
 
 if TYPE_CHECKING:
     from opforge.benchmarks.core import Results
@@ -61,9 +61,7 @@ def bench(
         seconds = QUICK_SECONDS if quick else Settings.seconds
     settings = Settings(families, threads, seconds, quick, backends, not untuned)
     free_json(json, force=force)
-    if out.exists() and not out.is_dir():
-        raise InputError(f"--out {str(out)!r} is a file; give the name of a folder")
-    free_folder(out, force=force)
+    made_folder(free_folder(out, force=force))
     results = run(settings, out, report.say)
     if json != "-":
         show(results, report)

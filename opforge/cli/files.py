@@ -57,6 +57,19 @@ def free_folder(path: Path, *, force: bool, what: str = "output folder") -> Path
     return path
 
 
+def made_folder(path: Path, *, what: str = "output folder") -> Path:
+    """Return ``path``, a folder that is made where there is none, those above it included.
+
+    Raises:
+        InputError: it can't be made there.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{what} {str(path)!r} cannot be made: {error.strerror}; choose another place") from error
+    return path
+
+
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
     """Give a path to write to; it becomes ``path`` when the block ends, and is removed when the block fails."""

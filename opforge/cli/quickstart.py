@@ -17,7 +17,7 @@ import typer
 import opforge
 from opforge.cli.console import Report
 from opforge.cli.evaluate import COLUMNS, mean_output_metrics, table_rows
-from opforge.cli.files import free_folder
+from opforge.cli.files import free_folder, made_folder
 from opforge.cli.options import Device, Force, refuse_missing
 from opforge.cli.train import build, count, make_loss, make_optimiser
 from opforge.errors import InputError
@@ -129,7 +129,7 @@ def quickstart(
     if not 0 <= seed < 2**62:
         raise InputError(f"--seed must lie between 0 and 2**62 - 1, got {seed}")
     refuse_missing(device)
-    out.mkdir(parents=True, exist_ok=True)
+    made_folder(out)
     try:
         run_plan(Plan(FAST if fast else FULL, out, seed, device), report)
     except BaseException:

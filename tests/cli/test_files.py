@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from opforge.cli.files import existing, free, free_folder, written_whole
+from opforge.cli.files import existing, free, free_folder, made_folder, written_whole
 from opforge.errors import InputError
 
 
@@ -36,6 +36,16 @@ def test_free_folder(tmp_path):
         free_folder(tmp_path, force=False)
     with pytest.raises(InputError, match=r"output folder .* is a file"):
         free_folder(tmp_path / "file", force=True)
+
+
+def test_made_folder(tmp_path):
+    assert made_folder(tmp_path / "new" / "below").is_dir()
+    assert made_folder(tmp_path) == tmp_path
+    (tmp_path / "file").touch()
+    with pytest.raises(
+        InputError, match=r"output folder .*file/below' cannot be made: Not a directory; choose another"
+    ):
+        made_folder(tmp_path / "file" / "below")
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path):

@@ -96,7 +96,7 @@ def _turn(x: torch.Tensor, count: int, denominator: int, offset: float = 0.0) ->
 
 def _cosine1(x: torch.Tensor) -> torch.Tensor:
     n = _size(x)
-    doubled = x * _constant(("cosine 1",), x, lambda: np.r_[1.0, np.full(n - 2, 2.0), 1.0])
+    doubled = x * _constant(("cosine 1",), x, lambda: np.concatenate([[1.0], np.full(n - 2, 2.0), [1.0]]))
     return torch.fft.rfft(doubled, n=2 * n - 2).real
 
 

@@ -10,7 +10,9 @@ number of processes. `planning` tells FFTW to measure its plans, which is faster
 Tensors: `torch.fft`, on the CPU for cosine and sine transforms pocketfft, in double precision on one thread FFTW where
 it is faster. ``backend=`` overrules all this.
 
-Threads may call everything here at once, and a process may fork while they do: it waits until they are through.
+Threads may call everything here at once, and a process may fork while they do: it waits until they are through. What
+torch's own threads do is another matter: OpenMP hangs in the child of a process that has used more than one of them,
+unless the child calls ``torch.set_num_threads(1)`` first; start workers with "spawn" or "loky" instead.
 """
 
 from __future__ import annotations

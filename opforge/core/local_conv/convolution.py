@@ -75,6 +75,11 @@ def conv_nd(
     the kernels dense costs next to nothing. So they are made dense, but for few channels in 3-D. In a graph that torch
     compiles or exports, `SeparableKernels` are staged and all others taken directly.
 
+    Precision: results are within 1e-5 of the largest in float32, and 1e-12 in float64. The gradient for the kernels is
+    a sum over all points of all samples, which ``"direct"`` leaves to torch; in float32 its error grows to 2e-5 for
+    fields of 10⁵ points with both signs and to 5e-5 where all have one sign, and depends on the number of threads as
+    much.
+
     Source of the two factorised forms: see `FactorisedKernels` and `SeparableKernels`.
     """
     form = _check_form(kernels, form)

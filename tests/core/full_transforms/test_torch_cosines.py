@@ -31,6 +31,15 @@ def test_order_for_odd_sizes_is_a_permutation():
         assert set(sign) <= {-1.0, 1.0}
 
 
+@pytest.mark.parametrize(("name", "type"), KINDS)
+def test_every_type_can_be_compiled(name, type):
+    x = torch.randn(3, 9, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    function = getattr(core, name)
+    torch.compiler.reset()
+    compiled = torch.compile(lambda x: function(x, type, (1,)), fullgraph=True, backend="eager")
+    torch.testing.assert_close(compiled(x), function(x, type, (1,)), rtol=1e-13, atol=1e-13)
+
+
 @pytest.mark.parametrize("dynamic", [False, True])
 def test_compiled_in_one_graph(dynamic):
     def function(x):

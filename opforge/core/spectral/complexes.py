@@ -1,7 +1,7 @@
 """The products of `pairs` for rows of complex numbers; the matrices are pairs of reals, as parameters are.
 
-Operands are made contiguous: with strides, which transposed spectra have, MKL's batched complex products are several
-times slower than with a copy. Matrices are never conjugated, the much smaller rows are.
+Operands are made contiguous but for small products: with strides, which transposed spectra have, MKL's batched complex
+products are several times slower than with a copy. Matrices are never conjugated, the much smaller rows are.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import torch
 
 from opforge.core.spectral import bilinear
 
+_MKL_FROM = 400  # products of numbers for a product of matrices
+
 
 def product(x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
     """y = x w: x (m, b, i) complex, w (m, i, o, 2), y (m, b, o) complex."""
@@ -19,7 +21,12 @@ def product(x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
 
 
 def forward(x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
-    return torch.bmm(x.contiguous(), _complex(w))
+    return torch.bmm(x if _by_torch(x, w.shape[2]) else x.contiguous(), _complex(w))
+
+
+def _by_torch(x: torch.Tensor, columns: int) -> bool:
+    """Whether torch multiplies on CPUs itself and does not call MKL: its loops take strides as they are."""
+    return x.shape[1] * x.shape[2] * columns < _MKL_FROM
 
 
 def adjoint(y: torch.Tensor, w: torch.Tensor) -> torch.Tensor:

@@ -21,7 +21,7 @@ def analyse(x: torch.Tensor, modes: Sequence[int], offset: float, channels_last:
     spectrum = rfftn_torch(x, axes, "forward").narrow(axes[-1], 0, modes[-1] + 1)
     for axis, k in zip(axes[:-1], modes[:-1], strict=True):
         spectrum = keep(spectrum, k, axis)
-    return shift(spectrum, modes, axes, sizes, -offset).movedim(axes, tuple(range(len(axes)))).contiguous()
+    return shift(spectrum, modes, axes, sizes, -offset).movedim(axes, tuple(range(len(axes))))
 
 
 def synthesise(

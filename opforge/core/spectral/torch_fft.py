@@ -28,7 +28,7 @@ def analyse(x: torch.Tensor, modes: Sequence[int], offset: float, channels_last:
     for axis, k in zip(axes[:-1], modes[:-1], strict=True):
         spectrum = spectrum if at_once else torch.fft.fft(spectrum, dim=axis, norm="forward")
         spectrum = keep(spectrum, k, axis)
-    return shift(spectrum, modes, axes, sizes, -offset).movedim(axes, tuple(range(len(axes)))).contiguous()
+    return shift(spectrum, modes, axes, sizes, -offset).movedim(axes, tuple(range(len(axes))))
 
 
 def synthesise(

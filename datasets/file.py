@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from io import FileIO
@@ -11,127 +12,247 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-import h5netcdf
 import h5py
 import numpy as np
 
 from opforge.datasets.header import Header
+from opforge.datasets.inspection import DAMAGE, open_hdf5
+from opforge.datasets.layout import Place, Places, bytes_per_sample, checksums, columns, lay_out, places, variables
 from opforge.datasets.recipe import Sample
 from opforge.errors import InputError, WorkError, no_room
 
 # Besides the numbers: HDF5's own structures and the attributes.
 _OVERHEAD = 2**16
 
-# Attributes of the variables that go with every sample.
-SEED = {"long_name": "seed of the sample"}
-RESIDUAL = {"long_name": "relative residual of the double precision solution", "units": "1"}
+# Bytes of samples that are read at once to see which are whole.
+_VERIFIED_AT_ONCE = 2**24
 
 
 class Sink(Protocol):
     """Takes samples in order."""
 
     header: Header
+    count: int  # of the samples that it has
 
     def append(self, samples: Sequence[Sample], seeds: np.ndarray) -> None: ...
 
 
 class Arrays:
-    """A sink in memory: fields (samples, *space), residuals and seeds."""
+    """A sink in memory: arrays (samples, …) of all variables, the same as in a file."""
 
     def __init__(self, header: Header, dtype: np.dtype):
         self.header = header
-        self.fields = {name: np.empty((header.samples, *header.grid.shape), dtype) for name in header.names}
-        self.residual = np.empty(header.samples)
-        self.seed = np.empty(header.samples, np.uint64)
-        self._count = 0
+        self.dtype = dtype
+        kinds = variables(header, dtype)
+        self.values = {name: np.empty((header.samples, *shape), kind) for name, (kind, shape) in kinds.items()}
+        self.count = 0
 
     def append(self, samples: Sequence[Sample], seeds: np.ndarray) -> None:
-        rows = slice(self._count, self._count + len(samples))
-        for name, values in self.fields.items():
-            values[rows] = [sample.fields[name] for sample in samples]
-        self.residual[rows] = [sample.residual for sample in samples]
-        self.seed[rows] = seeds
-        self._count += len(samples)
+        rows = slice(self.count, self.count + len(samples))
+        for name, values in columns(samples, seeds, self.header, self.dtype).items():
+            self.values[name][rows] = values
+        self.count += len(samples)
 
 
 class FileWriter:
     """A sink in a netCDF-4 file, written as ``<path>.partial`` and renamed when all samples are there.
 
-    Used as a context manager. Whatever ends the block early, the partial file is removed and ``path`` is untouched.
+    Used as a context manager. Samples are written in order, each whole with its checksum. Where the block ends early,
+    by an error or an interrupt or because the process is killed, the partial file stays with the samples that it has,
+    and a writer with ``resume`` goes on after them; without any it is removed. ``path`` is untouched until the end.
 
     Args:
         path: the file to be.
         header: what it says about itself.
         dtype: of the fields.
+        resume: whether to go on where an earlier writer ended. It starts from nothing where there is nothing.
+        overwrite: whether samples of an earlier writer may be thrown away.
 
     Raises:
         InputError: a folder that may not be written to; a disk that is too full or runs full; another process that is
-            writing the same file.
+            writing the same file; samples of an earlier writer that ``resume`` or ``overwrite`` should decide on, or
+            that are of another dataset.
         WorkError: writing failed for another reason.
     """
 
-    def __init__(self, path: Path, header: Header, dtype: np.dtype):
+    def __init__(self, path: Path, header: Header, dtype: np.dtype, *, resume: bool = False, overwrite: bool = False):
         self.path = path
         self.header = header
         self.dtype = dtype
-        self.partial = path.with_name(f"{path.name}.partial")
-        self._count = 0
+        self.partial = partial_of(path)
+        self.resume = resume
+        self.overwrite = overwrite
+        self.count = 0
 
     def __enter__(self) -> Self:
-        check_space(self.path, self.header, self.dtype)
-        self._disk = _Disk(_create(self.partial))
+        self._disk = _Disk(self._opened())
         try:
-            # netCDF wants the order of creation to be kept
-            self._hdf5 = h5py.File(self._disk, "w", track_order=True)
-            _lay_out(self._hdf5, self.header, self.dtype)
+            if self.count == 0:
+                self._begin()
             self._check()
         except BaseException:
-            self._abandon()
+            self._leave()
             raise
         return self
 
+    def _opened(self) -> FileIO:
+        """The partial file, locked: a new one, or the one that is there, whose samples are then counted."""
+        try:
+            if self.partial.exists():
+                left = open(self.partial, "r+b", buffering=0)  # noqa: SIM115 -- closed by _Disk
+                try:
+                    _lock(left)
+                    if self._goes_on(left):
+                        return left
+                    self.partial.unlink()
+                except BaseException:
+                    left.close()
+                    raise
+                left.close()
+            check_space(self.path, self.header, self.dtype)
+            file = open(self.partial, "x+b", buffering=0)  # noqa: SIM115 -- closed by _Disk
+            _lock(file)
+        except BlockingIOError as error:
+            raise InputError(
+                f"{self.partial} is being written by another process; wait or choose another output"
+            ) from error
+        except OSError as error:
+            raise InputError(f"cannot write {self.partial}: {_reason(error)}; choose another output") from error
+        return file
+
+    def _goes_on(self, left: FileIO) -> bool:
+        """Whether what an earlier writer left is to be gone on with; what is to be thrown away is not asked about."""
+        if self.resume:
+            found = whole_samples(left, self.path, self.header, self.dtype)
+            self._places, self.count = found or ({}, 0)
+            return self.count > 0
+        if not self.overwrite and left.seek(0, os.SEEK_END) > 0:
+            raise InputError(
+                f"{self.partial} holds the samples of a run that was interrupted; go on with resume=True (--resume), "
+                "or throw them away with overwrite=True (--force)"
+            )
+        return False
+
+    def _begin(self) -> None:
+        self._places = lay_out(self._disk, self.header, self.dtype)
+
     def append(self, samples: Sequence[Sample], seeds: np.ndarray) -> None:
-        rows = slice(self._count, self._count + len(samples))
-        columns = {
-            **{name: np.stack([sample.fields[name] for sample in samples]) for name in self.header.names},
-            "solver_residual": np.array([sample.residual for sample in samples]),
-            "seed": seeds,
-        }
-        for name, values in columns.items():
-            variable: Any = self._hdf5[name]
-            variable[rows] = values
-        self._count += len(samples)
+        """Write the next samples."""
+        for name, values in columns(samples, seeds, self.header, self.dtype).items():
+            place = self._places[name]
+            self._disk.seek(place.offset + self.count * place.size)
+            self._disk.write(values.data.cast("B"))
         self._check()
+        self.count += len(samples)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if kind is not None:
-            self._abandon()
+            self._leave()
             return
         try:
-            self._hdf5.close()
             self._disk.finish()
             self._check()
             os.replace(self.partial, self.path)
         except BaseException:
-            self._abandon()
+            self._leave()
             raise
 
     def _check(self) -> None:
         error = self._disk.failure
         if error is not None:
             kind = InputError if no_room(error) else WorkError
+            remedy = "free some space or choose another folder"
+            if self.count:
+                remedy = f"free some space and go on with resume=True (--resume), they are in {self.partial}"
             raise kind(
-                f"writing {self.path} failed after {self._count} of {self.header.samples} samples: "
-                f"{_reason(error)}; the partial file is removed, free some space or choose another folder"
+                f"writing {self.path} failed after {self.count} of {self.header.samples} samples: "
+                f"{_reason(error)}; {remedy}"
             ) from error
 
-    def _abandon(self) -> None:
-        if hasattr(self, "_hdf5"):
-            self._hdf5.close()
+    def _leave(self) -> None:
+        """Close the partial file, and remove it if it has nothing to go on with."""
         self._disk.close()
-        self.partial.unlink(missing_ok=True)
+        if self.count == 0:
+            self.partial.unlink(missing_ok=True)
+        elif self._disk.failure is None:
+            warnings.warn(
+                f"{self.count} of {self.header.samples} samples are in {self.partial}; go on with resume=True "
+                "(--resume)",
+                stacklevel=3,
+            )
+
+
+def partial_of(path: Path) -> Path:
+    """Where the samples of ``path`` are while it is being written."""
+    return path.with_name(f"{path.name}.partial")
+
+
+def whole_samples(left: FileIO, path: Path, header: Header, dtype: np.dtype) -> tuple[Places, int] | None:
+    """Where the variables of a partial file are and how many samples it has from the first one on, all whole.
+
+    Returns:
+        None where not even the structure of the file was written.
+
+    Raises:
+        InputError: it is a file of another dataset.
+    """
+    try:
+        with h5py.File(_Disk(left), "r") as hdf5:
+            _check_same(partial_of(path), hdf5, header)
+            found = places(hdf5, header, dtype)
+    except InputError:
+        raise
+    except DAMAGE:
+        return None
+    return found, _count_whole(left, found, header.samples)
+
+
+def _check_same(path: Path, hdf5: h5py.File, header: Header) -> None:
+    """Refuse a file that is not of this header's dataset."""
+    ours, theirs = header.to_attributes(), {name: _plain(value) for name, value in hdf5.attrs.items()}
+    for name, value in {"samples": header.samples, **ours}.items():
+        found = _samples(hdf5) if name == "samples" else theirs.get(name)
+        if found != value:
+            raise InputError(
+                f"{path} is of another dataset: {name} is {found!r} there and {value!r} here; give the same arguments, "
+                "another output, or throw it away with overwrite=True (--force)"
+            )
+
+
+def _samples(hdf5: h5py.File) -> int | None:
+    seeds = hdf5.get("seed")
+    return seeds.shape[0] if isinstance(seeds, h5py.Dataset) and seeds.ndim else None
+
+
+def _count_whole(file: FileIO, where: Places, samples: int) -> int:
+    """How many samples from the first on agree with their checksums."""
+    block = max(1, _VERIFIED_AT_ONCE // sum(place.size for place in where.values()))
+    for start in range(0, samples, block):
+        arrays = {name: _read(file, place, start, min(start + block, samples)) for name, place in where.items()}
+        stored = arrays.pop("checksum")
+        whole = checksums(arrays) == stored
+        if not whole.all():
+            return start + int(np.argmin(whole))
+    return samples
+
+
+def _read(file: FileIO, place: Place, start: int, stop: int) -> np.ndarray:
+    """Samples of one variable; those beyond the end of the file are zero."""
+    values = np.zeros((stop - start, *place.shape), place.dtype)
+    view = values.data.cast("B")
+    file.seek(place.offset + start * place.size)
+    while view:
+        count = file.readinto(view)
+        if not count:
+            break
+        view = view[count:]
+    return values
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if hasattr(value, "item") and getattr(value, "size", 1) == 1 else value
 
 
 class _Disk:
@@ -206,35 +327,32 @@ def check_output(path: Path, *, overwrite: bool) -> None:
         raise InputError(f"out lies in the folder {path.parent}, which does not exist; create it first")
 
 
+def is_done(path: Path, header: Header) -> bool:
+    """Whether ``path`` is the whole file of this header already.
+
+    Raises:
+        InputError: it is another file.
+    """
+    if not path.exists():
+        return False
+    with open_hdf5(path) as hdf5:
+        _check_same(path, hdf5, header)
+    return True
+
+
 def check_space(path: Path, header: Header, dtype: np.dtype) -> None:
     """Refuse to start what does not fit on the disk.
 
     Raises:
         InputError: the file needs more than is free.
     """
-    needed = header.samples * (header.grid.size * len(header.names) * dtype.itemsize + 16) + _OVERHEAD
+    needed = header.samples * bytes_per_sample(header, dtype) + _OVERHEAD
     free = shutil.disk_usage(path.parent).free
     if needed > free:
         raise InputError(
             f"{path} needs {needed / 1e6:.1f} MB and the disk has {free / 1e6:.1f} MB free; "
             "free some space, choose another folder or generate fewer samples"
         )
-
-
-def _create(partial: Path) -> FileIO:
-    """Create the partial file and lock it; one that a killed process left is removed, one in use is not."""
-    try:
-        if partial.exists():
-            with open(partial, "r+b") as left:
-                _lock(left)
-            partial.unlink()
-        file = open(partial, "x+b", buffering=0)  # noqa: SIM115 -- closed by _Disk
-        _lock(file)
-    except BlockingIOError as error:
-        raise InputError(f"{partial} is being written by another process; wait or choose another output") from error
-    except OSError as error:
-        raise InputError(f"cannot write {partial}: {_reason(error)}; choose another output") from error
-    return file
 
 
 def _lock(file: Any) -> None:
@@ -244,25 +362,6 @@ def _lock(file: Any) -> None:
     except ImportError:  # Windows does not let go of open files without being asked: removing them fails
         return
     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def _lay_out(hdf5: h5py.File, header: Header, dtype: np.dtype) -> None:
-    """Create dimensions, variables and attributes as netCDF has them."""
-    grid, axes = header.grid, header.grid.axis_names
-    # h5netcdf is given the open HDF5 file, not its path, and leaves it open
-    with h5netcdf.File(hdf5, "w") as file:
-        file.dimensions = {"sample": header.samples, **dict(zip(axes, grid.shape, strict=True))}
-        file.attrs.update(header.to_attributes())
-        variables: dict[str, tuple[tuple[str, ...], Any, dict[str, str]]] = {
-            **{axis: ((axis,), np.float64, {"long_name": f"{axis} coordinate", "units": "1"}) for axis in axes},
-            **{name: (("sample", *axes), dtype, header.describe(name)) for name in header.names},
-            "seed": (("sample",), np.uint64, SEED),
-            "solver_residual": (("sample",), np.float64, RESIDUAL),
-        }
-        coordinates = dict(zip(axes, grid.coordinates(), strict=True))
-        for name, (dimensions, kind, attributes) in variables.items():
-            variable = file.create_variable(name, dimensions, dtype=kind, data=coordinates.get(name))
-            variable.attrs.update(attributes)
 
 
 def _reason(error: OSError) -> str:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from opforge.datasets.file import Sink
     from opforge.datasets.reader import OperatorDataset
 
+# What gives all samples from one on.
+Source = Callable[[int], Generator[Made]]
+
 # Below this cost, starting processes takes longer than they save.
 _WORTH_PROCESSES = 2**20
 
@@ -41,6 +44,7 @@ def generate(
     executor: Executor | None = None,
     *,
     overwrite: bool = False,
+    resume: bool = False,
     progress: bool = False,
     dtype: str = "float32",
     **parameters: Any,
@@ -58,7 +62,9 @@ def generate(
         out: the netCDF-4 file to write; it appears when all samples are done. In memory only unless given.
         workers: processes; 1 works in this one. One for every core unless given, or 1 where the work is small.
         executor: any ``concurrent.futures.Executor`` that does the work instead, such as Dask's.
-        overwrite: whether ``out`` may exist.
+        overwrite: whether ``out`` may exist, and whether samples that an interrupted run left may be thrown away.
+        resume: go on where a run with the same arguments was interrupted or killed: what it finished is in
+            ``<out>.partial``. It starts from nothing where there is nothing, and does nothing where all is done.
         progress: whether to show a bar with the time left on stderr.
         dtype: ``"float32"`` or ``"float64"``, of the fields that are kept; samples are solved in float64.
         parameters: the recipe's, such as ``ndim`` or ``coefficient``.
@@ -68,7 +74,7 @@ def generate(
 
     Raises:
         InputError: an unknown recipe or parameter, a value out of range, a resolution that does not fit the memory, an
-            output that exists or cannot be written, a disk that ran full.
+            output that exists or cannot be written, a disk that ran full, ``resume`` with samples of another dataset.
         WorkError: a sample that could not be made, with its index and seed.
 
     Example:
@@ -84,14 +90,21 @@ def generate(
     workers = _workers(recipe, grid, samples, workers, executor)
     recipe.check(grid)
     header = _header(recipe, grid, samples, seed)
-    results = run(jobs(recipe, grid, seed, samples, kind, chunk_size(grid, samples, workers)), workers, executor)
+
+    def made(start: int) -> Generator[Made]:
+        """Everything from sample ``start`` on."""
+        chunk = chunk_size(grid, samples - start, workers)
+        return run(jobs(recipe, grid, seed, range(start, samples), kind, chunk), workers, executor)
+
     title = f"{name} {'x'.join(map(str, grid.shape))}" if progress else None
     if out is None:
-        return _to_memory(results, header, kind, title)
-    return _to_file(results, header, kind, title, Path(out), overwrite=overwrite)
+        if resume:
+            raise InputError("resume needs out, the file whose generation was interrupted")
+        return _to_memory(made, header, kind, title)
+    return _to_file(made, header, kind, title, Path(out), overwrite=overwrite, resume=resume)
 
 
-def _to_memory(results: Generator[Made], header: Header, dtype: np.dtype, title: str | None) -> OperatorDataset:
+def _to_memory(made: Source, header: Header, dtype: np.dtype, title: str | None) -> OperatorDataset:
     from opforge.datasets.file import Arrays
 
     needed = header.samples * header.grid.size * len(header.names) * dtype.itemsize
@@ -101,20 +114,21 @@ def _to_memory(results: Generator[Made], header: Header, dtype: np.dtype, title:
             f"{total_memory() / 1e9:.1f} GB; give out=, the file to write"
         )
     arrays = Arrays(header, dtype)
-    _fill(arrays, results, title)
+    _fill(arrays, made(0), title)
     from opforge.datasets.reader import OperatorDataset  # imports torch: afterwards, for the workers need the cores
 
     return OperatorDataset.from_arrays(arrays)
 
 
 def _to_file(
-    results: Generator[Made], header: Header, dtype: np.dtype, title: str | None, path: Path, *, overwrite: bool
+    made: Source, header: Header, dtype: np.dtype, title: str | None, path: Path, *, overwrite: bool, resume: bool
 ) -> OperatorDataset:
-    from opforge.datasets.file import FileWriter, check_output
+    from opforge.datasets.file import FileWriter, check_output, is_done
 
-    check_output(path, overwrite=overwrite)
-    with FileWriter(path, header, dtype) as writer:
-        _fill(writer, results, title)
+    if not (resume and is_done(path, header)):
+        check_output(path, overwrite=overwrite)
+        with FileWriter(path, header, dtype, resume=resume, overwrite=overwrite) as writer:
+            _fill(writer, made(writer.count), title)
     from opforge.datasets.reader import open_dataset  # imports torch: afterwards, for the workers need the cores
 
     return open_dataset(path)
@@ -122,7 +136,7 @@ def _to_file(
 
 def _fill(sink: Sink, results: Generator[Made], title: str | None) -> None:
     """Take all results; whatever ends this early, an interrupt too, also ends the processes that make them."""
-    with closing(results), _progress(title, sink.header.samples) as advance:
+    with closing(results), _progress(title, sink.header.samples, sink.count) as advance:
         for samples, seeds in results:
             sink.append(samples, seeds)
             advance(len(samples))
@@ -190,7 +204,7 @@ def total_memory() -> int:
 
 
 @contextmanager
-def _progress(title: str | None, samples: int) -> Iterator[Callable[[int], None]]:
+def _progress(title: str | None, samples: int, done: int) -> Iterator[Callable[[int], None]]:
     """A function that moves the bar on; no bar without a title."""
     if title is None:
         yield lambda count: None
@@ -207,5 +221,5 @@ def _progress(title: str | None, samples: int) -> Iterator[Callable[[int], None]
         progress.TimeRemainingColumn(),
     )
     with progress.Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(title, total=samples)
+        task = bar.add_task(title, total=samples, completed=done)
         yield lambda count: bar.advance(task, count)

@@ -74,10 +74,10 @@ class Job:
         return Sample(fields, sample.residual)
 
 
-def jobs(recipe: Recipe, grid: Grid, seed: int, samples: int, dtype: np.dtype, chunk: int) -> Iterator[Job]:
-    """Jobs of at most ``chunk`` samples that make samples 0 … ``samples`` − 1, in order."""
-    for start in range(0, samples, chunk):
-        yield Job(recipe, grid, seed, range(start, min(start + chunk, samples)), dtype)
+def jobs(recipe: Recipe, grid: Grid, seed: int, indices: range, dtype: np.dtype, chunk: int) -> Iterator[Job]:
+    """Jobs of at most ``chunk`` samples that make the samples ``indices``, in order."""
+    for start in range(0, len(indices), chunk):
+        yield Job(recipe, grid, seed, indices[start : start + chunk], dtype)
 
 
 def cost(grid: Grid) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from opforge.datasets.header import Header
 from opforge.datasets.inspection import DAMAGE, open_hdf5
+from opforge.datasets.layout import PER_SAMPLE, SUMMED_WITH, checksums
 from opforge.datasets.packing import packing, unpack
 from opforge.errors import InputError
 
@@ -48,18 +50,15 @@ class ArraySource(Source):
         self._arrays = arrays
 
     def read(self, indices: np.ndarray) -> dict[str, np.ndarray]:
-        return {name: values[indices] for name, values in self._arrays.fields.items()}
+        return {name: self._arrays.values[name][indices] for name in self._arrays.header.names}
 
     def to_xarray(self, header: Header) -> xarray.Dataset:
         import xarray
 
-        from opforge.datasets.file import RESIDUAL, SEED
-
-        arrays, axes = self._arrays, header.grid.axis_names
+        axes = header.grid.axis_names
         variables = {
-            **{name: (("sample", *axes), values, header.describe(name)) for name, values in arrays.fields.items()},
-            "seed": ("sample", arrays.seed, SEED),
-            "solver_residual": ("sample", arrays.residual, RESIDUAL),
+            name: (("sample", *axes)[: values.ndim], values, PER_SAMPLE.get(name) or header.describe(name))
+            for name, values in self._arrays.values.items()
         }
         coordinates = dict(zip(axes, header.grid.coordinates(), strict=True))
         return xarray.Dataset(variables, coordinates, header.to_attributes())
@@ -82,6 +81,7 @@ class FileSource(Source):
 
     def _forget(self) -> None:
         self._file: h5py.File | None = None
+        self._sums: _Sums | None = None
         self._packing: dict[str, dict[str, Any]] = {}
         self._process = -1
         self._loaded = np.zeros(self._shape[0], dtype=bool)
@@ -121,6 +121,7 @@ class FileSource(Source):
         if file is None or self._process != os.getpid():
             file = open_hdf5(self.path)
             self._packing = {name: packing(name, self._variable(file, name).attrs) for name in self._names}
+            self._sums = _Sums.of(file, self._names, self._shape[0])
             self._file, self._process = file, os.getpid()
         return {name: self._variable(file, name) for name in self._names}
 
@@ -137,8 +138,9 @@ class FileSource(Source):
         return _native(unpack(np.empty(0, variable.dtype), self._packing[name]).dtype)
 
     def _load(self, indices: np.ndarray) -> dict[str, np.ndarray]:
-        """Read increasing indices, neighbours in one go, and check that they are finite."""
-        fields = {}
+        """Read increasing indices, neighbours in one go, and check that they are finite and as they were written."""
+        fields: dict[str, np.ndarray] = {}
+        stored: dict[str, np.ndarray] = {}
         for name, variable in self._variables().items():
             packed = self._packing[name]
             kind = variable.dtype if packed else _native(variable.dtype)
@@ -151,6 +153,7 @@ class FileSource(Source):
                         f"{self.path} is damaged: variable {name!r} cannot be read at sample {indices[start]}; "
                         "copy or generate the file again"
                     ) from error
+            stored[name] = values
             values = unpack(values, packed).astype(self._kind(name, variable), copy=False)
             finite = np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
             if not finite.all():
@@ -159,12 +162,63 @@ class FileSource(Source):
                     f"{indices[np.argmin(finite)]}; leave the sample out or generate the file again"
                 )
             fields[name] = values
+        if self._sums is not None:
+            wrong = self._sums.wrong(stored, indices)
+            if wrong is not None:
+                raise InputError(
+                    f"{self.path} is damaged: sample {wrong} does not agree with its checksum; copy or generate the "
+                    "file again (if you changed its fields yourself, delete the variable 'checksum')"
+                )
         return fields
 
     def to_xarray(self, header: Header) -> xarray.Dataset:
         import xarray
 
         return xarray.open_dataset(str(self.path), engine="h5netcdf")
+
+
+class _Sums:
+    """The checksums of a file's samples; each is compared once.
+
+    Args:
+        names: the fields that they sum.
+        others: what goes with every sample, in the order of summing.
+        sums: the checksums.
+    """
+
+    def __init__(self, names: Sequence[str], others: dict[str, np.ndarray], sums: np.ndarray):
+        self._names = names
+        self._others = others
+        self._sums = sums
+        self._compared = np.zeros(len(sums), dtype=bool)
+
+    @classmethod
+    def of(cls, file: h5py.File, names: Sequence[str], samples: int) -> _Sums | None:
+        """Those of a file that has them for all of its fields, if all of these are read; else None."""
+        try:
+            own = list(dict.fromkeys([*str(file.attrs["inputs"]).split(), *str(file.attrs["outputs"]).split()]))
+            if not set(own) <= set(names):
+                return None
+            columns = {name: cast(h5py.Dataset, file[name])[...] for name in (*SUMMED_WITH, "checksum")}
+        except DAMAGE:
+            return None
+        if any(values.shape != (samples,) for values in columns.values()):
+            return None
+        return cls(own, columns, columns.pop("checksum"))
+
+    def wrong(self, stored: dict[str, np.ndarray], indices: np.ndarray) -> int | None:
+        """The first of these samples, as they are stored, that does not agree with its checksum."""
+        new = np.flatnonzero(~self._compared[indices])
+        if new.size == 0:
+            return None
+        which = indices[new]
+        arrays = {name: np.ascontiguousarray(stored[name][new]) for name in self._names}
+        arrays |= {name: values[which] for name, values in self._others.items()}
+        agree = checksums(arrays) == self._sums[which]
+        if not agree.all():
+            return int(which[np.argmin(agree)])
+        self._compared[which] = True
+        return None
 
 
 def _native(dtype: np.dtype) -> np.dtype:

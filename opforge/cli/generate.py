@@ -27,17 +27,21 @@ def generate(
     settings: Settings = None,
     workers: Annotated[int | None, typer.Option(help="Processes.", show_default="all cores; 1 for little work")] = None,
     dtype: Annotated[str, typer.Option(help="Number format of the fields: float32 or float64.")] = "float32",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where the same command was interrupted or killed.")
+    ] = False,
     force: Force = False,
 ) -> None:
     """Generate a dataset as a netCDF-4 file.
 
     The inputs are random, the outputs solve the equation to a stated tolerance. --set gives a parameter of the
-    recipe, such as --set coefficient=lognormal or --set ndim=3.
+    recipe, such as --set coefficient=lognormal or --set ndim=3. Until all samples are there they are in FILE.partial;
+    if the command is interrupted or killed, the same command with --resume goes on after the last whole one.
     """
     from opforge.datasets.recipe import make_recipe
 
     report: Report = context.obj
-    free(out, force=force)
+    free(out, force=force or resume)
     parameters = parsed(settings or [])
     make_recipe(recipe, parameters)  # refuses names that are generate's own, such as samples
     data = opforge.generate(
@@ -48,6 +52,7 @@ def generate(
         out=out,
         workers=workers,
         overwrite=force,
+        resume=resume,
         progress=report.progress,
         dtype=dtype,
         **parameters,

@@ -65,15 +65,18 @@ def test_bad_input_is_refused(refused, words, expected):
     assert expected in refused(*words)
 
 
-def test_full_disk_leaves_nothing(opforge, tmp_path, monkeypatch):
+def test_after_a_full_disk_it_goes_on(opforge, tmp_path, monkeypatch):
     def full(descriptor):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("os.fsync", full)
-    done = opforge("--quiet", *BASE, "-o", "d.nc")
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", full)
+        done = opforge("--quiet", *BASE, "-o", "d.nc")
     assert done.status == 2 and len(done.err.splitlines()) == 1
-    assert "No space left on device" in done.err
-    assert list(tmp_path.iterdir()) == []
+    assert "No space left on device" in done.err and "go on with resume=True (--resume)" in done.err
+    assert opforge("--quiet", *BASE, "-o", "d.nc").status == 2, "samples are not thrown away unasked"
+    assert opforge("--quiet", *BASE, "-o", "d.nc", "--resume").status == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["d.nc"]
 
 
 def test_too_small_a_disk_is_foreseen(refused, monkeypatch):

@@ -45,6 +45,7 @@ def test_range_is_that_of_all_samples(made, tmp_path, monkeypatch):
     copy.write_bytes(made.data.read_bytes())
     with h5py.File(copy, "r+") as file:
         file["u"][11, 0, 0] = -7.0
+        del file["checksum"]
     assert of_file(copy)["variables"]["u"]["min"] == -7.0
     assert of_file(made.data)["variables"] == of_file(made.data)["variables"]
 

@@ -4,14 +4,16 @@ import shutil
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 
 import h5py
 import numpy as np
 import pytest
 
 from opforge.core import Grid
-from opforge.datasets.file import Arrays, FileWriter, check_output, check_space
+from opforge.datasets.file import Arrays, FileWriter, check_output, check_space, is_done, partial_of
 from opforge.datasets.header import Header
+from opforge.datasets.layout import places
 from opforge.datasets.recipe import Sample
 from opforge.errors import InputError
 from opforge.pdes import Darcy
@@ -91,13 +93,107 @@ def test_file_appears_when_it_is_whole(tmp_path):
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
-def test_whatever_ends_it_early_leaves_nothing(tmp_path, error):
+def test_what_ends_it_early_leaves_the_samples_to_go_on_with(tmp_path, error):
+    write(tmp_path / "whole.nc")
     (tmp_path / "d.nc").write_text("what was there")
-    with pytest.raises(error), FileWriter(tmp_path / "d.nc", HEADER, FLOAT) as writer:
-        writer.append(*some([0]))
+    with (
+        pytest.warns(UserWarning, match=r"2 of 5 samples are in .*d\.nc\.partial; go on with resume=True"),
+        pytest.raises(error),
+        FileWriter(tmp_path / "d.nc", HEADER, FLOAT) as writer,
+    ):
+        writer.append(*some([0, 1]))
         raise error
-    assert os.listdir(tmp_path) == ["d.nc"]
+    assert sorted(os.listdir(tmp_path)) == ["d.nc", "d.nc.partial", "whole.nc"]
     assert (tmp_path / "d.nc").read_text() == "what was there"
+    with FileWriter(tmp_path / "d.nc", HEADER, FLOAT, resume=True) as writer:
+        assert writer.count == 2
+        writer.append(*some([2, 3, 4]))
+    assert sorted(os.listdir(tmp_path)) == ["d.nc", "whole.nc"]
+    assert (tmp_path / "d.nc").read_bytes() == (tmp_path / "whole.nc").read_bytes()
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_without_a_sample_nothing_is_left(tmp_path, error):
+    with pytest.raises(error), FileWriter(tmp_path / "d.nc", HEADER, FLOAT):
+        raise error
+    assert os.listdir(tmp_path) == []
+
+
+def interrupted(path, count, header=HEADER):
+    """A partial file with so many samples."""
+    with (
+        pytest.warns(UserWarning, match="samples are in"),
+        pytest.raises(KeyboardInterrupt),
+        FileWriter(path, header, FLOAT) as writer,
+    ):
+        writer.append(*some(range(count)))
+        raise KeyboardInterrupt
+    return partial_of(path)
+
+
+@pytest.mark.parametrize("name", ["a", "u", "solver_residual", "seed", "checksum"])
+@pytest.mark.parametrize("sample", [0, 2, 3])
+def test_a_sample_that_was_not_written_whole_is_made_again(tmp_path, name, sample):
+    write(tmp_path / "whole.nc")
+    partial = interrupted(tmp_path / "d.nc", 4)
+    with h5py.File(partial, "r") as file:
+        place = places(file, HEADER, FLOAT)[name]
+    with open(partial, "r+b") as file:
+        file.seek(place.offset + sample * place.size)
+        byte = file.read(1)
+        file.seek(-1, os.SEEK_CUR)
+        file.write(bytes([byte[0] ^ 1]))
+    with FileWriter(tmp_path / "d.nc", HEADER, FLOAT, resume=True) as writer:
+        assert writer.count == sample
+        writer.append(*some(range(sample, 5)))
+    assert (tmp_path / "d.nc").read_bytes() == (tmp_path / "whole.nc").read_bytes()
+
+
+def test_a_file_cut_anywhere_is_gone_on_with(tmp_path):
+    write(tmp_path / "whole.nc")
+    whole = (tmp_path / "whole.nc").read_bytes()
+    for size in range(0, len(whole), 97):
+        (tmp_path / "d.nc.partial").write_bytes(whole[:size])
+        with FileWriter(tmp_path / "d.nc", HEADER, FLOAT, resume=True) as writer:
+            writer.append(*some(range(writer.count, 5))) if writer.count < 5 else None
+        assert (tmp_path / "d.nc").read_bytes() == whole
+        os.remove(tmp_path / "d.nc")
+
+
+def test_samples_of_another_dataset_are_not_gone_on_with(tmp_path):
+    partial = interrupted(tmp_path / "d.nc", 2)
+    kept = partial.read_bytes()
+    others = [replace(HEADER, provenance={**HEADER.provenance, "seed": 2}), replace(HEADER, samples=6)]
+    for header, expected in zip(others, ("seed is 1 there and 2 here", "samples is 5 there and 6 here"), strict=True):
+        with (
+            pytest.raises(InputError, match=rf"d\.nc\.partial is of another dataset: {expected}; give the same"),
+            FileWriter(tmp_path / "d.nc", header, FLOAT, resume=True),
+        ):
+            pass
+    assert partial.read_bytes() == kept
+
+
+def test_left_samples_are_not_thrown_away_unasked(tmp_path):
+    partial = interrupted(tmp_path / "d.nc", 2)
+    with (
+        pytest.raises(InputError, match=r"holds the samples of a run that was interrupted; go on with resume=True"),
+        FileWriter(tmp_path / "d.nc", HEADER, FLOAT),
+    ):
+        pass
+    assert partial.exists()
+    with FileWriter(tmp_path / "d.nc", HEADER, FLOAT, overwrite=True) as writer:
+        assert writer.count == 0
+        writer.append(*some(range(5)))
+    assert os.listdir(tmp_path) == ["d.nc"]
+
+
+def test_resuming_nothing_starts_from_nothing(tmp_path):
+    with FileWriter(tmp_path / "d.nc", HEADER, FLOAT, resume=True) as writer:
+        assert writer.count == 0
+        writer.append(*some(range(5)))
+    assert is_done(tmp_path / "d.nc", HEADER)
+    with pytest.raises(InputError, match=r"d\.nc is of another dataset: tolerance is None there and 0\.1 here"):
+        is_done(tmp_path / "d.nc", replace(HEADER, provenance={**HEADER.provenance, "tolerance": 0.1}))
 
 
 class Full:
@@ -118,7 +214,8 @@ class Full:
 def test_full_disk(tmp_path, monkeypatch, part):
     """Wherever it strikes: the first bytes, the samples, the structures that are written last."""
     write(tmp_path / "d.nc")
-    disk, real = Full(int(part * (tmp_path / "d.nc").stat().st_size)), open
+    whole = (tmp_path / "d.nc").read_bytes()
+    disk, real = Full(int(part * len(whole))), open
     (tmp_path / "d.nc").write_text("what was there")
 
     class File:
@@ -137,8 +234,12 @@ def test_full_disk(tmp_path, monkeypatch, part):
     ) as raised:
         write(tmp_path / "d.nc")
     assert "\n" not in str(raised.value)
-    assert os.listdir(tmp_path) == ["d.nc"]
     assert (tmp_path / "d.nc").read_text() == "what was there"
+    monkeypatch.undo()
+    with FileWriter(tmp_path / "d.nc", HEADER, FLOAT, resume=True) as writer:
+        writer.append(*some(range(writer.count, 5)))
+    assert os.listdir(tmp_path) == ["d.nc"]
+    assert (tmp_path / "d.nc").read_bytes() == whole
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of a process are POSIX's")
@@ -169,14 +270,6 @@ def test_too_little_space_is_seen_before_the_work(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="MB free"), FileWriter(tmp_path / "d.nc", HEADER, FLOAT):
         pass
     assert os.listdir(tmp_path) == []
-
-
-def test_what_a_killed_process_left_is_replaced(tmp_path):
-    (tmp_path / "d.nc.partial").write_bytes(b"half a file")
-    write_over = FileWriter(tmp_path / "d.nc", HEADER, FLOAT)
-    with write_over as writer:
-        writer.append(*some(range(5)))
-    assert os.listdir(tmp_path) == ["d.nc"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="files are locked by POSIX means")
@@ -231,6 +324,6 @@ def test_arrays_take_samples_in_order():
     arrays = Arrays(HEADER, FLOAT)
     arrays.append(*some([0, 1, 2]))
     arrays.append(*some([3, 4]))
-    np.testing.assert_array_equal(arrays.fields["a"][:, 0, 0], [1, 2, 3, 4, 5])
-    np.testing.assert_allclose(arrays.residual, [1e-1, 1e-2, 1e-3, 1e-4, 1e-5])
-    np.testing.assert_array_equal(arrays.seed, np.arange(5, dtype=np.uint64) + 2**63)
+    np.testing.assert_array_equal(arrays.values["a"][:, 0, 0], [1, 2, 3, 4, 5])
+    np.testing.assert_allclose(arrays.values["solver_residual"], [1e-1, 1e-2, 1e-3, 1e-4, 1e-5])
+    np.testing.assert_array_equal(arrays.values["seed"], np.arange(5, dtype=np.uint64) + 2**63)

@@ -135,7 +135,7 @@ def test_fine_line_in_one_dimension():
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_interrupt_leaves_nothing(tmp_path, workers):
+def test_interrupt_leaves_samples_to_go_on_with(tmp_path, workers):
     """Ctrl-C as a terminal sends it, to all processes of the group."""
     code = """
         import signal, sys
@@ -151,14 +151,15 @@ def test_interrupt_leaves_nothing(tmp_path, workers):
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
         partial, deadline = tmp_path / "d.nc.partial", time.monotonic() + 60
-        while not (partial.exists() and partial.stat().st_size > 500_000) and time.monotonic() < deadline:
+        while not (partial.exists() and partial.stat().st_blocks > 1000) and time.monotonic() < deadline:
             time.sleep(0.05)
         assert os.listdir(tmp_path) == ["d.nc.partial"]
         os.killpg(process.pid, signal.SIGINT)
         out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (0, "interrupted\n")
     assert "Traceback" not in err
-    assert os.listdir(tmp_path) == []
+    assert "of 100000 samples are in" in err and "go on with resume=True" in err
+    assert os.listdir(tmp_path) == ["d.nc.partial"]
 
 
 def test_unknown_recipe():
@@ -242,3 +243,28 @@ def test_equal_functions_on_different_grids():
     np.testing.assert_allclose(fine.a[:, 1::3, 1::3], coarse.a, rtol=0.2)
     difference = np.abs(fine.u[:, 1::3, 1::3].values - coarse.u.values).max() / coarse.u.values.max()
     assert 0 < difference < 0.02
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
+def test_killed_at_any_moment_it_goes_on_to_the_same_file(tmp_path):
+    """Twenty times SIGKILL, anywhere from the first import to the last sample."""
+    code = """
+        import sys, opforge
+        opforge.generate("darcy", 800, 32, seed=5, out=sys.argv[1], workers=int(sys.argv[2]), resume=True)
+    """
+
+    def start(name, workers):
+        command = [sys.executable, "-c", textwrap.dedent(code), str(tmp_path / name), str(workers)]
+        return subprocess.Popen(command, start_new_session=True)
+
+    began = time.monotonic()
+    assert start("whole.nc", 1).wait() == 0
+    longest = time.monotonic() - began
+    moments = np.random.default_rng(0).uniform(0.1, 0.25, 20) * longest
+    for number, moment in enumerate(moments):
+        with start("d.nc", 1 + number % 2) as process:
+            time.sleep(moment)
+            os.killpg(process.pid, signal.SIGKILL)
+    assert start("d.nc", 1).wait() == 0
+    assert sorted(os.listdir(tmp_path)) == ["d.nc", "whole.nc"]
+    assert (tmp_path / "d.nc").read_bytes() == (tmp_path / "whole.nc").read_bytes()

@@ -12,7 +12,7 @@ FLOAT = np.dtype(np.float32)
 
 def made(seed, samples, chunk, dtype=FLOAT):
     """All samples of a dataset, in order: the fields by name, the residuals, the seeds."""
-    results = [job() for job in jobs(RECIPE, RECIPE.grid(16), seed, samples, dtype, chunk)]
+    results = [job() for job in jobs(RECIPE, RECIPE.grid(16), seed, range(samples), dtype, chunk)]
     fields = [sample.fields for samples, _ in results for sample in samples]
     return {name: np.stack([f[name] for f in fields]) for name in fields[0]}, np.concatenate([s for _, s in results])
 

@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
-from opforge import generate
+from opforge import generate, open_dataset
 from opforge.datasets.source import FileSource
 from opforge.errors import InputError
 
@@ -68,7 +68,7 @@ def test_values_that_are_not_finite_are_named(path, monkeypatch, kept, value):
 def test_other_number_formats(path, stored, given):
     with h5py.File(path, "r+") as file:
         values = file["a"][...]
-        del file["a"]
+        del file["a"], file["checksum"]
         file["a"] = values.astype(stored)
     a = source(path).read(np.array([2, 1]))["a"]
     assert a.dtype == np.dtype(given)
@@ -104,3 +104,26 @@ def test_damage_inside_is_named(path):
     reader.read(np.array([0, 4]))
     with pytest.raises(InputError, match="is damaged: variable 'a' cannot be read at sample 5"):
         reader.read(np.array([5]))
+
+
+@pytest.mark.parametrize("name", ["a", "u", "seed", "solver_residual", "checksum"])
+def test_a_flipped_bit_is_noticed(tmp_path, name):
+    dataset = generate("darcy", 4, 8, out=tmp_path / "d.nc")
+    with h5py.File(tmp_path / "d.nc") as file:
+        variable = file[name]
+        size = variable[0].nbytes
+        start = variable.id.get_offset() or variable.id.get_chunk_info(0).byte_offset
+    with open(tmp_path / "d.nc", "r+b") as file:
+        file.seek(start + 2 * size)
+        byte = file.read(1)
+        file.seek(-1, 1)
+        file.write(bytes([byte[0] ^ 1]))
+    dataset = open_dataset(tmp_path / "d.nc")
+    dataset.batch([0, 1, 3])
+    with pytest.raises(InputError, match=r"d\.nc is damaged: sample 2 does not agree with its checksum; copy or"):
+        dataset.batch([0, 2])
+
+
+def test_a_part_of_the_fields_is_read_without_checksums(tmp_path):
+    generate("darcy", 4, 8, out=tmp_path / "d.nc")
+    assert open_dataset(tmp_path / "d.nc", inputs=("a",), outputs=("a",)).batch([0])[0].shape == (1, 1, 8, 8)

@@ -1,0 +1,184 @@
+"""How a dataset's file is laid out: netCDF-4 in which every sample has its place before it is there.
+
+All room is set aside when the file is made, and HDF5 never comes near it again: samples are written as plain bytes to
+offsets that are known. So nothing that happens to the writing process can harm the file's structure, and a sample that
+was cut off is recognised by its checksum.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import h5netcdf
+import h5py
+import numpy as np
+
+from opforge.datasets.header import Header
+from opforge.datasets.recipe import Sample
+
+# Attributes of the variables that go with every sample.
+_SEED = {"long_name": "seed of the sample"}
+_RESIDUAL = {"long_name": "relative residual of the double precision solution", "units": "1"}
+_CHECKSUM = {"long_name": "CRC-32 of the sample's fields as stored, one after the other, then solver_residual and seed"}
+
+# HDF5 1.10's format, which netCDF's library of today's Linux distributions reads. In it the places of chunks that are
+# set aside at once follow from their number, in older formats a tree of all chunks is kept.
+_VERSION = h5py.h5f.LIBVER_V110
+
+PER_SAMPLE = {"solver_residual": _RESIDUAL, "seed": _SEED, "checksum": _CHECKSUM}
+_TYPES = {"solver_residual": np.dtype("<f8"), "seed": np.dtype("<u8"), "checksum": np.dtype("<u4")}
+
+
+# What is summed up with the fields, in this order.
+SUMMED_WITH = ("solver_residual", "seed")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a variable's numbers are in the file, sample after sample.
+
+    Args:
+        offset: of sample 0, in bytes.
+        dtype: of the numbers.
+        shape: of one sample.
+    """
+
+    offset: int
+    dtype: np.dtype
+    shape: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes of one sample."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+
+Places = dict[str, Place]
+
+
+def variables(header: Header, dtype: np.dtype) -> dict[str, tuple[np.dtype, tuple[int, ...]]]:
+    """Type and shape of one sample of every variable that holds samples, in the order in which they are summed."""
+    fields = {name: (dtype.newbyteorder("<"), header.grid.shape) for name in header.names}
+    return {**fields, **{name: (kind, ()) for name, kind in _TYPES.items()}}
+
+
+def bytes_per_sample(header: Header, dtype: np.dtype) -> int:
+    """Bytes that a sample takes in the file."""
+    return sum(math.prod(shape) * kind.itemsize for kind, shape in variables(header, dtype).values())
+
+
+def lay_out(file: Any, header: Header, dtype: np.dtype) -> Places:
+    """Write the structure of a dataset's file, with the room for all samples set aside.
+
+    Args:
+        file: a file that is open for reading and writing.
+        header: what it says about itself.
+        dtype: of the fields.
+
+    Returns:
+        Where the samples are to be written.
+    """
+    with h5py.File(_new(file)) as hdf5:
+        _create(hdf5, header, dtype)
+        return places(hdf5, header, dtype)
+
+
+def _new(file: Any) -> Any:
+    """An HDF5 file that keeps the order of creation, as netCDF wants it, and no time: equal data are equal bytes."""
+    access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
+    access.set_fclose_degree(h5py.h5f.CLOSE_STRONG)
+    access.set_libver_bounds(_VERSION, _VERSION)
+    access.set_fileobj_driver(h5py.h5fd.fileobj_driver, file)
+    creation = h5py.h5p.create(h5py.h5p.FILE_CREATE)
+    order = h5py.h5p.CRT_ORDER_TRACKED | h5py.h5p.CRT_ORDER_INDEXED
+    creation.set_link_creation_order(order)
+    creation.set_attr_creation_order(order)
+    creation.set_obj_track_times(False)
+    return h5py.h5f.create(b"dataset", h5py.h5f.ACC_TRUNC, creation, access)
+
+
+def _create(hdf5: h5py.File, header: Header, dtype: np.dtype) -> None:
+    """Dimensions, variables and attributes as netCDF has them."""
+    grid, axes = header.grid, header.grid.axis_names
+    # h5netcdf is given the open HDF5 file, not its path, and leaves it open
+    with h5netcdf.File(hdf5, "w") as file:
+        file.dimensions = {"sample": header.samples, **dict(zip(axes, grid.shape, strict=True))}
+        file.attrs.update(header.to_attributes())
+        for axis, values in zip(axes, grid.coordinates(), strict=True):
+            coordinate = file.create_variable(axis, (axis,), dtype=np.float64, data=values)
+            coordinate.attrs.update({"long_name": f"{axis} coordinate", "units": "1"})
+        for name, (kind, shape) in variables(header, dtype).items():
+            chunks = (1, *shape) if shape else None
+            dimensions = ("sample", *axes) if shape else ("sample",)
+            variable = file.create_variable(name, dimensions, dtype=kind, chunks=chunks, dcpl=_set_aside())
+            variable.attrs.update(PER_SAMPLE.get(name) or header.describe(name))
+
+
+def _set_aside() -> Any:
+    """What has HDF5 allocate a variable when it creates it, and write nothing."""
+    properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    properties.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    properties.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    return properties
+
+
+def places(hdf5: h5py.File, header: Header, dtype: np.dtype) -> Places:
+    """Where `lay_out` put the variables.
+
+    Raises:
+        ValueError: they are not where they should be, or not what they should be.
+    """
+    found = {}
+    for name, (kind, shape) in variables(header, dtype).items():
+        variable: Any = hdf5[name]
+        if variable.shape != (header.samples, *shape) or variable.dtype != kind:
+            raise ValueError(f"the variable {name!r} is {variable.dtype} of shape {variable.shape}")
+        place = Place(_offset(variable, 0), kind, shape)
+        last = header.samples - 1
+        if _offset(variable, last) != place.offset + last * place.size:
+            raise ValueError(f"the samples of variable {name!r} do not follow each other")
+        found[name] = place
+    return found
+
+
+def _offset(variable: h5py.Dataset, index: int) -> int:
+    """Where sample ``index`` begins."""
+    first: int | None
+    if variable.chunks is None:
+        first, index = variable.id.get_offset(), index * variable.dtype.itemsize
+    else:
+        first, index = variable.id.get_chunk_info_by_coord((index, *[0] * (variable.ndim - 1))).byte_offset, 0
+    if first is None:
+        raise ValueError(f"no room is set aside for the variable {variable.name!r}")
+    return first + index
+
+
+def columns(samples: Sequence[Sample], seeds: np.ndarray, header: Header, dtype: np.dtype) -> dict[str, np.ndarray]:
+    """Samples as one array for each of the `variables`, checksums included."""
+    kinds = variables(header, dtype)
+    found = {name: np.stack([sample.fields[name] for sample in samples]) for name in header.names}
+    found["solver_residual"] = np.array([sample.residual for sample in samples])
+    found["seed"] = seeds
+    arrays = {name: np.ascontiguousarray(values, kinds[name][0]) for name, values in found.items()}
+    return {**arrays, "checksum": checksums(arrays)}
+
+
+def checksums(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+    """One for each sample, of arrays (samples, …) in the order of `variables`.
+
+    Example:
+        >>> checksums({"a": np.zeros((2, 3), "<f4")}).tolist()
+        [2077607535, 2077607535]
+    """
+    some = next(iter(arrays.values()))
+    found = np.zeros(len(some), _TYPES["checksum"])
+    for index in range(len(some)):
+        total = 0
+        for values in arrays.values():
+            total = zlib.crc32(values[index : index + 1].data, total)
+        found[index] = total
+    return found

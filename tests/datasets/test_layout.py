@@ -1,0 +1,67 @@
+"""Where samples lie in a file, and their checksums."""
+
+import itertools
+import zlib
+
+import h5py
+import numpy as np
+import pytest
+
+from opforge.core import Grid
+from opforge.datasets.header import Header
+from opforge.datasets.layout import bytes_per_sample, checksums, columns, lay_out, places, variables
+from opforge.datasets.recipe import Sample
+
+HEADER = Header(("a",), ("u",), Grid((3, 4)), 7)
+FLOAT = np.dtype(np.float32)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_bytes_written_to_their_places_are_the_samples(tmp_path, dtype):
+    kind = np.dtype(dtype)
+    generator = np.random.default_rng(0)
+    samples = [Sample({n: generator.standard_normal((3, 4)).astype(kind) for n in "au"}, 0.5 * i) for i in range(7)]
+    arrays = columns(samples, np.arange(7, dtype=np.uint64), HEADER, kind)
+    with open(tmp_path / "d.nc", "x+b", buffering=0) as file:
+        for name, place in lay_out(file, HEADER, kind).items():
+            for index in (4, 0, 6, 1, 5, 3, 2):
+                file.seek(place.offset + index * place.size)
+                file.write(arrays[name][index].tobytes())
+    with h5py.File(tmp_path / "d.nc") as hdf5:
+        for name, values in arrays.items():
+            np.testing.assert_array_equal(hdf5[name][...], values)
+        assert hdf5["a"].chunks == (1, 3, 4)
+        assert [hdf5["a"].id.get_chunk_info(i).byte_offset for i in range(7)] == [
+            places(hdf5, HEADER, kind)["a"].offset + i * 12 * kind.itemsize for i in range(7)
+        ]
+
+
+def test_the_room_is_set_aside_at_once(tmp_path):
+    with open(tmp_path / "d.nc", "x+b", buffering=0) as file:
+        found = lay_out(file, HEADER, FLOAT)
+    size = (tmp_path / "d.nc").stat().st_size
+    assert all(place.offset + 7 * place.size <= size for place in found.values())
+    assert bytes_per_sample(HEADER, FLOAT) == 2 * 12 * 4 + 8 + 8 + 4 == sum(place.size for place in found.values())
+    spans = sorted((place.offset, place.offset + 7 * place.size) for place in found.values())
+    assert all(end <= start for (_, end), (start, _) in itertools.pairwise(spans)), "they do not overlap"
+
+
+def test_another_layout_is_refused(tmp_path):
+    with h5py.File(tmp_path / "d.nc", "w") as hdf5:
+        hdf5.create_dataset("a", (7, 3, 4), "f4")
+        with pytest.raises(ValueError, match="no room is set aside for the variable '/a'"):
+            places(hdf5, HEADER, FLOAT)
+        for name, (kind, shape) in variables(HEADER, FLOAT).items():
+            hdf5.require_dataset(name, (7, *shape), kind)[...] = 0
+        assert set(places(hdf5, HEADER, FLOAT)) == {"a", "u", "solver_residual", "seed", "checksum"}
+        del hdf5["seed"]
+        hdf5["seed"] = np.zeros(6, np.uint64)
+        with pytest.raises(ValueError, match=r"the variable 'seed' is uint64 of shape \(6,\)"):
+            places(hdf5, HEADER, FLOAT)
+
+
+def test_a_checksum_sums_all_that_belongs_to_a_sample():
+    a, seed = np.arange(6, dtype="<f4").reshape(2, 3), np.array([1, 2], "<u8")
+    expected = [zlib.crc32(a[i].tobytes() + seed[i].tobytes()) for i in range(2)]
+    assert checksums({"a": a, "seed": seed}).tolist() == expected
+    assert checksums({"a": a[1:], "seed": seed[1:]}).tolist() == expected[1:]

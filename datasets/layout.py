@@ -149,7 +149,7 @@ def _offset(variable: h5py.Dataset, index: int) -> int:
     """Where sample ``index`` begins."""
     first: int | None
     if variable.chunks is None:
-        first, index = variable.id.get_offset(), index * variable.dtype.itemsize
+        first, index = variable.id.get_offset(), index * math.prod(variable.shape[1:]) * variable.dtype.itemsize
     else:
         first, index = variable.id.get_chunk_info_by_coord((index, *[0] * (variable.ndim - 1))).byte_offset, 0
     if first is None:

@@ -96,6 +96,8 @@ def generate(
         chunk = chunk_size(grid, samples - start, workers)
         return run(jobs(recipe, grid, seed, range(start, samples), kind, chunk), workers, executor)
 
+    if resume and overwrite:
+        raise InputError("resume keeps what an earlier run made and overwrite throws it away; give one of them")
     title = f"{name} {'x'.join(map(str, grid.shape))}" if progress else None
     if out is None:
         if resume:

@@ -219,6 +219,20 @@ def test_output_that_exists_is_kept_unless_told(tmp_path):
     assert os.listdir(tmp_path) == ["d.nc"]
 
 
+def test_resume_of_what_is_done_or_not_there(tmp_path):
+    path = tmp_path / "d.nc"
+    made = generate("darcy", 3, 8, out=path, resume=True)
+    before = path.stat().st_mtime_ns
+    assert len(generate("darcy", 3, 8, out=path, resume=True)) == len(made) == 3
+    assert path.stat().st_mtime_ns == before
+    with pytest.raises(InputError, match=r"d\.nc is of another dataset: seed is 0 there and 1 here"):
+        generate("darcy", 3, 8, seed=1, out=path, resume=True)
+    with pytest.raises(InputError, match="resume needs out"):
+        generate("darcy", 3, 8, resume=True)
+    with pytest.raises(InputError, match="give one of them"):
+        generate("darcy", 3, 8, out=path, resume=True, overwrite=True)
+
+
 def test_folder_that_is_missing(tmp_path):
     with pytest.raises(InputError, match="out lies in the folder"):
         generate("darcy", 1, 8, out=tmp_path / "none" / "d.nc")

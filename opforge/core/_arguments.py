@@ -14,6 +14,8 @@ from opforge.errors import InputError, UnknownNameError
 def check_real(name: str, x: torch.Tensor, *, half: bool = False) -> None:
     if not isinstance(x, torch.Tensor):
         raise InputError(f"{name} must be a torch tensor, got {type(x).__name__}; use torch.as_tensor")
+    if x.layout != torch.strided or x.is_nested:
+        raise InputError(f"{name} must be a dense tensor, got one of layout {x.layout}; use to_dense()")
     if half and x.dtype == torch.bfloat16:
         return
     if x.dtype not in (torch.float32, torch.float64):

@@ -13,7 +13,7 @@ from functools import lru_cache
 
 import torch
 
-from opforge.core.choice.tracing import tracing
+from opforge.core.choice.tracing import made_to_last, tracing
 
 Builder = Callable[..., torch.Tensor]
 
@@ -24,7 +24,7 @@ def _table(build: Builder) -> Builder:
     @lru_cache(maxsize=512)
     def kept(*sizes: int | tuple[int, ...], dtype: torch.dtype, device: torch.device) -> torch.Tensor:
         # A table first needed under inference_mode must still be usable for training afterwards.
-        with torch.inference_mode(False):
+        with made_to_last():
             return build(*sizes, device=torch.device("cpu")).to(device=device, dtype=dtype)
 
     def table(*sizes: int | tuple[int, ...], dtype: torch.dtype, device: torch.device) -> torch.Tensor:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import operator
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -48,10 +49,11 @@ class Grid:
     origin: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        shape = tuple(int(n) for n in self.shape)
+        shape = _numbers("shape", self.shape, operator.index, "whole numbers")
         object.__setattr__(self, "shape", shape)
-        object.__setattr__(self, "lengths", tuple(float(v) for v in self.lengths) or (1.0,) * len(shape))
-        object.__setattr__(self, "origin", tuple(float(v) for v in self.origin) or (0.0,) * len(shape))
+        for name, usual in (("lengths", 1.0), ("origin", 0.0)):
+            given = _numbers(name, getattr(self, name), float, "numbers")
+            object.__setattr__(self, name, given or (usual,) * len(shape))
         if not 1 <= len(shape) <= len(AXIS_NAMES):
             raise InputError(f"a grid has 1 to 3 axes, got shape {shape}")
         if self.points not in LAYOUT:
@@ -65,6 +67,8 @@ class Grid:
             )
         if not all(0 < length < math.inf for length in self.lengths):
             raise InputError(f"lengths must be positive and finite, got {self.lengths}")
+        if not all(map(math.isfinite, self.origin)):
+            raise InputError(f"origin must be finite, got {self.origin}")
 
     @classmethod
     def cube(cls, ndim: int, n: int, *, length: float = 1.0, points: Points = "cells") -> Grid:
@@ -141,3 +145,10 @@ class Grid:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Grid:
         return cls(tuple(values["shape"]), tuple(values["lengths"]), values["points"], tuple(values["origin"]))
+
+
+def _numbers(name: str, given: Any, kind: Callable[[Any], Any], words: str) -> tuple[Any, ...]:
+    try:
+        return tuple(map(kind, given))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} must be a sequence of {words}, one per axis, got {given!r}") from error

@@ -27,7 +27,8 @@ class FNO(nn.Module):
         width: channels inside.
         depth: number of Fourier blocks.
         padding: for fields that are not periodic: fraction of each axis by which the field is continued with zeros
-            inside the network; 0 for periodic ones.
+            inside the network; 0 for periodic ones. To export such a model with any grid, give ``torch.export``
+            ``prefer_deferred_runtime_asserts_over_guards=True``.
         points: where grid points lie, see `opforge.core.Grid`.
 
     Raises:

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from opforge.core import conv_nd, fourier_layer, irfftn_modes, mode_shape, rfftn_modes, spectral_conv
+from opforge.core import conv_nd, fft_conv, fourier_layer, irfftn_modes, mode_shape, rfftn_modes, spectral_conv
 from opforge.core.autocast import without_autocast
 from opforge.models import FNO
 
@@ -20,6 +20,8 @@ def operations(x):
     yield fourier_layer(x.detach(), weight, matrix, (2, 2), backend="gemm")
     for backend in ("direct", "fft"):
         yield conv_nd(x, kernel, backend=backend)
+    for backend in ("fft", "blocks", "monarch"):
+        yield fft_conv(x, torch.randn(3, 5, generator=generator), backend=backend)
 
 
 def test_results_do_not_depend_on_it():
@@ -29,6 +31,23 @@ def test_results_do_not_depend_on_it():
         found = list(operations(x))
     for a, b in zip(found, expected, strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=0)
+
+
+def test_activations_that_autocast_rounded_are_raised():
+    x = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0)).bfloat16().requires_grad_()
+    expected = list(operations(x.float()))
+    with torch.autocast("cpu", torch.bfloat16):
+        found = list(operations(x))
+        (gradient,) = torch.autograd.grad(found[0].square().sum(), x)
+    assert gradient.dtype == torch.bfloat16 and gradient.isfinite().all()
+    for a, b in zip(found, expected, strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=0)
+
+
+def test_half_precision_for_all_is_kept():
+    x, weight = torch.randn(2, 3, 8, 8).bfloat16(), torch.randn(*mode_shape((2, 2)), 3, 3, 2).bfloat16()
+    with torch.autocast("cpu", torch.bfloat16):
+        assert spectral_conv(x, weight, (2, 2)).dtype == torch.bfloat16
 
 
 @pytest.mark.parametrize("before", [None, F.gelu])

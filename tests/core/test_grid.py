@@ -45,6 +45,11 @@ def test_round_trips(points):
         (lambda: Grid(()), "1 to 3 axes"),
         (lambda: Grid((4, 4, 4, 4)), "1 to 3 axes"),
         (lambda: Grid((0,)), "at least 1 points"),
+        (lambda: Grid(4), "shape must be a sequence of whole numbers, one per axis, got 4"),  # type: ignore[arg-type]
+        (lambda: Grid((2.9, 3)), r"shape must be a sequence of whole numbers, one per axis, got \(2.9, 3\)"),  # type: ignore[arg-type]
+        (lambda: Grid("ab"), "shape must be a sequence of whole numbers"),  # type: ignore[arg-type]
+        (lambda: Grid((4,), lengths="a"), "lengths must be a sequence of numbers"),  # type: ignore[arg-type]
+        (lambda: Grid((4,), origin=(float("nan"),)), "origin must be finite"),
         (lambda: Grid((1,), points="nodes"), "at least 2 points"),
         (lambda: Grid((4,), (1.0, 1.0)), "one value per axis"),
         (lambda: Grid((4,), (-1.0,)), "lengths must be positive"),

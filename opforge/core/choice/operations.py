@@ -119,7 +119,7 @@ def _checked(op: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """The options that all operations share, after checking that a call could have them."""
     checked = dict(options)
     for name in ("batch", "channels", "out_channels", "threads"):
-        if options.get(name) is not None:
+        if name in options and (options[name] is not None or name in ("batch", "channels")):
             checked[name] = _counts(name, (options[name],))[0]
     if "dtype" in options:
         checked["dtype"] = _type(op, options["dtype"])

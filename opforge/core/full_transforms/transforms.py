@@ -187,6 +187,8 @@ def _run(
     axes = dim if dim is None else _whole("dim", dim)
     if not isinstance(norm, str):
         raise InputError(f"norm must be one of {', '.join(NORMS)}, got {norm!r}")
+    if backend is not None and not isinstance(backend, str):
+        raise InputError(f"backend must be the name of one, or None, got {backend!r}")
     if not isinstance(type, int):
         raise InputError(f"type must be 1, 2, 3 or 4, got {type!r}")
     shape = tuple(x.shape) if hasattr(x, "shape") else ()

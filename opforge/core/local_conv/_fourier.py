@@ -9,11 +9,10 @@ product, hence derivatives of every order.
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 import torch
 
+from opforge.core.choice.tracing import kept
 from opforge.core.local_conv._extension import Halo, extend
 from opforge.core.local_conv._geometry import Geometry
 from opforge.core.local_conv._product import product
@@ -62,7 +61,7 @@ def _kernel_spectrum(kernels: torch.Tensor, geometry: Geometry, tiling: Tiling) 
     return values.reshape(-1, 2, *kernels.shape[:2])
 
 
-@lru_cache(maxsize=64)
+@kept(64)
 def _kernel_matrix(
     size: int,
     taps: int,
@@ -82,6 +81,4 @@ def _kernel_matrix(
         matrix = np.stack([cosine, sine], 1).reshape(-1, taps)
     else:
         matrix = np.stack([np.stack([cosine, -sine], 1), np.stack([sine, cosine], 1)], 1).reshape(-1, 2 * taps)
-    # A matrix first needed under inference_mode must still be usable for training afterwards.
-    with torch.inference_mode(False):
-        return torch.from_numpy(matrix).to(device=device, dtype=dtype)
+    return torch.from_numpy(matrix).to(device=device, dtype=dtype)

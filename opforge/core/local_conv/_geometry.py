@@ -11,6 +11,7 @@ import torch
 
 from opforge.errors import InputError, UnknownNameError
 
+_MOST = 2**15  # points from tap to tap or output to output
 PADDINGS = ("periodic", "reflect", "valid", "zeros")
 
 
@@ -96,6 +97,6 @@ def _paddings(padding: str | Sequence[str], d: int) -> tuple[str, ...]:
 
 def _steps(name: str, value: int | Sequence[int], d: int) -> tuple[int, ...]:
     steps = tuple(value) if isinstance(value, Sequence) else (value,) * d
-    if len(steps) != d or any(not isinstance(s, int) or isinstance(s, bool) or s < 1 for s in steps):
-        raise InputError(f"{name} needs an integer of at least 1, or one per axis of space ({d}), got {value!r}")
+    if len(steps) != d or any(not isinstance(s, int) or isinstance(s, bool) or not 1 <= s <= _MOST for s in steps):
+        raise InputError(f"{name} needs an integer from 1 to {_MOST}, or one per axis of space ({d}), got {value!r}")
     return steps

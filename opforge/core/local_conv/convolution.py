@@ -104,7 +104,7 @@ def _check_form(kernels: Kernels, form: str | None) -> str:
         raise InputError(
             f"kernels must be a torch tensor, FactorisedKernels or SeparableKernels, got {type(kernels).__name__}"
         )
-    if form is not None and form not in FORMS:
+    if form is not None and (not isinstance(form, str) or form not in FORMS):
         raise UnknownNameError("form", form, FORMS)
     if form is not None and form != found:
         raise InputError(

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 import torch
 
-from opforge.core.choice.tracing import pi_on
+from opforge.core.choice.tracing import kept, pi_on
 from opforge.core.long_conv._problem import Problem
 
 _LARGEST = 2**24  # numbers in a matrix
@@ -93,39 +92,35 @@ def _waves(lowest: int, modes: int, first: int, n: int, period: int, device: tor
     return torch.stack([angle.cos(), angle.sin()])
 
 
-@lru_cache(maxsize=16)
+@kept(16)
 def _to_modes(n: int, first: int, modes: int, period: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
     """(2(K + 1), n): a real signal to the real and then the imaginary parts of its modes 0 … K."""
-    with torch.inference_mode(False):  # what is first needed there must serve training afterwards
-        cosine, sine = _waves(0, modes, first, n, period, device)
-        return torch.cat([cosine, -sine]).to(dtype)
+    cosine, sine = _waves(0, modes, first, n, period, device)
+    return torch.cat([cosine, -sine]).to(dtype)
 
 
-@lru_cache(maxsize=16)
+@kept(16)
 def _from_modes(n: int, modes: int, period: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
     """(n, 2(K + 1)): back, modes −K … −1 being the conjugates of 1 … K; with the factor 1/L of this axis."""
-    with torch.inference_mode(False):
-        waves = _waves(0, modes, 0, n, period, device) / period
-        waves[:, 1:] *= 2
-        return torch.cat([waves[0], -waves[1]]).T.contiguous().to(dtype)
+    waves = _waves(0, modes, 0, n, period, device) / period
+    waves[:, 1:] *= 2
+    return torch.cat([waves[0], -waves[1]]).T.contiguous().to(dtype)
 
 
-@lru_cache(maxsize=16)
+@kept(16)
 def _to_modes_leading(
     n: int, first: int, modes: int, period: int, dtype: torch.dtype, device: torch.device
 ) -> torch.Tensor:
     """(2(2K + 1), n·2): a complex signal to its modes −K … K."""
-    with torch.inference_mode(False):
-        cosine, sine = _waves(-modes, modes, first, n, period, device)
-        return _complex_product(cosine, -sine).to(dtype)
+    cosine, sine = _waves(-modes, modes, first, n, period, device)
+    return _complex_product(cosine, -sine).to(dtype)
 
 
-@lru_cache(maxsize=16)
+@kept(16)
 def _from_modes_leading(n: int, modes: int, period: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
     """(n·2, 2(2K + 1)): back, with the factor 1/L of this axis."""
-    with torch.inference_mode(False):
-        cosine, sine = _waves(-modes, modes, 0, n, period, device) / period
-        return _complex_product(cosine, -sine).T.contiguous().to(dtype)
+    cosine, sine = _waves(-modes, modes, 0, n, period, device) / period
+    return _complex_product(cosine, -sine).T.contiguous().to(dtype)
 
 
 def _complex_product(real: torch.Tensor, imaginary: torch.Tensor) -> torch.Tensor:

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 import torch
 
+from opforge.core.autocast import without_autocast
 from opforge.core.long_conv._arguments import check_gate, check_tensors, problem_of, sizes_of
 from opforge.core.long_conv.engines import backend_for, run
 
 
+@without_autocast
 def fft_conv(
     u: torch.Tensor,
     k: torch.Tensor,

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import torch
 
 from opforge.core.autocast import without_autocast
+from opforge.core.choice.tracing import tracing
 from opforge.core.operation import Operation
 
 
@@ -35,7 +36,12 @@ class Algebra(Protocol):
 
 
 def product(algebra: Any, x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
-    """y = x w; ``algebra`` is an `Algebra`, such as the module `pairs`."""
+    """y = x w; ``algebra`` is an `Algebra`, such as the module `pairs`.
+
+    Where torch traces or transforms functions, it finds the derivatives by itself.
+    """
+    if tracing():
+        return algebra.forward(x, w)
     return _Product.apply(x, w, algebra)
 
 

@@ -15,6 +15,8 @@ from functools import lru_cache
 import numpy as np
 import torch
 
+from opforge.core.choice.tracing import made_to_last
+
 Table = tuple[torch.Tensor, torch.Tensor]
 
 
@@ -137,7 +139,7 @@ def _table(indices, weights, batch: int, dtype: torch.dtype, place, *, batch_fir
         samples = np.arange(batch).reshape((-1, 1, 1) if batch_first else (1, -1, 1))
         indices = place(np.expand_dims(indices, axis), samples)
         weights = np.broadcast_to(np.expand_dims(weights, axis), indices.shape)
-    with torch.inference_mode(False):
+    with made_to_last():
         return (
             torch.from_numpy(np.ascontiguousarray(indices.reshape(-1, terms), dtype=np.int32)),
             torch.from_numpy(np.ascontiguousarray(weights.reshape(-1, terms), dtype=np.float64)).to(dtype),

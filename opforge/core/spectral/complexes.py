@@ -17,7 +17,7 @@ _MKL_FROM = 400  # products of numbers for a product of matrices
 
 def product(x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
     """y = x w: x (m, b, i) complex, w (m, i, o, 2), y (m, b, o) complex."""
-    return forward(x, w) if torch.compiler.is_compiling() else bilinear.product(sys.modules[__name__], x, w)
+    return bilinear.product(sys.modules[__name__], x, w)
 
 
 def forward(x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:

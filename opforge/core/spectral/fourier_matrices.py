@@ -8,12 +8,10 @@ there are few of them. Entries are computed in float64 with exactly reduced angl
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 import torch
 
-from opforge.core.choice.tracing import pi_on
+from opforge.core.choice.tracing import kept, pi_on
 
 POINT_OFFSETS = {"periodic": 0.0, "cells": 0.5}
 
@@ -41,7 +39,7 @@ def matrix(n: int, modes: int, offset: float, weights: str, dtype: torch.dtype, 
     return _cached(n, modes, offset, weights, dtype, device)
 
 
-@lru_cache(maxsize=512)
+@kept(512)
 def _cached(n: int, modes: int, offset: float, weights: str, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
     theta = angles(n, modes, offset)
     both = np.concatenate([np.cos(theta), -np.sin(theta)])
@@ -50,9 +48,7 @@ def _cached(n: int, modes: int, offset: float, weights: str, dtype: torch.dtype,
     elif weights == "last":
         both[1 : modes + 1] *= 2
         both[modes + 1 :] *= 2
-    # A matrix first needed under inference_mode must still be usable for training afterwards.
-    with torch.inference_mode(False):
-        return torch.from_numpy(both).to(device=device, dtype=dtype)
+    return torch.from_numpy(both).to(device=device, dtype=dtype)
 
 
 def _traced(n, modes: int, offset: float, weights: str, dtype: torch.dtype, device: torch.device) -> torch.Tensor:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 
@@ -30,9 +31,7 @@ _WIDE = 16  # channels
 def analyse(x: torch.Tensor, modes: Sequence[int], offset: float, channels_last: bool) -> torch.Tensor:
     """The kept Fourier coefficients (*modes, 2, batch, channels) of a real field (batch, channels, *space)."""
     matrices = analysis_matrices(x, modes, offset)
-    if torch.compiler.is_compiling():
-        return to_rows(x, matrices, channels_last)
-    return ToRows.apply(x, matrices, channels_last)
+    return transform(x, matrices, channels_last)
 
 
 def synthesise(
@@ -40,9 +39,7 @@ def synthesise(
 ) -> torch.Tensor:
     """The real field (batch, channels, *shape) with the coefficients ``rows``: the inverse of `analyse`."""
     matrices = synthesis_matrices(rows, modes, shape, offset)
-    if torch.compiler.is_compiling():
-        return from_rows(rows, matrices, channels_last)
-    return FromRows.apply(rows, matrices, channels_last)
+    return transform_back(rows, matrices, channels_last)
 
 
 def analysis_matrices(x: torch.Tensor, modes: Sequence[int], offset: float) -> Matrices:
@@ -59,50 +56,68 @@ def synthesis_matrices(rows: torch.Tensor, modes: Sequence[int], shape: Sequence
     )
 
 
-class ToRows(Operation):
-    """`to_rows` with its derivative."""
-
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(x, matrices, channels_last):
+def transform(x: torch.Tensor, matrices: Matrices, channels_last: bool) -> torch.Tensor:
+    """`to_rows` with its derivatives; those that torch finds by itself where it traces or transforms functions."""
+    if tracing():
         return to_rows(x, matrices, channels_last)
-
-    @staticmethod
-    def setup_context(ctx, inputs, output):
-        ctx.constants = inputs[1:]
-
-    @staticmethod
-    @without_autocast
-    def backward(ctx, grad):
-        return FromRows.apply(grad, *ctx.constants), None, None
-
-    @staticmethod
-    def jvp(ctx, tangent, *_):
-        return ToRows.apply(tangent, *ctx.constants)
+    return _ToRows.apply(x, _Constants(matrices, channels_last))
 
 
-class FromRows(Operation):
-    """`from_rows` with its derivative."""
+def transform_back(rows: torch.Tensor, matrices: Matrices, channels_last: bool) -> torch.Tensor:
+    """`from_rows` with its derivatives; those that torch finds by itself where it traces or transforms functions."""
+    if tracing():
+        return from_rows(rows, matrices, channels_last)
+    return _FromRows.apply(rows, _Constants(matrices, channels_last))
 
+
+@dataclass(frozen=True, eq=False)
+class _Constants:
+    """What a transform needs besides numbers to transform, in one piece: torch.func looks into tuples for tensors."""
+
+    matrices: Matrices
+    channels_last: bool
+
+
+class _ToRows(Operation):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(rows, matrices, channels_last):
-        return from_rows(rows, matrices, channels_last)
+    def forward(x, constants):
+        return to_rows(x, constants.matrices, constants.channels_last)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        ctx.constants = inputs[1:]
+        ctx.constants = inputs[1]
 
     @staticmethod
     @without_autocast
     def backward(ctx, grad):
-        return ToRows.apply(grad, *ctx.constants), None, None
+        return _FromRows.apply(grad, ctx.constants), None
 
     @staticmethod
-    def jvp(ctx, tangent, *_):
-        return FromRows.apply(tangent, *ctx.constants)
+    def jvp(ctx, tangent, _):
+        return _ToRows.apply(tangent, ctx.constants)
+
+
+class _FromRows(Operation):
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(rows, constants):
+        return from_rows(rows, constants.matrices, constants.channels_last)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.constants = inputs[1]
+
+    @staticmethod
+    @without_autocast
+    def backward(ctx, grad):
+        return _ToRows.apply(grad, ctx.constants), None
+
+    @staticmethod
+    def jvp(ctx, tangent, _):
+        return _FromRows.apply(tangent, ctx.constants)
 
 
 def to_rows(x: torch.Tensor, matrices: Matrices, channels_last: bool) -> torch.Tensor:
@@ -187,7 +202,8 @@ def _order(matrices: Matrices, channels: int) -> list[int]:
     that is up to a third faster than few products with long columns, if channels fill a register.
     """
     axes = list(range(1, len(matrices) + 1))
-    return axes[::-1] if channels >= _WIDE else axes
+    # what counts as channels may be a symbol: a graph must not depend on it
+    return axes[::-1] if not torch.compiler.is_compiling() and channels >= _WIDE else axes
 
 
 def along(matrix: torch.Tensor, x: torch.Tensor, axis: int, onto: torch.Tensor | None = None) -> torch.Tensor:

@@ -8,11 +8,9 @@ grid K is what that one carries.
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import torch
 
-from opforge.core.choice.tracing import pi_on
+from opforge.core.choice.tracing import kept, pi_on
 from opforge.core.spectral.gemm import along
 
 
@@ -39,11 +37,9 @@ def weights(n: int, size: int, offset: float, dtype: torch.dtype, device: torch.
     return _cached(n, size, offset, dtype, device)
 
 
-@lru_cache(maxsize=64)
+@kept(64)
 def _cached(n: int, size: int, offset: float, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
-    # A matrix first needed under inference_mode must still be usable for training afterwards.
-    with torch.inference_mode(False):
-        return _made(n, size, offset, device).to(dtype)
+    return _made(n, size, offset, device).to(dtype)
 
 
 def _made(n: int, size: int, offset: float, device: torch.device) -> torch.Tensor:

@@ -111,6 +111,7 @@ def _plain(*tensors: torch.Tensor | None) -> bool:
 
 def _check_lift(lift: torch.Tensor | None, x: torch.Tensor) -> None:
     if lift is not None:
+        check_real("lift", lift, half=True)
         wide = lift.shape[1] if lift.ndim == 2 else -1
         _check_matrix("lift", "(few, in)", lift, (x.shape[1], wide), x.dtype)
 
@@ -159,7 +160,7 @@ def _composed(x, p, grad, rows, ctx: Any) -> tuple[torch.Tensor | None, torch.Te
         a = x if ctx.before is None else ctx.before(x)
         gp = a.flatten(0, -2).T @ grad.flatten(0, -2)
     if ctx.needs_input_grad[0]:
-        ga = grad @ p.T + gemm.FromRows.apply(rows, ctx.matrices, True).movedim(1, -1)
+        ga = grad @ p.T + gemm.transform_back(rows, ctx.matrices, True).movedim(1, -1)
         gx = pulled_back(ctx.before, x, ga)
     return gx, gp
 
@@ -181,7 +182,7 @@ class _Join(torch.autograd.Function):
     @without_autocast
     def backward(ctx: Any, *gradients):
         (grad,) = gradients
-        return grad, gemm.ToRows.apply(grad.movedim(-1, 1), ctx.matrices, True), None
+        return grad, gemm.transform(grad.movedim(-1, 1), ctx.matrices, True), None
 
 
 class _Sum(torch.autograd.Function):
@@ -203,7 +204,7 @@ class _Sum(torch.autograd.Function):
         (grad,) = gradients
         x, p = ctx.saved_tensors
         if torch.is_grad_enabled():
-            rows = gemm.ToRows.apply(grad.movedim(-1, 1), ctx.matrices, True)
+            rows = gemm.transform(grad.movedim(-1, 1), ctx.matrices, True)
             return None, x.flatten(0, -2).T @ grad.flatten(0, -2), rows, None
         found = []
         _, gp = at_points.backward(

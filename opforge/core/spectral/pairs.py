@@ -11,7 +11,7 @@ from opforge.core.spectral import bilinear
 
 def product(x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
     """y = x w in complex numbers: x (m, 2, b, i), w (m, i, o, 2), y (m, 2, b, o)."""
-    return forward(x, w) if torch.compiler.is_compiling() else bilinear.product(sys.modules[__name__], x, w)
+    return bilinear.product(sys.modules[__name__], x, w)
 
 
 def forward(x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:

@@ -16,6 +16,8 @@ from functools import lru_cache
 import numpy as np
 import torch
 
+from opforge.core.choice.tracing import made_to_last
+
 # N to the sizes N₁, N₂, N₃ of its matrices, n = (n₁·N₂ + n₂)·N₃ + n₃; N₂ = 1 for two stages. Matrix units take 16 rows
 # at least. The first matrix meets real numbers and costs half as much, so it is the large one; of what is left,
 # 16 times 16 take half the operations of one matrix of 64.
@@ -47,5 +49,5 @@ def stages(size: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
     ]
     angles = [2 * np.pi * (steps % period) / period for steps, period in turns]
     flat = np.concatenate([part.ravel() for angle in angles for part in (np.cos(angle), np.sin(angle))])
-    with torch.inference_mode(False):
+    with made_to_last():
         return torch.from_numpy(flat).to(device=device, dtype=dtype)

@@ -10,6 +10,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 
+from opforge.core.choice.tracing import made_to_last
 from opforge.core.spectral.fourier_matrices import angles
 
 
@@ -46,5 +47,5 @@ def whole_axis(n: int, modes: int, offset: float, mean: bool, dtype: torch.dtype
 def _padded(table: np.ndarray, shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> torch.Tensor:
     whole = np.zeros(shape)
     whole[tuple(slice(n) for n in table.shape)] = table
-    with torch.inference_mode(False):
+    with made_to_last():
         return torch.from_numpy(whole).to(device=device, dtype=dtype)

@@ -62,6 +62,7 @@ def test_a_question_is_put_with_its_options(made_up):
         ("fft_conv", {"shape": 64}, "shape must be a sequence of whole numbers from 1 on, got 64"),
         ("fft_conv", {"shape": (0,)}, r"shape must be a sequence .* got \(0,\)"),
         ("fft_conv", {"batch": 0}, "batch must be a whole number from 1 on, got 0"),
+        ("fft_conv", {"batch": None}, "batch must be a whole number from 1 on, got None"),
         ("conv_nd", {"channels": -1}, "channels must be a whole number from 1 on, got -1"),
         ("conv_nd", {"out_channels": 2.5}, "out_channels must be a whole number from 1 on, got 2.5"),
         ("rfftn", {"threads": 0}, "threads must be a whole number from 1 on, got 0"),

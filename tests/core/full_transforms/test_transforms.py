@@ -295,6 +295,7 @@ def test_more_shapes_than_kept_plans():
         (lambda: core.fftn(np.ones(4), 0), r"dim must be a sequence of whole numbers, got 0; write \(0,\)"),
         (lambda: core.fftn(np.ones(4), backend="mkl"), "unknown backend 'mkl'"),
         (lambda: core.fftn(np.ones(4), backend="torch"), "unknown backend 'torch'"),
+        (lambda: core.fftn(torch.ones(4), backend=[]), r"backend must be the name of one, or None, got \[\]"),
         (lambda: core.irfftn(np.ones(1) + 0j, (0,)), r"x must have the sizes \(1,\)"),
         (lambda: core.fftn(np.ones(())), "dim must name distinct axes of x, which has 0"),
         (lambda: core.fftn([1.0, 2.0]), "x must be a numpy array or a torch tensor, got list"),

@@ -7,7 +7,7 @@ import torch
 from torch.autograd import gradcheck, gradgradcheck
 
 from opforge.core import mode_shape, resample, spectral_conv
-from opforge.core.spectral.weights import parts
+from opforge.core.spectral.weights import KINDS, parts
 from opforge.errors import InputError
 from tests.core.spectral.reference import BACKENDS, POINT_OFFSET, as_dense, dense_convolution, random_weight
 
@@ -272,3 +272,30 @@ def test_threads_and_gradients_do_not_change_the_numbers(threads):
     other = torch.randn_like(x[:1])
     mixed = spectral_conv(torch.cat([x[:1], other]), weight, (7, 5), bias=bias)
     torch.testing.assert_close(mixed[:1], y[:1], rtol=0, atol=0)
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script`:DeprecationWarning")
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_hessians_by_function_transforms(kind, backend):
+    """In a process that has kept no matrix of these sizes yet: none may belong to a transform."""
+    modes, shape = (1, 2), (7, 5)
+    x, weight = torch.randn(1, 4, *shape, dtype=torch.float64), random_weight(kind, modes, (4, 4))
+
+    def cubes(x):
+        return spectral_conv(x, weight, modes, (5, 9), kind=kind, backend=backend).pow(3).sum()
+
+    found = torch.func.hessian(cubes)(x)
+    torch.testing.assert_close(found, torch.autograd.functional.hessian(cubes, x), rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(torch.func.grad(cubes)(x), torch.autograd.functional.jacobian(cubes, x))
+
+
+@pytest.mark.parametrize("backend", ["gemm", "torch"])
+def test_fake_tensors_leave_nothing_behind(backend):
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    x, weight = torch.randn(1, 2, 7, 9), torch.randn(*mode_shape((3, 1)), 2, 3, 2)
+    with FakeTensorMode() as fake:
+        y = spectral_conv(fake.from_tensor(x), fake.from_tensor(weight), (3, 1), (8, 5), backend=backend)
+    assert y.shape == (1, 3, 8, 5)
+    assert spectral_conv(x, weight, (3, 1), (8, 5), backend=backend).isfinite().all()

@@ -72,8 +72,8 @@ def test_exports_with_any_batch_and_any_grid(make):
     net = make()
     batch, height, width = (
         torch.export.Dim("batch"),
-        torch.export.Dim("height", min=8),
-        torch.export.Dim("width", min=8),
+        torch.export.Dim("height", min=7, max=512),
+        torch.export.Dim("width", min=6),
     )
     program = torch.export.export(
         net, (torch.randn(2, 2, 10, 12),), dynamic_shapes={"x": {0: batch, 2: height, 3: width}}
@@ -84,6 +84,29 @@ def test_exports_with_any_batch_and_any_grid(make):
     for size in ((1, 2, 8, 8), (3, 2, 17, 11), (5, 2, 32, 64)):
         x = torch.randn(size)
         torch.testing.assert_close(program.module()(x), net(x), rtol=1e-5, atol=1e-5)
+
+
+class NextNet(nn.Module):
+    """To a grid of one point more on each of three axes: torch cannot simplify such sizes."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(*mode_shape((2, 2, 2)), 2, 1, 2))
+
+    def forward(self, x):
+        return spectral_conv(x, self.weight, (2, 2, 2), [n + 1 for n in x.shape[2:]], backend="gemm")
+
+
+def test_exports_to_grids_that_torch_cannot_reason_about():
+    net, sizes = NextNet(), {i: torch.export.Dim(f"n{i}", min=6, max=512) for i in (2, 3, 4)}
+    program = torch.export.export(
+        net,
+        (torch.randn(2, 2, 8, 9, 10),),
+        dynamic_shapes={"x": {0: torch.export.Dim("batch"), **sizes}},
+        prefer_deferred_runtime_asserts_over_guards=True,
+    )
+    x = torch.randn(3, 2, 11, 7, 13)
+    torch.testing.assert_close(program.module()(x), net(x), rtol=1e-5, atol=1e-5)
 
 
 @NETS

@@ -176,6 +176,12 @@ def test_wrong_matrices_are_named(matrix, message):
         fourier_layer(x, weight, matrix, (3, 2))
 
 
+def test_a_lift_is_a_tensor():
+    x, weight, matrix, _ = random_case((8, 6), (3, 2))
+    with pytest.raises(InputError, match="lift must be a torch tensor, got int"):
+        fourier_layer(x, weight, matrix, (3, 2), lift=1)
+
+
 def test_a_nonlinearity_is_a_function():
     x, weight, matrix, _ = random_case((8, 6), (3, 2))
     with pytest.raises(InputError, match=r"before must be a function of a tensor, .* got 'gelu'"):

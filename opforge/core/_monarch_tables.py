@@ -13,7 +13,8 @@ from functools import lru_cache
 
 import torch
 
-from opforge.core.choice.tracing import made_to_last, tracing
+from opforge.core.choice.tracing import tracing
+from opforge.core.kept import made_to_last
 
 Builder = Callable[..., torch.Tensor]
 

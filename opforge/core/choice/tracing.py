@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import lru_cache, wraps
-from typing import TypeVar, cast
+from collections.abc import Sequence
 
 import torch
 from torch._C._functorch import peek_interpreter_stack  # the stack of torch.func's transforms
@@ -13,8 +10,6 @@ from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from opforge.core.choice.backend_setting import backend_set_for
 from opforge.errors import InputError
-
-Make = TypeVar("Make", bound=Callable[..., torch.Tensor])
 
 
 def tracing() -> bool:
@@ -39,48 +34,6 @@ def tracing() -> bool:
 def recorded_by_jit() -> bool:
     """Whether ``torch.jit.trace`` records, which the exporter of ONNX may use."""
     return torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]  # torch documents it
-
-
-@contextmanager
-def made_to_last() -> Iterator[None]:
-    """Where tensors are made that are kept for later calls, whatever this one is a part of.
-
-    What is made in inference mode could not serve training, and under a transform of ``torch.func`` every result
-    belongs to the transform and is of no use after it.
-
-    Example:
-        >>> with torch.inference_mode(), made_to_last():
-        ...     table = torch.ones(2)
-        >>> table.is_inference()
-        False
-    """
-    with torch.inference_mode(False), torch._C._DisableFuncTorch():
-        yield
-
-
-def kept(maxsize: int) -> Callable[[Make], Make]:
-    """A decorator for functions that make tensors of what identifies them: they are made once and kept.
-
-    They are made as `made_to_last` says, and anew at each call where a ``TorchDispatchMode`` would make something else
-    of them, such as fake tensors. While torch compiles, call the function's ``__wrapped__``.
-
-    Args:
-        maxsize: how many are kept.
-    """
-
-    def decorate(make: Make) -> Make:
-        @lru_cache(maxsize)
-        def lasting(*what: Hashable) -> torch.Tensor:
-            with made_to_last():
-                return make(*what)
-
-        @wraps(make)
-        def found(*what: Hashable) -> torch.Tensor:
-            return lasting(*what) if _get_current_dispatch_mode() is None else make(*what)
-
-        return cast(Make, found)
-
-    return decorate
 
 
 def pi_on(device: torch.device) -> torch.Tensor:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from opforge.core.choice.tracing import kept
+from opforge.core.kept import kept
 from opforge.core.local_conv._extension import Halo, extend
 from opforge.core.local_conv._geometry import Geometry
 from opforge.core.local_conv._product import product

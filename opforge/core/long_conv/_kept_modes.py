@@ -14,7 +14,8 @@ from typing import Any
 
 import torch
 
-from opforge.core.choice.tracing import kept, pi_on
+from opforge.core.choice.tracing import pi_on
+from opforge.core.kept import kept
 from opforge.core.long_conv._problem import Problem
 
 _LARGEST = 2**24  # numbers in a matrix

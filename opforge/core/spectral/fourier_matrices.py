@@ -11,7 +11,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from opforge.core.choice.tracing import kept, pi_on
+from opforge.core.choice.tracing import pi_on
+from opforge.core.kept import kept
 
 POINT_OFFSETS = {"periodic": 0.0, "cells": 0.5}
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import torch
 
-from opforge.core.choice.tracing import kept, pi_on
+from opforge.core.choice.tracing import pi_on
+from opforge.core.kept import kept
 from opforge.core.spectral.gemm import along
 
 

@@ -16,7 +16,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from opforge.core.choice.tracing import made_to_last
+from opforge.core.kept import made_to_last
 
 # N to the sizes N₁, N₂, N₃ of its matrices, n = (n₁·N₂ + n₂)·N₃ + n₃; N₂ = 1 for two stages. Matrix units take 16 rows
 # at least. The first matrix meets real numbers and costs half as much, so it is the large one; of what is left,

@@ -10,7 +10,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from opforge.core.choice.tracing import made_to_last
+from opforge.core.kept import made_to_last
 from opforge.core.spectral.fourier_matrices import angles
 
 

@@ -6,11 +6,11 @@ import warnings
 
 import pytest
 import torch
-from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from opforge.core import set_backend
-from opforge.core.choice.tracing import answer_while_tracing, kept, tracing
+from opforge.core.choice.tracing import answer_while_tracing, tracing
 from opforge.errors import InputError
 
 OP, ABLE = "spectral_conv", ("gemm", "torch")
@@ -109,19 +109,3 @@ def test_a_graphics_card_is_not_woken_up():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
-
-
-@pytest.mark.filterwarnings("ignore:`torch.jit.script`:DeprecationWarning")
-def test_what_is_kept_is_plain_wherever_it_was_first_made():
-    @kept(4)
-    def table(n):
-        return torch.arange(n).double() * 2
-
-    torch.func.grad(lambda x: (x * table(2)).sum())(torch.ones(2, dtype=torch.float64))
-    with torch.inference_mode():
-        table(3)
-    with FakeTensorMode():
-        assert table(4).is_inference() is False and isinstance(table(4), FakeTensor)
-    for n in (2, 3, 4):
-        assert type(table(n)) is torch.Tensor and not torch._C._functorch.is_functorch_wrapped_tensor(table(n))
-        assert not table(n).is_inference() and table(n) is table(n)

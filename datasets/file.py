@@ -17,7 +17,16 @@ import numpy as np
 
 from opforge.datasets.header import Header
 from opforge.datasets.inspection import DAMAGE, open_hdf5
-from opforge.datasets.layout import Place, Places, bytes_per_sample, checksums, columns, lay_out, places, variables
+from opforge.datasets.layout import (
+    Places,
+    bytes_per_sample,
+    checksums,
+    columns,
+    lay_out,
+    places,
+    read_samples,
+    variables,
+)
 from opforge.datasets.recipe import Sample
 from opforge.errors import InputError, WorkError, no_room
 
@@ -230,25 +239,15 @@ def _count_whole(file: FileIO, where: Places, samples: int) -> int:
     """How many samples from the first on agree with their checksums."""
     block = max(1, _VERIFIED_AT_ONCE // sum(place.size for place in where.values()))
     for start in range(0, samples, block):
-        arrays = {name: _read(file, place, start, min(start + block, samples)) for name, place in where.items()}
+        arrays = {}
+        for name, place in where.items():
+            arrays[name] = np.zeros((min(block, samples - start), *place.shape), place.dtype)
+            read_samples(file.fileno(), place, start, arrays[name])  # what is beyond the end of the file stays zero
         stored = arrays.pop("checksum")
         whole = checksums(arrays) == stored
         if not whole.all():
             return start + int(np.argmin(whole))
     return samples
-
-
-def _read(file: FileIO, place: Place, start: int, stop: int) -> np.ndarray:
-    """Samples of one variable; those beyond the end of the file are zero."""
-    values = np.zeros((stop - start, *place.shape), place.dtype)
-    view = values.data.cast("B")
-    file.seek(place.offset + start * place.size)
-    while view:
-        count = file.readinto(view)
-        if not count:
-            break
-        view = view[count:]
-    return values
 
 
 def _plain(value: Any) -> Any:

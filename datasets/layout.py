@@ -8,9 +8,10 @@ was cut off is recognised by its checksum.
 from __future__ import annotations
 
 import math
+import os
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import h5netcdf
@@ -143,6 +144,49 @@ def places(hdf5: h5py.File, header: Header, dtype: np.dtype) -> Places:
             raise ValueError(f"the samples of variable {name!r} do not follow each other")
         found[name] = place
     return found
+
+
+def plain_place(variable: h5py.Dataset) -> Place | None:
+    """Where a variable's samples lie, if they lie one after the other as plain numbers; None where only HDF5 knows."""
+    whole = variable.chunks is None or variable.chunks == (1, *variable.shape[1:])
+    if variable.ndim == 0 or variable.dtype.kind != "f" or not whole or variable.is_virtual or variable.external:
+        return None
+    properties = variable.id.get_create_plist()
+    if properties.get_nfilters():
+        return None
+    place = Place(0, variable.dtype, variable.shape[1:])
+    if variable.chunks is None:
+        start = variable.id.get_offset()
+        return None if start is None else replace(place, offset=start)
+    offsets: dict[int, int] = {}
+    if not hasattr(variable.id, "chunk_iter"):  # builds with an old HDF5
+        return None
+    variable.id.chunk_iter(lambda info: offsets.__setitem__(info.chunk_offset[0], info.byte_offset))
+    start = offsets.get(0)
+    if start is None or any(offsets.get(i) != start + i * place.size for i in range(variable.shape[0])):
+        return None
+    return replace(place, offset=start)
+
+
+def read_samples(file: int, place: Place, start: int, into: np.ndarray) -> bool:
+    """Read as many samples as ``into`` (samples, *shape) takes, from sample ``start`` on.
+
+    Args:
+        file: descriptor of the file.
+        place: where they are.
+        start: the first.
+        into: contiguous, of the place's type.
+
+    Returns:
+        Whether the file has them all; what it lacks is left as it was.
+    """
+    view, offset = into.data.cast("B"), place.offset + start * place.size
+    while view:
+        count = os.preadv(file, [view], offset)
+        if count == 0:
+            return False
+        view, offset = view[count:], offset + count
+    return True
 
 
 def _offset(variable: h5py.Dataset, index: int) -> int:

@@ -175,10 +175,15 @@ class OperatorDataset(Dataset):
                 and the variable.
         """
         fields = self._source.read(self._indices[self._positions(indices)])
-        return self._stack(fields, self.inputs), self._stack(fields, self.outputs)
+        return self._stack(fields, self.inputs, ()), self._stack(fields, self.outputs, self.inputs)
 
-    def _stack(self, fields: dict[str, np.ndarray], names: tuple[str, ...]) -> torch.Tensor:
-        return torch.stack([torch.from_numpy(fields[name]) for name in names], dim=1).to(self._dtype)
+    def _stack(self, fields: dict[str, np.ndarray], names: tuple[str, ...], shared: tuple[str, ...]) -> torch.Tensor:
+        # By numpy, on one thread: torch's other threads take longer to wake than a batch takes to copy. A field alone
+        # is not copied, but a tensor must not share memory with another.
+        first = fields[names[0]]
+        alone = len(names) == 1 and names[0] not in shared
+        values = first[:, None] if alone else np.stack([fields[name] for name in names], 1)
+        return torch.from_numpy(values).to(self._dtype)
 
     def astype(self, dtype: torch.dtype) -> OperatorDataset:
         """The same samples as tensors of another floating point type."""

@@ -1,6 +1,7 @@
 """Where samples lie in a file, and their checksums."""
 
 import itertools
+import os
 import zlib
 
 import h5py
@@ -9,7 +10,16 @@ import pytest
 
 from opforge.core import Grid
 from opforge.datasets.header import Header
-from opforge.datasets.layout import bytes_per_sample, checksums, columns, lay_out, places, variables
+from opforge.datasets.layout import (
+    bytes_per_sample,
+    checksums,
+    columns,
+    lay_out,
+    places,
+    plain_place,
+    read_samples,
+    variables,
+)
 from opforge.datasets.recipe import Sample
 
 HEADER = Header(("a",), ("u",), Grid((3, 4)), 7)
@@ -65,3 +75,48 @@ def test_a_checksum_sums_all_that_belongs_to_a_sample():
     expected = [zlib.crc32(a[i].tobytes() + seed[i].tobytes()) for i in range(2)]
     assert checksums({"a": a, "seed": seed}).tolist() == expected
     assert checksums({"a": a[1:], "seed": seed[1:]}).tolist() == expected[1:]
+
+
+VALUES = np.random.default_rng(0).standard_normal((7, 3, 4))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"chunks": (1, 3, 4)}, {"chunks": (1, 3, 4), "maxshape": (None, 3, 4)}],
+    ids=["whole", "chunks", "open"],
+)
+@pytest.mark.parametrize("version", ["earliest", "latest"])
+def test_plain_samples_are_read_without_hdf5(tmp_path, options, version):
+    with h5py.File(tmp_path / "d.h5", "w", libver=version) as hdf5:
+        place = plain_place(hdf5.create_dataset("a", data=VALUES, **options))
+        hdf5.flush()
+    assert place is not None or options, "one piece is always plain"
+    if place is not None:
+        into = np.empty((3, 3, 4))
+        with open(tmp_path / "d.h5", "rb") as file:
+            assert read_samples(file.fileno(), place, 2, into)
+            np.testing.assert_array_equal(into, VALUES[2:5])
+            os.truncate(tmp_path / "d.h5", place.offset + 6 * place.size - 1)
+            assert not read_samples(file.fileno(), place, 4, into)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"chunks": (2, 3, 4)},
+        {"chunks": (1, 3, 2)},
+        {"chunks": (1, 3, 4), "compression": "gzip"},
+        {"chunks": (1, 3, 4), "fletcher32": True},
+        {"dtype": np.int32},
+    ],
+)
+def test_what_is_not_plain_is_left_to_hdf5(tmp_path, options):
+    with h5py.File(tmp_path / "d.h5", "w") as hdf5:
+        assert plain_place(hdf5.create_dataset("a", data=np.round(VALUES), **options)) is None
+        assert plain_place(hdf5.create_dataset("never written", (7, 3), "f4")) is None
+        out_of_order = hdf5.create_dataset("b", (7, 3, 4), "f8", chunks=(1, 3, 4))
+        for i in (3, 0, 1, 2, 6, 5, 4):
+            out_of_order[i] = VALUES[i]
+            hdf5.flush()
+        place = plain_place(out_of_order)
+        assert place is None

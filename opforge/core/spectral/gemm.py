@@ -170,7 +170,7 @@ def from_rows(rows: torch.Tensor, matrices: Matrices, channels_last: bool) -> to
     others = math.prod(counts[:-1])
     columns = t.reshape(others, counts[-1], batch * channels).transpose(1, 2)
     last = matrices[-1].expand(others, *matrices[-1].shape)
-    t = torch.bmm(columns, last).reshape(*counts[:-1], batch * channels, -1).movedim(-2, 0)
+    t = torch.bmm(columns, last).reshape(*counts[:-1], batch * channels, last.shape[-1]).movedim(-2, 0)
     for axis in range(len(matrices) - 1, 0, -1):
         t = along(matrices[axis - 1].T, t, axis)
     return t.reshape(batch, channels, *t.shape[1:])

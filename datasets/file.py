@@ -6,7 +6,7 @@ import os
 import shutil
 import warnings
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from io import FileIO
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +15,7 @@ from typing import Any, Protocol, Self
 import h5py
 import numpy as np
 
-from opforge.datasets.header import Header
+from opforge.datasets.header import Header, plain
 from opforge.datasets.inspection import DAMAGE, open_hdf5
 from opforge.datasets.layout import (
     Places,
@@ -97,7 +97,7 @@ class FileWriter:
         self._disk = _Disk(self._opened())
         try:
             if self.count == 0:
-                self._begin()
+                self._places = lay_out(self._disk, self.header, self.dtype)
             self._check()
         except BaseException:
             self._leave()
@@ -108,16 +108,13 @@ class FileWriter:
         """The partial file, locked: a new one, or the one that is there, whose samples are then counted."""
         try:
             if self.partial.exists():
-                left = open(self.partial, "r+b", buffering=0)  # noqa: SIM115 -- closed by _Disk
-                try:
+                with ExitStack() as closing:
+                    left = closing.enter_context(open(self.partial, "r+b", buffering=0))
                     _lock(left)
                     if self._goes_on(left):
+                        closing.pop_all()  # closed by _Disk
                         return left
                     self.partial.unlink()
-                except BaseException:
-                    left.close()
-                    raise
-                left.close()
             check_space(self.path, self.header, self.dtype)
             file = open(self.partial, "x+b", buffering=0)  # noqa: SIM115 -- closed by _Disk
             _lock(file)
@@ -141,9 +138,6 @@ class FileWriter:
                 "or throw them away with overwrite=True (--force)"
             )
         return False
-
-    def _begin(self) -> None:
-        self._places = lay_out(self._disk, self.header, self.dtype)
 
     def append(self, samples: Sequence[Sample], seeds: np.ndarray) -> None:
         """Write the next samples."""
@@ -220,7 +214,7 @@ def whole_samples(left: FileIO, path: Path, header: Header, dtype: np.dtype) -> 
 
 def _check_same(path: Path, hdf5: h5py.File, header: Header) -> None:
     """Refuse a file that is not of this header's dataset."""
-    ours, theirs = header.to_attributes(), {name: _plain(value) for name, value in hdf5.attrs.items()}
+    ours, theirs = header.to_attributes(), {name: plain(value) for name, value in hdf5.attrs.items()}
     for name, value in {"samples": header.samples, **ours}.items():
         found = _samples(hdf5) if name == "samples" else theirs.get(name)
         if found != value:
@@ -248,10 +242,6 @@ def _count_whole(file: FileIO, where: Places, samples: int) -> int:
         if not whole.all():
             return start + int(np.argmin(whole))
     return samples
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if hasattr(value, "item") and getattr(value, "size", 1) == 1 else value
 
 
 class _Disk:
@@ -334,8 +324,13 @@ def is_done(path: Path, header: Header) -> bool:
     """
     if not path.exists():
         return False
-    with open_hdf5(path) as hdf5:
-        _check_same(path, hdf5, header)
+    try:
+        with open_hdf5(path) as hdf5:
+            _check_same(path, hdf5, header)
+    except InputError:
+        raise
+    except DAMAGE as error:
+        raise InputError(f"{path} is damaged: its attributes cannot be read; generate it again") from error
     return True
 
 

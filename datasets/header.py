@@ -109,6 +109,11 @@ def _plain(name: str, value: Any) -> Any:
             return json.loads(value)
         except (TypeError, ValueError) as error:
             raise InputError(f"the attribute {name!r} is not JSON text: {error}") from error
+    return plain(value)
+
+
+def plain(value: Any) -> Any:
+    """An attribute as Python's own type, where it is one number."""
     return value.item() if hasattr(value, "item") and getattr(value, "size", 1) == 1 else value
 
 

@@ -158,14 +158,14 @@ def plain_place(variable: h5py.Dataset) -> Place | None:
     if variable.chunks is None:
         start = variable.id.get_offset()
         return None if start is None else replace(place, offset=start)
-    offsets: dict[int, int] = {}
-    if not hasattr(variable.id, "chunk_iter"):  # builds with an old HDF5
-        return None
-    variable.id.chunk_iter(lambda info: offsets.__setitem__(info.chunk_offset[0], info.byte_offset))
-    start = offsets.get(0)
-    if start is None or any(offsets.get(i) != start + i * place.size for i in range(variable.shape[0])):
-        return None
-    return replace(place, offset=start)
+    if not hasattr(variable.id, "chunk_iter") or variable.id.get_num_chunks() < max(1, variable.shape[0]):
+        return None  # a build with an old HDF5, or samples that were never written
+    start = _offset(variable, 0)
+
+    def elsewhere(chunk: Any) -> bool | None:
+        return True if chunk.byte_offset != start + chunk.chunk_offset[0] * place.size else None  # True ends it
+
+    return None if variable.id.chunk_iter(elsewhere) else replace(place, offset=start)
 
 
 def read_samples(file: int, place: Place, start: int, into: np.ndarray) -> bool:

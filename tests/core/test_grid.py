@@ -45,16 +45,16 @@ def test_round_trips(points):
         (lambda: Grid(()), "1 to 3 axes"),
         (lambda: Grid((4, 4, 4, 4)), "1 to 3 axes"),
         (lambda: Grid((0,)), "at least 1 points"),
-        (lambda: Grid(4), "shape must be a sequence of whole numbers, one per axis, got 4"),  # type: ignore[arg-type]
-        (lambda: Grid((2.9, 3)), r"shape must be a sequence of whole numbers, one per axis, got \(2.9, 3\)"),  # type: ignore[arg-type]
-        (lambda: Grid("ab"), "shape must be a sequence of whole numbers"),  # type: ignore[arg-type]
-        (lambda: Grid((4,), lengths="a"), "lengths must be a sequence of numbers"),  # type: ignore[arg-type]
+        (lambda: Grid(4), "shape must be a sequence of whole numbers, one per axis, got 4"),
+        (lambda: Grid((2.9, 3)), r"shape must be a sequence of whole numbers, one per axis, got \(2.9, 3\)"),
+        (lambda: Grid("ab"), "shape must be a sequence of whole numbers"),
+        (lambda: Grid((4,), lengths="a"), "lengths must be a sequence of numbers"),
         (lambda: Grid((4,), origin=(float("nan"),)), "origin must be finite"),
         (lambda: Grid((1,), points="nodes"), "at least 2 points"),
         (lambda: Grid((4,), (1.0, 1.0)), "one value per axis"),
         (lambda: Grid((4,), (-1.0,)), "lengths must be positive"),
         (lambda: Grid((4,), (float("nan"),)), "lengths must be positive"),
-        (lambda: Grid((4,), points="edges"), "points must be one of cells, nodes, periodic, got 'edges'"),  # type: ignore[arg-type]
+        (lambda: Grid((4,), points="edges"), "points must be one of cells, nodes, periodic, got 'edges'"),
         (
             lambda: Grid.from_coordinates([np.array([0.0, 0.1, 0.9])], (1.0,), "nodes"),
             "coordinate 'x' is not that of a uniform 'nodes' grid",

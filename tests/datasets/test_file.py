@@ -192,6 +192,11 @@ def test_resuming_nothing_starts_from_nothing(tmp_path):
         assert writer.count == 0
         writer.append(*some(range(5)))
     assert is_done(tmp_path / "d.nc", HEADER)
+    whole = (tmp_path / "d.nc").read_bytes()
+    for size in range(1, len(whole), 997):  # cut off anywhere
+        (tmp_path / "cut.nc").write_bytes(whole[:size])
+        with pytest.raises(InputError, match=r"cut\.nc is "):
+            is_done(tmp_path / "cut.nc", HEADER)
     with pytest.raises(InputError, match=r"d\.nc is of another dataset: tolerance is None there and 0\.1 here"):
         is_done(tmp_path / "d.nc", replace(HEADER, provenance={**HEADER.provenance, "tolerance": 0.1}))
 

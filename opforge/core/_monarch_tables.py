@@ -24,7 +24,6 @@ def _table(build: Builder) -> Builder:
 
     @lru_cache(maxsize=512)
     def kept(*sizes: int | tuple[int, ...], dtype: torch.dtype, device: torch.device) -> torch.Tensor:
-        # A table first needed under inference_mode must still be usable for training afterwards.
         with made_to_last():
             return build(*sizes, device=torch.device("cpu")).to(device=device, dtype=dtype)
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 
@@ -60,64 +59,56 @@ def transform(x: torch.Tensor, matrices: Matrices, channels_last: bool) -> torch
     """`to_rows` with its derivatives; those that torch finds by itself where it traces or transforms functions."""
     if tracing():
         return to_rows(x, matrices, channels_last)
-    return _ToRows.apply(x, _Constants(matrices, channels_last))
+    return _ToRows.apply(x, matrices, channels_last)
 
 
 def transform_back(rows: torch.Tensor, matrices: Matrices, channels_last: bool) -> torch.Tensor:
     """`from_rows` with its derivatives; those that torch finds by itself where it traces or transforms functions."""
     if tracing():
         return from_rows(rows, matrices, channels_last)
-    return _FromRows.apply(rows, _Constants(matrices, channels_last))
-
-
-@dataclass(frozen=True, eq=False)
-class _Constants:
-    """What a transform needs besides numbers to transform, in one piece: torch.func looks into tuples for tensors."""
-
-    matrices: Matrices
-    channels_last: bool
+    return _FromRows.apply(rows, matrices, channels_last)
 
 
 class _ToRows(Operation):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(x, constants):
-        return to_rows(x, constants.matrices, constants.channels_last)
+    def forward(x, matrices, channels_last):
+        return to_rows(x, matrices, channels_last)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        ctx.constants = inputs[1]
+        ctx.constants = inputs[1:]
 
     @staticmethod
     @without_autocast
     def backward(ctx, grad):
-        return _FromRows.apply(grad, ctx.constants), None
+        return _FromRows.apply(grad, *ctx.constants), None, None
 
     @staticmethod
-    def jvp(ctx, tangent, _):
-        return _ToRows.apply(tangent, ctx.constants)
+    def jvp(ctx, tangent, *_):
+        return _ToRows.apply(tangent, *ctx.constants)
 
 
 class _FromRows(Operation):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(rows, constants):
-        return from_rows(rows, constants.matrices, constants.channels_last)
+    def forward(rows, matrices, channels_last):
+        return from_rows(rows, matrices, channels_last)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        ctx.constants = inputs[1]
+        ctx.constants = inputs[1:]
 
     @staticmethod
     @without_autocast
     def backward(ctx, grad):
-        return _ToRows.apply(grad, ctx.constants), None
+        return _ToRows.apply(grad, *ctx.constants), None, None
 
     @staticmethod
-    def jvp(ctx, tangent, _):
-        return _FromRows.apply(tangent, ctx.constants)
+    def jvp(ctx, tangent, *_):
+        return _FromRows.apply(tangent, *ctx.constants)
 
 
 def to_rows(x: torch.Tensor, matrices: Matrices, channels_last: bool) -> torch.Tensor:

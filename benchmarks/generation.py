@@ -24,7 +24,7 @@ import numpy as np
 from opforge.benchmarks.results import seconds, write_csv
 from opforge.core import Grid
 from opforge.datasets import DarcyRecipe
-from opforge.datasets.sampling import sample_seed
+from opforge.datasets.generating.sampling import sample_seed
 from opforge.solvers import solve_elliptic
 
 RESOLUTIONS = (64, 128, 256, 512)

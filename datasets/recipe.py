@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from numbers import Integral
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from opforge.core import Grid
+from opforge.core.grid import Points
 from opforge.errors import InputError, UnknownNameError
 from opforge.pdes import Equation
 
@@ -20,7 +21,7 @@ class Sample:
     """One sample of a dataset.
 
     Args:
-        fields: physical fields by name, float64 arrays of the grid's shape.
+        fields: physical fields by name, float64 arrays of the grid's shape; those that evolve (frames, *space).
         residual: relative residual of the discrete equation that the solver left.
     """
 
@@ -40,8 +41,11 @@ class Recipe(ABC):
     summary: ClassVar[str]
     inputs: ClassVar[tuple[str, ...]]
     outputs: ClassVar[tuple[str, ...]]
+    # The fields that change with time, and where in its spacing a point of the grid lies.
+    evolving: ClassVar[tuple[str, ...]] = ()
+    points: ClassVar[Points] = "cells"
     solver: ClassVar[str]
-    # Memory that one point of the grid costs while a sample is made, in bytes: measured, rounded up.
+    # Bytes of memory that one point of the grid costs while a sample is made, with all frames: measured, rounded up.
     bytes_per_point: ClassVar[int]
     # Cells per axis below which the recipe's fields are not resolved at all.
     least_resolution: ClassVar[int] = 4
@@ -51,6 +55,11 @@ class Recipe(ABC):
     @abstractmethod
     def equation(self) -> Equation:
         """The equation that the samples solve."""
+
+    @property
+    def times(self) -> np.ndarray | None:
+        """The times (frames,) at which the fields in ``evolving`` are kept; None where nothing evolves."""
+        return None
 
     @abstractmethod
     def sample(self, rng: np.random.Generator, grid: Grid) -> Sample:
@@ -75,7 +84,7 @@ class Recipe(ABC):
                 f"resolution must be at least {self.least_resolution} points per axis (fewer do not resolve one wave "
                 f"of the input), got {resolution!r}"
             )
-        return Grid(shape, points="cells")
+        return Grid(shape, points=self.points)
 
     def check(self, grid: Grid) -> None:  # noqa: B027 -- a recipe without limits of its own
         """Refuse, before any work, a grid on which the recipe cannot keep its tolerance.
@@ -83,6 +92,10 @@ class Recipe(ABC):
         Raises:
             InputError: such a grid.
         """
+
+    def refined(self) -> Self:
+        """The same recipe solved more exactly on the same grid: a tenth of the tolerance, half the time step."""
+        return replace(self, tolerance=self.tolerance / 10)
 
     def parameters(self) -> dict[str, Any]:
         """The parameters as plain values for JSON, without those that do not apply."""

@@ -16,6 +16,8 @@ __getattr__, __dir__, __all__ = attach(
         **EQUATIONS,
         "Equation": "equation",
         "Field": "equation",
+        "Invariant": "invariant",
+        "LinearEquation": "equation",
         "Reflection": "symmetry",
         "Symmetry": "symmetry",
         "Transposition": "symmetry",

@@ -13,7 +13,7 @@ from opforge.core import Grid
 from opforge.errors import InputError
 from opforge.pdes._arrays import full_like
 from opforge.pdes._finite_volumes import assemble, divergence
-from opforge.pdes.equation import Equation, Field
+from opforge.pdes.equation import Field, LinearEquation
 from opforge.pdes.symmetry import Reflection, Symmetry, Transposition
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Darcy(Equation):
+class Darcy(LinearEquation):
     """Steady flow through a porous medium with permeability a and pressure u.
 
     −∇·(a ∇u) = f in the grid's box, u = 0 on its boundary.

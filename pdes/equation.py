@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from opforge.core import Grid
 from opforge.errors import InputError, UnknownNameError
+from opforge.pdes.invariant import Invariant
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,6 +44,11 @@ class Equation(ABC):
     name: ClassVar[str]
     fields: ClassVar[tuple[Field, ...]]
     boundary: ClassVar[str]
+    # Whether the fields change with time: then they have an axis of time before those of space, and ``fields`` holds
+    # the times (frames,) as ``"time"``.
+    evolves: ClassVar[bool] = False
+    # What every solution keeps to; checked for each sample that is generated.
+    invariants: ClassVar[tuple[Invariant, ...]] = ()
     ndim: int
 
     @property
@@ -57,14 +63,6 @@ class Equation(ABC):
     @abstractmethod
     def residual_scale(self, fields: Mapping[str, Any], grid: Grid) -> Any:
         """What to divide the residual's Euclidean norm over the points by, (...)."""
-
-    @abstractmethod
-    def operator(self, fields: Mapping[str, np.ndarray], grid: Grid) -> scipy.sparse.csr_matrix:
-        """The matrix A of the discretised linear equation A u = b for one sample."""
-
-    @abstractmethod
-    def right_hand_side(self, fields: Mapping[str, np.ndarray], grid: Grid) -> np.ndarray:
-        """The vector b of the discretised linear equation A u = b for one sample."""
 
     @abstractmethod
     def exact(self, grid: Grid) -> dict[str, np.ndarray]:
@@ -97,10 +95,24 @@ class Equation(ABC):
                     f"fields must contain {name!r} for the equation {self.name!r}, got {', '.join(fields) or 'none'}"
                 )
         for name, values in fields.items():
+            if name == "time":
+                continue
             if tuple(values.shape[-grid.ndim :]) != grid.shape:
                 raise InputError(
                     f"field {name!r} must end in the grid's shape {grid.shape}, got shape {tuple(values.shape)}"
                 )
+
+
+class LinearEquation(Equation):
+    """An equation that becomes A u = b on a grid."""
+
+    @abstractmethod
+    def operator(self, fields: Mapping[str, np.ndarray], grid: Grid) -> scipy.sparse.csr_matrix:
+        """The matrix A for one sample."""
+
+    @abstractmethod
+    def right_hand_side(self, fields: Mapping[str, np.ndarray], grid: Grid) -> np.ndarray:
+        """The vector b for one sample."""
 
 
 def registry() -> dict[str, type[Equation]]:

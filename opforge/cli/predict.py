@@ -33,7 +33,7 @@ def predict(
     The inputs are written along. The file needs the input variables with axes sample, x, y, z (as far as there are);
     outputs are not looked at.
     """
-    from opforge.datasets.inspection import load_variables
+    from opforge.datasets.files.opening import load_variables
 
     report: Report = context.obj
     existing(data, what="data file")

@@ -12,7 +12,7 @@ import xarray
 
 from opforge import generate, open_dataset
 from opforge.core import Grid
-from opforge.datasets.inspection import load_variables
+from opforge.datasets.files.opening import load_variables
 from opforge.errors import InputError
 
 
@@ -38,12 +38,6 @@ def refused(path, match, **options):
 def test_file_that_does_not_exist_names_the_closest(path):
     refused(path.with_name("dacry.nc"), r"there is no file .*dacry\.nc; did you mean .*darcy\.nc\?")
     refused(path.parent / "none" / "darcy.nc", "there is no file .*; the folder .*none does not exist either")
-
-
-def test_folder(path, tmp_path):
-    refused(tmp_path, r"is a folder, expected a netCDF-4 file; in it .*darcy\.nc")
-    (tmp_path / "empty").mkdir()
-    refused(tmp_path / "empty", "is a folder, expected a netCDF-4 file$")
 
 
 @pytest.mark.parametrize(
@@ -103,8 +97,8 @@ def test_whatever_reading_the_structure_raises_is_damage(path, monkeypatch, erro
 def test_coordinate_that_was_deleted(path, name):
     with h5py.File(path, "r+") as file:
         del file[name]
-    refused(path, f"the coordinate {name!r} of variable 'a' is missing")
-    with pytest.raises(InputError, match=f"the coordinate {name!r} of variable 'a' is missing"):
+    refused(path, "the coordinate .* of variable 'a' is missing")
+    with pytest.raises(InputError, match="the coordinate .* of variable 'a' is missing"):
         load_variables(path, ["a"])
 
 
@@ -125,7 +119,7 @@ def test_file_that_may_not_be_read(path, monkeypatch):
     def refuse(*arguments, **options):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("opforge.datasets.inspection.h5py.File", refuse)
+    monkeypatch.setattr("opforge.datasets.files.opening.h5py.File", refuse)
     refused(path, "may not be read; change its permissions")
 
 
@@ -213,12 +207,13 @@ def test_ordinary_netcdf_untold(tmp_path):
     refused(tmp_path / "d.nc", "the attribute 'inputs' is missing: .*name the variables as open_dataset")
     refused(tmp_path / "d.nc", "the attribute 'inputs' is missing", outputs=("head",))
     refused(tmp_path / "d.nc", "the variable 'hed' is missing; did you mean 'head'", inputs=("hed",), outputs=("head",))
-    refused(tmp_path / "d.nc", r"inputs must be a tuple of names.*write \('head',\)", inputs="head", outputs=("head",))
+    with pytest.raises(InputError, match=r"inputs must be a tuple of names.*write \('head',\)"):
+        open_dataset(tmp_path / "d.nc", inputs="head", outputs=("head",))
 
 
 def test_ordinary_netcdf_with_other_dimensions(tmp_path):
     foreign(tmp_path / "d.nc", dimensions=("sample", "lon", "lat"), coordinates=False)
-    refused(tmp_path / "d.nc", "must have the dimensions sample, x.*got lon, lat", inputs=("head",), outputs=("head",))
+    refused(tmp_path / "d.nc", r"must have the dimensions sample, \[time\], x.*got lon, lat; give rename=", inputs=("head",), outputs=("head",))
 
 
 def test_coordinates_that_are_not_uniform(tmp_path):
@@ -240,7 +235,7 @@ def test_points_that_the_file_contradicts(path):
 
 def test_files_open_without_generating_anything():
     """Opening needs neither pyamg nor the worker's machinery."""
-    code = "import opforge.datasets.reader, sys; print({'pyamg', 'loky', 'pyfftw'} & set(sys.modules))"
+    code = "import opforge.datasets.reading.dataset, sys; print({'pyamg', 'loky', 'pyfftw'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
 

@@ -13,7 +13,6 @@ import torch
 
 import opforge
 from opforge.datasets import generate, registry
-from opforge.datasets.generation import total_memory
 from opforge.errors import InputError, UnknownNameError, WorkError
 
 
@@ -53,7 +52,7 @@ def test_threads_of_libraries_change_nothing(tmp_path):
 
 @pytest.mark.parametrize("chunk", [1, 4, 100])
 def test_any_chunks_give_the_same(monkeypatch, chunk, reference):
-    monkeypatch.setattr("opforge.datasets.generation.chunk_size", lambda *arguments: chunk)
+    monkeypatch.setattr("opforge.datasets.generating.pace.Pace._size", lambda self: chunk)
     assert_same(contents(generate("darcy", 6, 12, seed=3, workers=1)), reference)
 
 
@@ -242,10 +241,6 @@ def test_too_many_samples_for_the_disk(tmp_path):
     with pytest.raises(InputError, match=r"MB and the disk has .* MB free"):
         generate("darcy", 10**12, 8, out=tmp_path / "d.nc")
     assert os.listdir(tmp_path) == []
-
-
-def test_memory_of_the_machine():
-    assert 2**28 < total_memory() < 2**50
 
 
 def test_equal_functions_on_different_grids():

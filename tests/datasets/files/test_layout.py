@@ -9,18 +9,20 @@ import numpy as np
 import pytest
 
 from opforge.core import Grid
-from opforge.datasets.header import Header
-from opforge.datasets.layout import (
+from opforge.datasets.files.header import Header
+from opforge.datasets.files.layout import (
+    FAILURES,
     bytes_per_sample,
     checksums,
-    columns,
+    chunk_shape,
+    empty_columns,
     lay_out,
     places,
     plain_place,
-    read_samples,
+    read_bytes,
     variables,
 )
-from opforge.datasets.recipe import Sample
+from opforge.errors import InputError
 
 HEADER = Header(("a",), ("u",), Grid((3, 4)), 7)
 FLOAT = np.dtype(np.float32)
@@ -30,10 +32,14 @@ FLOAT = np.dtype(np.float32)
 def test_bytes_written_to_their_places_are_the_samples(tmp_path, dtype):
     kind = np.dtype(dtype)
     generator = np.random.default_rng(0)
-    samples = [Sample({n: generator.standard_normal((3, 4)).astype(kind) for n in "au"}, 0.5 * i) for i in range(7)]
-    arrays = columns(samples, np.arange(7, dtype=np.uint64), HEADER, kind)
+    arrays = empty_columns(HEADER, kind, 7)
+    for values in arrays.values():
+        values[...] = generator.integers(0, 1000, values.shape)
+    arrays["checksum"] = checksums(arrays)
     with open(tmp_path / "d.nc", "x+b", buffering=0) as file:
         for name, place in lay_out(file, HEADER, kind).items():
+            if name == FAILURES:
+                continue
             for index in (4, 0, 6, 1, 5, 3, 2):
                 file.seek(place.offset + index * place.size)
                 file.write(arrays[name][index].tobytes())
@@ -50,9 +56,11 @@ def test_the_room_is_set_aside_at_once(tmp_path):
     with open(tmp_path / "d.nc", "x+b", buffering=0) as file:
         found = lay_out(file, HEADER, FLOAT)
     size = (tmp_path / "d.nc").stat().st_size
+    reasons = found.pop(FAILURES)
     assert all(place.offset + 7 * place.size <= size for place in found.values())
     assert bytes_per_sample(HEADER, FLOAT) == 2 * 12 * 4 + 8 + 8 + 4 == sum(place.size for place in found.values())
-    spans = sorted((place.offset, place.offset + 7 * place.size) for place in found.values())
+    spans = [(place.offset, place.offset + 7 * place.size) for place in found.values()]
+    spans = sorted([*spans, (reasons.offset, reasons.offset + 32 * 256)])
     assert all(end <= start for (_, end), (start, _) in itertools.pairwise(spans)), "they do not overlap"
 
 
@@ -63,7 +71,10 @@ def test_another_layout_is_refused(tmp_path):
             places(hdf5, HEADER, FLOAT)
         for name, (kind, shape) in variables(HEADER, FLOAT).items():
             hdf5.require_dataset(name, (7, *shape), kind)[...] = 0
-        assert set(places(hdf5, HEADER, FLOAT)) == {"a", "u", "solver_residual", "seed", "checksum"}
+        with pytest.raises(KeyError, match="component not found"):
+            places(hdf5, HEADER, FLOAT)
+        hdf5.create_dataset(FAILURES, (32, 256), "S1")[...] = b""
+        assert set(places(hdf5, HEADER, FLOAT)) == {"a", "u", "solver_residual", "seed", "checksum", FAILURES}
         del hdf5["seed"]
         hdf5["seed"] = np.zeros(6, np.uint64)
         with pytest.raises(ValueError, match=r"the variable 'seed' is uint64 of shape \(6,\)"):
@@ -94,10 +105,10 @@ def test_plain_samples_are_read_without_hdf5(tmp_path, options, version):
     if place is not None:
         into = np.empty((3, 3, 4))
         with open(tmp_path / "d.h5", "rb") as file:
-            assert read_samples(file.fileno(), place, 2, into)
+            assert read_bytes(file.fileno(), place.offset + 2 * place.size, into)
             np.testing.assert_array_equal(into, VALUES[2:5])
             os.truncate(tmp_path / "d.h5", place.offset + 6 * place.size - 1)
-            assert not read_samples(file.fileno(), place, 4, into)
+            assert not read_bytes(file.fileno(), place.offset + 4 * place.size, into)
 
 
 @pytest.mark.parametrize(
@@ -120,3 +131,27 @@ def test_what_is_not_plain_is_left_to_hdf5(tmp_path, options):
             hdf5.flush()
         place = plain_place(out_of_order)
         assert place is None
+
+
+EVOLVING = Header(("u",), ("u",), Grid((4, 3)), 2, times=(0.0, 0.5, 1.0, 1.5, 2.0, 2.5), evolving=("u",))
+
+
+def test_fields_that_evolve_have_frames(tmp_path):
+    with open(tmp_path / "d.nc", "x+b", buffering=0) as file:
+        assert lay_out(file, EVOLVING, FLOAT)["u"].shape == (6, 4, 3)
+    with h5py.File(tmp_path / "d.nc") as hdf5:
+        assert hdf5["u"].chunks == (1, 6, 4, 3)
+        assert hdf5["time"][...].tolist() == list(EVOLVING.times)
+
+
+@pytest.mark.parametrize(("room", "frames"), [(10**6, 6), (48 * 5, 3), (48 * 2, 2), (10, 1)])
+def test_large_samples_are_cut_into_equal_chunks(monkeypatch, room, frames):
+    monkeypatch.setattr("opforge.datasets.files.layout._CHUNK_BYTES", room)
+    assert chunk_shape(EVOLVING, "u", FLOAT, compressed=True) == (1, frames, 4, 3)
+    assert chunk_shape(EVOLVING, "u", FLOAT, compressed=False) == (1, 6, 4, 3)
+
+
+def test_a_frame_that_no_file_holds_is_refused():
+    header = Header(("a",), ("u",), Grid((40_000, 40_000)), 1)
+    with pytest.raises(InputError, match=r"a frame of 'a' takes 6\.4 GB, .* lower the resolution"):
+        chunk_shape(header, "a", FLOAT, compressed=False)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,14 +13,13 @@ import h5netcdf
 import h5py
 import numpy as np
 
-from opforge.core import Grid
-from opforge.core.grid import AXIS_NAMES, Points
-from opforge.datasets.header import Header, missing_attribute
-from opforge.datasets.packing import packing, unpack
 from opforge.errors import InputError
 
 if TYPE_CHECKING:
     import xarray
+
+# Bytes of an attribute above which it is not read: it is no description any more.
+_LARGEST_ATTRIBUTE = 2**20
 
 # What h5py, h5netcdf and xarray raise where the structures of a file are damaged. They follow what they read without
 # checking it, so that overwritten bytes surface as almost anything: a name that is None (AttributeError), a size or a
@@ -58,26 +56,6 @@ def open_hdf5(path: Path) -> h5py.File:
         raise InputError(_what_is_it(path)) from error
 
 
-def read_header(
-    path: Path, inputs: Sequence[str] | None, outputs: Sequence[str] | None, points: Points | None
-) -> Header:
-    """What a file says about itself, checked against its variables.
-
-    Args:
-        path: the file.
-        inputs, outputs: variables to take instead of those that the file names.
-        points: where the coordinates of a file without a description of its grid lie.
-
-    Raises:
-        InputError: see `opforge.open_dataset`.
-    """
-    with open_netcdf(path) as file:
-        header = _header(file, inputs, outputs, points)
-        for name in header.names:
-            _check_variable(file, name, header)
-        return header
-
-
 def load_variables(path: Path, names: Sequence[str]) -> xarray.Dataset:
     """Variables of a netCDF-4 file with their coordinates and the file's attributes, in memory.
 
@@ -92,7 +70,7 @@ def load_variables(path: Path, names: Sequence[str]) -> xarray.Dataset:
     from xarray.backends import H5NetCDFStore
 
     with open_netcdf(path) as file:
-        axes = {axis for name in names for axis in _variable(file, name).dimensions}
+        axes = {axis for name in names for axis in find_variable(file, name).dimensions}
         others = [name for name in file.variables if name not in axes and name not in names]
         with xarray.open_dataset(H5NetCDFStore(file), drop_variables=others) as data:
             return data[list(names)].load()
@@ -132,88 +110,100 @@ def _check_coordinates(hdf5: h5py.File) -> None:
         if not isinstance(variable, h5py.Dataset) or "DIMENSION_LIST" not in variable.attrs:
             continue
         dimensions: Any = variable.attrs["DIMENSION_LIST"]
-        for references in dimensions:
-            for scale in (hdf5[reference] for reference in references):
-                if scale.name is None:
-                    label = scale.attrs.get("NAME", b"")
-                    label = label.decode(errors="replace") if isinstance(label, bytes) else str(label)
-                    raise InputError(
-                        f"the coordinate {label!r} of variable {name!r} is missing: it was deleted or the file is "
-                        "damaged; copy or generate the file again"
-                    )
+        for reference in (reference for references in dimensions for reference in references):
+            try:
+                scale = hdf5[reference]
+            except DAMAGE:
+                scale = None
+            if scale is None or scale.name is None:
+                label = b"" if scale is None else scale.attrs.get("NAME", b"")
+                label = label.decode(errors="replace") if isinstance(label, bytes) else str(label)
+                raise InputError(
+                    f"the coordinate {label!r} of variable {name!r} is missing: it was deleted or the file is "
+                    "damaged; copy or generate the file again"
+                )
 
 
-def _header(
-    file: h5netcdf.File, inputs: Sequence[str] | None, outputs: Sequence[str] | None, points: Points | None
-) -> Header:
-    if "sample" not in file.dimensions:
-        raise InputError(
-            f"the dimension 'sample' is missing, the file has {', '.join(file.dimensions) or 'none'}; "
-            "variables need the dimensions sample, x[, y[, z]]"
-        )
-    samples = file.dimensions["sample"].size
-    attributes = dict(file.attrs)
-    for kind, given in (("inputs", inputs), ("outputs", outputs)):
-        if isinstance(given, str):
-            raise InputError(f"{kind} must be a tuple of names, got the text {given!r}; write ({given!r},)")
-    if "grid" in attributes:
-        header = Header.from_attributes(attributes, samples)
-        if points not in (None, header.grid.points):
+def array_at(hdf5: h5py.File, path: str) -> h5py.Dataset:
+    """An array of numbers in an HDF5 file, found without leaving the file.
+
+    Args:
+        hdf5: the open file.
+        path: of the array, its parts separated by ``/``.
+
+    Raises:
+        InputError: nothing is there, or a group, text, an axis without a point, or something that lies in another file.
+    """
+    place: Any = hdf5
+    for part in path.strip("/").split("/"):
+        kind = place.get(part, getlink=True) if isinstance(place, h5py.Group) and part in _links(place) else None
+        if kind is None:
+            raise InputError(f"variable {path!r} is missing")
+        if isinstance(kind, h5py.ExternalLink):
             raise InputError(
-                f"points must be {header.grid.points!r} as the file's attribute 'grid' says, got {points!r}; "
-                "leave it out"
+                f"variable {path!r} is a link to another file, {kind.filename!r}, which is not followed; "
+                "copy it into this file (h5copy) or open that one"
             )
-        return replace(header, inputs=tuple(inputs or header.inputs), outputs=tuple(outputs or header.outputs))
-    if not inputs or not outputs:
-        raise missing_attribute(attributes)
-    grid = _grid(file, inputs[0], points or "cells")
-    return Header(tuple(inputs), tuple(outputs), grid, samples, None, {"samples": samples})
+        place = place[part]
+    if not isinstance(place, h5py.Dataset):
+        raise InputError(f"variable {path!r} is a group of variables, expected an array of numbers")
+    if place.is_virtual or place.external:
+        raise InputError(f"variable {path!r} lies in other files, which are not followed; repack it into this one")
+    if place.dtype.kind not in "fiub":
+        raise InputError(f"variable {path!r} must hold real numbers, got {_kind(place.dtype)}")
+    if 0 in place.shape:
+        raise InputError(f"variable {path!r} is empty, its shape is {place.shape}")
+    return place
 
 
-def _grid(file: h5netcdf.File, name: str, points: Points) -> Grid:
-    """The grid of an ordinary file: from its coordinates, or the unit cube where it has none."""
-    axes = _variable(file, name).dimensions[1:]
-    if not axes or tuple(axes) != AXIS_NAMES[: len(axes)]:
-        raise InputError(f"variable {name!r} must have the dimensions sample, x[, y[, z]], got {', '.join(axes)}")
-    shape = tuple(file.dimensions[axis].size for axis in axes)
-    if not all(axis in file.variables for axis in axes):
-        return Grid(shape, points=points)
-    coordinates = [_values(file.variables[axis], axis) for axis in axes]
-    if min(shape) < 2:
-        raise InputError(f"the coordinates need at least 2 points per axis to tell the spacing, got {shape}")
-    trial = Grid(shape, points=points)  # tells how many spacings the box has
-    lengths = [
-        abs(float(values[-1] - values[0])) / (n - 1) / h
-        for values, n, h in zip(coordinates, shape, trial.spacing, strict=True)
-    ]
-    return Grid.from_coordinates(coordinates, lengths, points)
+def _links(group: h5py.Group) -> set[str]:
+    """The names in a group, links that lead nowhere included."""
+    return set(group.keys())
 
 
-def _check_variable(file: h5netcdf.File, name: str, header: Header) -> None:
-    variable = _variable(file, name)
-    got = dict(zip(variable.dimensions, variable.shape, strict=True))
-    expected = {"sample": header.samples, **dict(zip(header.grid.axis_names, header.grid.shape, strict=True))}
-    if list(got.items()) != list(expected.items()):
-        raise InputError(f"variable {name!r} must have the dimensions {_sizes(expected)}, got {_sizes(got)}")
-    if variable.dtype.kind not in "fiu":
-        raise InputError(f"variable {name!r} must hold real numbers, got {variable.dtype}")
-    packing(name, variable.attrs)  # refuses what is wrong with it
+def _kind(dtype: np.dtype) -> str:
+    return "text" if dtype.kind in "SU" or h5py.check_string_dtype(dtype) is not None else str(dtype)
 
 
-def _values(variable: h5netcdf.Variable, name: str) -> np.ndarray:
-    return unpack(np.asarray(variable[...]), packing(name, variable.attrs))
+def attributes_of(thing: Any) -> dict[str, Any]:
+    """The attributes of a file, a group or a variable.
+
+    Raises:
+        InputError: one that is larger than any description should be.
+    """
+    found = {}
+    for name in thing.attrs:
+        size = _attribute_bytes(thing, name)
+        if size <= _LARGEST_ATTRIBUTE:
+            found[name] = thing.attrs[name]
+            size = len(found[name]) if isinstance(found[name], str | bytes) else 0
+        if size > _LARGEST_ATTRIBUTE:
+            raise InputError(
+                f"the attribute {name!r} takes {size / 1e6:.1f} MB, at most {_LARGEST_ATTRIBUTE / 1e6:.1f} MB are "
+                "read; delete it or keep it in a variable"
+            )
+    return found
 
 
-def _variable(file: h5netcdf.File, name: str) -> h5netcdf.Variable:
+def _attribute_bytes(thing: Any, name: str) -> int:
+    """How much an attribute takes, as far as that is known before it is read."""
+    hdf5 = getattr(thing, "_h5group", getattr(thing, "_h5ds", thing))
+    return int(h5py.h5a.get_info(hdf5.id, name.encode()).data_size)
+
+
+def find_variable(file: h5netcdf.File, name: str) -> h5netcdf.Variable:
+    """A variable of a netCDF file.
+
+    Raises:
+        InputError: it is missing or a group; the text names the closest that is there.
+    """
     if name in file.variables:
         return file.variables[name]
+    if name in file.groups:
+        raise InputError(f"variable {name!r} is a group of variables, expected an array of numbers")
     close = get_close_matches(name, file.variables, n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""
     raise InputError(f"the variable {name!r} is missing; {hint}The file has: {', '.join(file.variables) or 'none'}")
-
-
-def _sizes(dimensions: dict[str, Any]) -> str:
-    return ", ".join(f"{name}={size}" for name, size in dimensions.items())
 
 
 def _hint(words: str, folder: Path, name: str) -> str:

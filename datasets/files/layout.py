@@ -1,8 +1,9 @@
 """How a dataset's file is laid out: netCDF-4 in which every sample has its place before it is there.
 
 All room is set aside when the file is made, and HDF5 never comes near it again: samples are written as plain bytes to
-offsets that are known. So nothing that happens to the writing process can harm the file's structure, and a sample that
-was cut off is recognised by its checksum.
+offsets that are known. So nothing that happens to the writing processes can harm the file's structure, any process may
+write any sample, and a sample that was cut off is recognised by its checksum. A compressed file, whose samples have no
+such places, is put together at the end; see `opforge.datasets.files.slots`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import math
 import os
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,12 +19,12 @@ import h5netcdf
 import h5py
 import numpy as np
 
-from opforge.datasets.header import Header
-from opforge.datasets.recipe import Sample
+from opforge.datasets.files.header import Header
+from opforge.errors import InputError
 
 # Attributes of the variables that go with every sample.
 _SEED = {"long_name": "seed of the sample"}
-_RESIDUAL = {"long_name": "relative residual of the double precision solution", "units": "1"}
+_RESIDUAL = {"long_name": "relative residual of the double precision solution; NaN where it failed", "units": "1"}
 _CHECKSUM = {"long_name": "CRC-32 of the sample's fields as stored, one after the other, then solver_residual and seed"}
 
 # HDF5 1.10's format, which netCDF's library of today's Linux distributions reads. In it the places of chunks that are
@@ -33,9 +34,17 @@ _VERSION = h5py.h5f.LIBVER_V110
 PER_SAMPLE = {"solver_residual": _RESIDUAL, "seed": _SEED, "checksum": _CHECKSUM}
 _TYPES = {"solver_residual": np.dtype("<f8"), "seed": np.dtype("<u8"), "checksum": np.dtype("<u4")}
 
-
 # What is summed up with the fields, in this order.
 SUMMED_WITH = ("solver_residual", "seed")
+
+# Where the reasons of failed samples are kept, beside the data: so many, of so many bytes of UTF-8 each.
+FAILURES = "generation/failures"
+FAILURE_ROOM = (32, 256)
+_FAILURES = {"long_name": "why samples failed, those whose residual is NaN; empty where none did"}
+
+# Bytes of a compressed chunk before compression, at most, unless one frame is larger; and what HDF5 takes at all.
+_CHUNK_BYTES = 2**24
+_LARGEST_CHUNK = 2**32 - 1
 
 
 @dataclass(frozen=True)
@@ -63,13 +72,32 @@ Places = dict[str, Place]
 
 def variables(header: Header, dtype: np.dtype) -> dict[str, tuple[np.dtype, tuple[int, ...]]]:
     """Type and shape of one sample of every variable that holds samples, in the order in which they are summed."""
-    fields = {name: (dtype.newbyteorder("<"), header.grid.shape) for name in header.names}
+    fields = {name: (dtype.newbyteorder("<"), header.shape(name)) for name in header.names}
     return {**fields, **{name: (kind, ()) for name, kind in _TYPES.items()}}
 
 
 def bytes_per_sample(header: Header, dtype: np.dtype) -> int:
-    """Bytes that a sample takes in the file."""
+    """Bytes that a sample takes in a file that is not compressed."""
     return sum(math.prod(shape) * kind.itemsize for kind, shape in variables(header, dtype).values())
+
+
+def chunk_shape(header: Header, name: str, dtype: np.dtype, *, compressed: bool) -> tuple[int, ...]:
+    """How a field is cut into chunks (sample, [frames], *space): a sample each, or equal parts of it where it is large.
+
+    Raises:
+        InputError: one frame is more than HDF5 takes for a chunk.
+    """
+    shape = header.shape(name)
+    most = _CHUNK_BYTES if compressed else _LARGEST_CHUNK
+    frames = shape[0] if name in header.evolving else 1
+    frame = math.prod(shape) // frames * dtype.itemsize
+    if frame > _LARGEST_CHUNK:
+        raise InputError(
+            f"a frame of {name!r} takes {frame / 1e9:.1f} GB, a file holds at most {_LARGEST_CHUNK / 1e9:.1f} GB in "
+            "one piece; lower the resolution"
+        )
+    together = max(n for n in range(1, frames + 1) if frames % n == 0 and (n == 1 or n * frame <= most))
+    return (1, together, *shape[1:]) if name in header.evolving else (1, *shape)
 
 
 def lay_out(file: Any, header: Header, dtype: np.dtype) -> Places:
@@ -81,14 +109,14 @@ def lay_out(file: Any, header: Header, dtype: np.dtype) -> Places:
         dtype: of the fields.
 
     Returns:
-        Where the samples are to be written.
+        Where the samples are to be written, and the reasons of those that failed.
     """
-    with h5py.File(_new(file)) as hdf5:
-        _create(hdf5, header, dtype)
+    with h5py.File(new_hdf5(file)) as hdf5:
+        create(hdf5, header, dtype)
         return places(hdf5, header, dtype)
 
 
-def _new(file: Any) -> Any:
+def new_hdf5(file: Any) -> Any:
     """An HDF5 file that keeps the order of creation, as netCDF wants it, and no time: equal data are equal bytes."""
     access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
     access.set_fclose_degree(h5py.h5f.CLOSE_STRONG)
@@ -102,21 +130,29 @@ def _new(file: Any) -> Any:
     return h5py.h5f.create(b"dataset", h5py.h5f.ACC_TRUNC, creation, access)
 
 
-def _create(hdf5: h5py.File, header: Header, dtype: np.dtype) -> None:
-    """Dimensions, variables and attributes as netCDF has them."""
-    grid, axes = header.grid, header.grid.axis_names
+def create(hdf5: h5py.File, header: Header, dtype: np.dtype, *, compression: int | None = None) -> None:
+    """Dimensions, variables and attributes as netCDF has them; the fields compressed if a level is given."""
     # h5netcdf is given the open HDF5 file, not its path, and leaves it open
     with h5netcdf.File(hdf5, "w") as file:
-        file.dimensions = {"sample": header.samples, **dict(zip(axes, grid.shape, strict=True))}
+        coordinates = header.coordinates()
+        file.dimensions = {"sample": header.samples, **{name: len(values) for name, values in coordinates.items()}}
         file.attrs.update(header.to_attributes())
-        for axis, values in zip(axes, grid.coordinates(), strict=True):
-            coordinate = file.create_variable(axis, (axis,), dtype=np.float64, data=values)
-            coordinate.attrs.update({"long_name": f"{axis} coordinate", "units": "1"})
+        for name, values in coordinates.items():
+            coordinate = file.create_variable(name, (name,), dtype=np.float64, data=values)
+            coordinate.attrs.update(header.describe(name))
         for name, (kind, shape) in variables(header, dtype).items():
-            chunks = (1, *shape) if shape else None
-            dimensions = ("sample", *axes) if shape else ("sample",)
-            variable = file.create_variable(name, dimensions, dtype=kind, chunks=chunks, dcpl=_set_aside())
+            options: dict[str, Any] = {"dcpl": _set_aside()}
+            if shape:
+                options["chunks"] = chunk_shape(header, name, dtype, compressed=compression is not None)
+            if shape and compression is not None:
+                options |= {"compression": "gzip", "compression_opts": compression, "shuffle": True, "dcpl": None}
+            dimensions = tuple(header.dimensions(name)) if shape else ("sample",)
+            variable = file.create_variable(name, dimensions, dtype=kind, **options)
             variable.attrs.update(PER_SAMPLE.get(name) or header.describe(name))
+        group = file.create_group(FAILURES.split("/")[0])
+        group.dimensions = dict(zip(("failure", "text"), FAILURE_ROOM, strict=True))
+        reasons = group.create_variable(FAILURES.split("/")[1], ("failure", "text"), dtype="S1", dcpl=_set_aside())
+        reasons.attrs.update(_FAILURES)
 
 
 def _set_aside() -> Any:
@@ -143,6 +179,10 @@ def places(hdf5: h5py.File, header: Header, dtype: np.dtype) -> Places:
         if _offset(variable, last) != place.offset + last * place.size:
             raise ValueError(f"the samples of variable {name!r} do not follow each other")
         found[name] = place
+    reasons: Any = hdf5[FAILURES]
+    if reasons.shape != FAILURE_ROOM or reasons.dtype != "S1":
+        raise ValueError(f"the variable {FAILURES!r} is {reasons.dtype} of shape {reasons.shape}")
+    found[FAILURES] = Place(_offset(reasons, 0), reasons.dtype, FAILURE_ROOM[1:])
     return found
 
 
@@ -168,19 +208,13 @@ def plain_place(variable: h5py.Dataset) -> Place | None:
     return None if variable.id.chunk_iter(elsewhere) else replace(place, offset=start)
 
 
-def read_samples(file: int, place: Place, start: int, into: np.ndarray) -> bool:
-    """Read as many samples as ``into`` (samples, *shape) takes, from sample ``start`` on.
-
-    Args:
-        file: descriptor of the file.
-        place: where they are.
-        start: the first.
-        into: contiguous, of the place's type.
+def read_bytes(file: int, offset: int, into: np.ndarray) -> bool:
+    """Fill a contiguous array with the bytes of a file from ``offset`` on.
 
     Returns:
         Whether the file has them all; what it lacks is left as it was.
     """
-    view, offset = into.data.cast("B"), place.offset + start * place.size
+    view = into.data.cast("B")
     while view:
         count = os.preadv(file, [view], offset)
         if count == 0:
@@ -201,18 +235,13 @@ def _offset(variable: h5py.Dataset, index: int) -> int:
     return first + index
 
 
-def columns(samples: Sequence[Sample], seeds: np.ndarray, header: Header, dtype: np.dtype) -> dict[str, np.ndarray]:
-    """Samples as one array for each of the `variables`, checksums included."""
-    kinds = variables(header, dtype)
-    found = {name: np.stack([sample.fields[name] for sample in samples]) for name in header.names}
-    found["solver_residual"] = np.array([sample.residual for sample in samples])
-    found["seed"] = seeds
-    arrays = {name: np.ascontiguousarray(values, kinds[name][0]) for name, values in found.items()}
-    return {**arrays, "checksum": checksums(arrays)}
+def empty_columns(header: Header, dtype: np.dtype, samples: int) -> dict[str, np.ndarray]:
+    """An array (samples, …) for each of the `variables`, to be filled."""
+    return {name: np.empty((samples, *shape), kind) for name, (kind, shape) in variables(header, dtype).items()}
 
 
 def checksums(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
-    """One for each sample, of arrays (samples, …) in the order of `variables`.
+    """One for each sample, of arrays (samples, …) in the order of `variables`; ``"checksum"`` itself is left out.
 
     Example:
         >>> checksums({"a": np.zeros((2, 3), "<f4")}).tolist()
@@ -222,7 +251,8 @@ def checksums(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
     found = np.zeros(len(some), _TYPES["checksum"])
     for index in range(len(some)):
         total = 0
-        for values in arrays.values():
-            total = zlib.crc32(values[index : index + 1].data, total)
+        for name, values in arrays.items():
+            if name != "checksum":
+                total = zlib.crc32(values[index : index + 1].data, total)
         found[index] = total
     return found

@@ -1,11 +1,13 @@
-"""What a dataset's file says about itself: root attributes, and the objects that they stand for."""
+"""What a dataset says about itself: names, grid, times, equation, provenance; and root attributes that hold them."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+import numpy as np
 
 from opforge.core import Grid
 from opforge.errors import InputError
@@ -29,6 +31,11 @@ class Header:
         samples: how many samples there are.
         equation: what the fields solve, when known.
         provenance: where the numbers come from, plain values: recipe, its parameters, seed, solver, tolerance, version.
+        times: of the frames, in the equation's unit of time; none where nothing evolves.
+        evolving: the fields that have a value at each of the times.
+        labels: ``long_name`` and ``units`` of fields that the equation does not describe.
+        first: number of the first sample in the whole dataset, for a shard.
+        total: number of samples of the whole dataset, for a shard; 0 where this is the whole.
     """
 
     inputs: tuple[str, ...]
@@ -37,22 +44,52 @@ class Header:
     samples: int
     equation: Equation | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
+    times: tuple[float, ...] = ()
+    evolving: tuple[str, ...] = ()
+    labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    first: int = 0
+    total: int = 0
 
     @property
     def names(self) -> tuple[str, ...]:
         """All fields, inputs first."""
         return (*self.inputs, *(name for name in self.outputs if name not in self.inputs))
 
+    def dimensions(self, name: str) -> dict[str, int]:
+        """Dimensions of a field and their sizes, ``sample`` first."""
+        frames = {"time": len(self.times)} if name in self.evolving else {}
+        return {"sample": self.samples, **frames, **dict(zip(self.grid.axis_names, self.grid.shape, strict=True))}
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Shape of one sample of a field: ([frames], *space)."""
+        return tuple(self.dimensions(name).values())[1:]
+
+    def coordinates(self) -> dict[str, np.ndarray]:
+        """The coordinates of all dimensions but ``sample``, float64."""
+        time = {"time": np.array(self.times)} if self.evolving else {}
+        return {**time, **dict(zip(self.grid.axis_names, self.grid.coordinates(), strict=True))}
+
     def describe(self, name: str) -> dict[str, str]:
-        """The attributes ``long_name`` and ``units`` of a field."""
+        """The attributes ``long_name`` and ``units`` of a field or a coordinate."""
+        if name in self.labels:
+            return dict(self.labels[name])
         for known in self.equation.fields if self.equation else ():
             if known.name == name:
                 return {"long_name": known.long_name, "units": known.units}
-        return {"long_name": name, "units": "1"}
+        long_name = "time" if name == "time" else f"{name} coordinate" if name in self.grid.axis_names else name
+        return {"long_name": long_name, "units": "1"}
+
+    def whole(self) -> Header:
+        """The header of the whole dataset that a shard belongs to."""
+        return replace(self, samples=self.total or self.samples, first=0, total=0)
+
+    def shard(self, first: int, samples: int) -> Header:
+        """The header of a part of this dataset."""
+        return replace(self, samples=samples, first=first, total=self.samples)
 
     def to_attributes(self) -> dict[str, Any]:
         """Root attributes for a file: text and numbers; what has structure is JSON text."""
-        attributes = {
+        attributes: dict[str, Any] = {
             "Conventions": CONVENTIONS,
             "inputs": " ".join(self.inputs),
             "outputs": " ".join(self.outputs),
@@ -64,10 +101,19 @@ class Header:
         for name, value in self.provenance.items():
             if name not in ("samples", *attributes):
                 attributes[name] = json.dumps(value) if isinstance(value, dict | list) else value
+        if self.total:
+            attributes |= {"first_sample": self.first, "total_samples": self.total}
         return attributes
 
     @classmethod
-    def from_attributes(cls, attributes: Mapping[str, Any], samples: int) -> Header:
+    def from_attributes(
+        cls,
+        attributes: Mapping[str, Any],
+        samples: int,
+        *,
+        times: tuple[float, ...] = (),
+        evolving: tuple[str, ...] = (),
+    ) -> Header:
         """The header that `to_attributes` wrote.
 
         Raises:
@@ -80,17 +126,27 @@ class Header:
             grid = Grid.from_dict(json.loads(attributes["grid"]))
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"the attribute 'grid' does not describe a grid: {error}") from error
+        first, total = (_count(attributes, name) for name in ("first_sample", "total_samples"))
+        if total and not first + samples <= total:
+            raise InputError(
+                f"the attributes 'first_sample' and 'total_samples' must leave room for the {samples} samples, "
+                f"got {first} and {total}"
+            )
         return cls(
             inputs=tuple(str(attributes["inputs"]).split()),
             outputs=tuple(str(attributes["outputs"]).split()),
             grid=grid,
             samples=samples,
             equation=_equation(provenance),
-            provenance={**provenance, "samples": samples},
+            provenance={**provenance, "samples": total or samples},
+            times=times,
+            evolving=evolving,
+            first=first,
+            total=total,
         )
 
 
-_NOT_PROVENANCE = (*_REQUIRED, "Conventions")
+_NOT_PROVENANCE = (*_REQUIRED, "Conventions", "first_sample", "total_samples")
 
 
 def missing_attribute(attributes: Mapping[str, Any]) -> InputError:
@@ -100,6 +156,13 @@ def missing_attribute(attributes: Mapping[str, Any]) -> InputError:
         f"the attribute {missing!r} is missing: not a dataset of opforge; "
         "name the variables as open_dataset(path, inputs=..., outputs=...)"
     )
+
+
+def _count(attributes: Mapping[str, Any], name: str) -> int:
+    value = plain(attributes.get(name, 0))
+    if not isinstance(value, int) or value < 0:
+        raise InputError(f"the attribute {name!r} must be a number of samples, got {value!r:.80}")
+    return value
 
 
 def _plain(name: str, value: Any) -> Any:

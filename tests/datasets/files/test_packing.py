@@ -6,7 +6,7 @@ import torch
 import xarray
 
 from opforge import open_dataset
-from opforge.datasets.packing import packing, unpack
+from opforge.datasets.files.packing import packing, unpack
 from opforge.errors import InputError
 
 VALUES = np.random.default_rng(0).integers(1, 3000, (3, 5, 4)) * 0.001
@@ -36,7 +36,7 @@ def packed_file(path, encoding, values=VALUES):
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_reads_what_xarray_reads(tmp_path, monkeypatch, encoding, kept):
     if not kept:
-        monkeypatch.setattr("opforge.datasets.source.KEEP_BYTES", 10)
+        monkeypatch.setattr("opforge.datasets.reading.source.KEEP_BYTES", 10)
     path = packed_file(tmp_path / "d.nc", encoding)
     dataset = open_dataset(path, inputs=("k",), outputs=("p",)).astype(torch.float64)
     with xarray.open_dataset(path) as data:

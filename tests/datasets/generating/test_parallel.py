@@ -11,7 +11,7 @@ from functools import partial
 import pytest
 from threadpoolctl import threadpool_info
 
-from opforge.datasets.parallel import available_cpus, run
+from opforge.datasets.generating.parallel import available_cpus, run
 from opforge.errors import WorkError
 
 
@@ -94,7 +94,7 @@ def test_workers_end_soon_after_a_parent_that_was_killed(number, busy):
     code = """
         import os, sys, time
         from functools import partial
-        from opforge.datasets.parallel import run
+        from opforge.datasets.generating.parallel import run
         jobs = [os.getpid] * 4 + [partial(time.sleep, 600)] * 2 * int(sys.argv[1])
         results = run(jobs, 2)
         print(*{next(results) for _ in range(2)}, flush=True)

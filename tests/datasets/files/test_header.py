@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from opforge.core import Grid
-from opforge.datasets.header import Header
+from opforge.datasets.files.header import Header
 from opforge.errors import InputError, UnknownNameError
 from opforge.pdes import Darcy
 

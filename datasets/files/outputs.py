@@ -1,0 +1,121 @@
+"""Whether a dataset can be written to a path: what is there already, how much room there is, who else is writing."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from opforge.datasets.files.header import Header, plain
+from opforge.datasets.files.layout import bytes_per_sample
+from opforge.datasets.files.opening import DAMAGE, open_hdf5
+from opforge.errors import InputError
+
+# Besides the numbers: HDF5's own structures, the attributes, the reasons of failures.
+_OVERHEAD = 2**16
+
+
+def partial_of(path: Path) -> Path:
+    """Where the samples of ``path`` are while it is being written."""
+    return path.with_name(f"{path.name}.partial")
+
+
+def check_output(path: Path, *, overwrite: bool) -> None:
+    """Refuse an output that cannot be written before any work is done.
+
+    Raises:
+        InputError: a file that exists and shall not be overwritten, a folder, a device or a pipe in its place, a
+            symbolic link, a folder that is missing.
+    """
+    if path.is_symlink():
+        raise InputError(
+            f"out names {path}, a symbolic link to {path.readlink()}, which writing would replace; name the file itself"
+        )
+    if path.is_dir():
+        raise InputError(f"out must be a file, {path} is a folder; name a file in it, such as {path / 'darcy.nc'}")
+    if path.exists() and not path.is_file():  # renaming the partial file to it would remove it from the system
+        raise InputError(f"out must be a file, {path} is a device, a pipe or a socket; choose another name")
+    if path.exists() and not overwrite:
+        raise InputError(f"out names {path}, which exists; choose another name or set overwrite=True (--force)")
+    if not path.parent.is_dir():
+        raise InputError(f"out lies in the folder {path.parent}, which does not exist; create it first")
+    if partial_of(path).is_symlink():
+        raise InputError(f"{partial_of(path)} is a symbolic link, which is not written to; remove it")
+
+
+def is_done(path: Path, header: Header) -> bool:
+    """Whether ``path`` is the whole file of this header already.
+
+    Raises:
+        InputError: it is another file.
+    """
+    if not path.exists():
+        return False
+    try:
+        with open_hdf5(path) as hdf5:
+            check_same(path, dict(hdf5.attrs), samples_of(hdf5), header)
+    except InputError:
+        raise
+    except DAMAGE as error:
+        raise InputError(f"{path} is damaged: its attributes cannot be read; generate it again") from error
+    return True
+
+
+def check_same(path: Path, attributes: Mapping[str, Any], samples: int | None, header: Header) -> None:
+    """Refuse a file that is not of this header's dataset.
+
+    Args:
+        path: the file, for the text.
+        attributes: its root attributes.
+        samples: how many it has room for.
+        header: of the dataset that it should be.
+
+    Raises:
+        InputError: it is of another one.
+    """
+    ours, theirs = header.to_attributes(), {name: plain(value) for name, value in attributes.items()}
+    for name, value in {"samples": header.samples, **ours}.items():
+        found = samples if name == "samples" else theirs.get(name)
+        if found != value:
+            raise InputError(
+                f"{path} is of another dataset: {name} is {found!r} there and {value!r} here; give the same arguments, "
+                "another output, or throw it away with overwrite=True (--force)"
+            )
+
+
+def samples_of(hdf5: h5py.File) -> int | None:
+    """How many samples an open file of opforge has room for."""
+    seeds = hdf5.get("seed")
+    return seeds.shape[0] if isinstance(seeds, h5py.Dataset) and seeds.ndim else None
+
+
+def check_space(path: Path, header: Header, dtype: np.dtype, *, compressed: bool = False) -> None:
+    """Refuse to start what does not fit on the disk; how small compression will make it is not known.
+
+    Raises:
+        InputError: the file needs more than is free.
+    """
+    needed = _OVERHEAD if compressed else header.samples * bytes_per_sample(header, dtype) + _OVERHEAD
+    free = shutil.disk_usage(path.parent).free
+    if needed > free:
+        raise InputError(
+            f"{path} needs {needed / 1e6:.1f} MB and the disk has {free / 1e6:.1f} MB free; "
+            "free some space, choose another folder or generate fewer samples"
+        )
+
+
+def no_writer(file: Any) -> None:
+    """Take the file for this process while it is open.
+
+    Raises:
+        BlockingIOError: another process is writing it.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows does not let go of open files without being asked: removing them fails
+        return
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,0 +1,160 @@
+"""Compressed samples while a file is being made: each in a slot of its own, as large as it can at worst become.
+
+HDF5 can give compressed chunks no place before their size is known. So they first go into a sparse file of equal slots,
+where they have one: any process may write any sample, and what was cut off is recognised, as in a plain file. When all
+are there, `assemble` puts the chunks, as they are, into a file of HDF5.
+
+A slot is its checksum (CRC-32), the length of its body, and the body: residual, seed, checksum of the sample, then for
+every chunk its length and its bytes.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import os
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import h5py
+import numpy as np
+
+from opforge.datasets.files.header import Header
+from opforge.datasets.files.layout import FAILURE_ROOM, FAILURES, chunk_shape, create, new_hdf5, variables
+
+_MAGIC = b"opforge slots 1\n"
+_HEAD = struct.Struct("<II")  # checksum of the body, its length
+_SAMPLE = struct.Struct("<dQI")  # residual, seed, checksum
+_LENGTH = struct.Struct("<I")
+
+
+@dataclass(frozen=True)
+class Slots:
+    """The plan of a file of slots.
+
+    Args:
+        header: of the dataset.
+        dtype: of its fields.
+        level: of zlib's compression, 0 to 9.
+
+    Raises:
+        InputError: frames that are too large for a chunk.
+    """
+
+    header: Header
+    dtype: np.dtype
+    level: int
+
+    @property
+    def size(self) -> int:
+        """Bytes of a slot: what zlib makes of numbers that cannot be compressed, in whole blocks of the disk."""
+        total = _HEAD.size + _SAMPLE.size
+        for name in self.header.names:
+            pieces, raw = len(_pieces(self.header, name, self.dtype)), self._chunk_bytes(name)
+            total += pieces * (_LENGTH.size + raw + raw // 1000 + 64)
+        return -(-total // 4096) * 4096
+
+    def _chunk_bytes(self, name: str) -> int:
+        return math.prod(chunk_shape(self.header, name, self.dtype, compressed=True)) * self.dtype.itemsize
+
+    def preamble(self) -> bytes:
+        """What the file begins with: it tells whether the slots are of the same dataset."""
+        about = {"samples": self.header.samples, "level": self.level, "dtype": self.dtype.name}
+        text = json.dumps({**self.header.to_attributes(), **about}).encode()
+        return _MAGIC + _LENGTH.pack(len(text)) + text
+
+    @property
+    def room(self) -> int:
+        """Bytes before the reasons of failures, which come before the first slot."""
+        return -(-len(self.preamble()) // 512) * 512
+
+    @property
+    def first(self) -> int:
+        """Where the first slot begins."""
+        rows, width = FAILURE_ROOM
+        return self.room + rows * width
+
+    def pack(self, arrays: dict[str, np.ndarray], index: int) -> bytes:
+        """The slot's bytes for row ``index`` of arrays as `opforge.datasets.files.layout.variables` has them."""
+        body = [_SAMPLE.pack(arrays["solver_residual"][index], arrays["seed"][index], arrays["checksum"][index])]
+        for name in self.header.names:
+            values = arrays[name][index]
+            for piece in _pieces(self.header, name, self.dtype):
+                chunk = zlib.compress(_shuffled(values[piece]), self.level)
+                body += [_LENGTH.pack(len(chunk)), chunk]
+        joined = b"".join(body)
+        return _HEAD.pack(zlib.crc32(joined), len(joined)) + joined
+
+    def whole(self, file: int, index: int) -> bytes | None:
+        """The body of a sample's slot; None where it was not written whole."""
+        start = self.first + index * self.size
+        head = os.pread(file, _HEAD.size, start)
+        if len(head) < _HEAD.size:
+            return None
+        checksum, length = _HEAD.unpack(head)
+        if not 0 < length <= self.size - _HEAD.size:
+            return None
+        body = os.pread(file, length, start + _HEAD.size)
+        return body if len(body) == length and zlib.crc32(body) == checksum else None
+
+    def chunks(self, body: bytes) -> tuple[tuple[float, int, int], Iterator[tuple[str, tuple[int, ...], bytes]]]:
+        """Residual, seed and checksum of a slot's body, and its chunks: field, place in the sample, bytes."""
+        return _SAMPLE.unpack_from(body), self._chunks(body)
+
+    def _chunks(self, body: bytes) -> Iterator[tuple[str, tuple[int, ...], bytes]]:
+        position = _SAMPLE.size
+        for name in self.header.names:
+            for piece in _pieces(self.header, name, self.dtype):
+                (length,) = _LENGTH.unpack_from(body, position)
+                position += _LENGTH.size
+                yield name, tuple(part.start for part in piece), body[position : position + length]
+                position += length
+
+
+def assemble(file: Any, source: int, slots: Slots) -> None:
+    """Put the samples of a file of slots, which must all be there, into a new file of HDF5.
+
+    Args:
+        file: a file that is open for reading and writing.
+        source: descriptor of the file of slots.
+        slots: its plan.
+    """
+    header, dtype = slots.header, slots.dtype
+    with h5py.File(new_hdf5(file)) as hdf5:
+        create(hdf5, header, dtype, compression=slots.level)
+        rest = {
+            name: np.zeros(header.samples, kind)
+            for name, (kind, shape) in variables(header, dtype).items()
+            if not shape
+        }
+        targets: dict[str, Any] = {name: hdf5[name] for name in header.names}
+        for index in range(header.samples):
+            body = slots.whole(source, index)
+            if body is None:
+                raise OSError(f"sample {index} was lost while the file was put together")
+            sample, chunks = slots.chunks(body)
+            rest["solver_residual"][index], rest["seed"][index], rest["checksum"][index] = sample
+            for name, place, chunk in chunks:
+                targets[name].id.write_direct_chunk((index, *place), chunk)
+        for name, values in rest.items():
+            hdf5[name][...] = values  # type: ignore[index]
+        rows, width = FAILURE_ROOM
+        reasons = os.pread(source, rows * width, slots.room).ljust(rows * width, b"\0")
+        hdf5[FAILURES][...] = np.frombuffer(reasons, "S1").reshape(rows, width)  # type: ignore[index]
+
+
+def _pieces(header: Header, name: str, dtype: np.dtype) -> list[tuple[slice, ...]]:
+    """The chunks of a sample of a field, as slices."""
+    shape, chunk = header.shape(name), chunk_shape(header, name, dtype, compressed=True)[1:]
+    starts = itertools.product(*(range(0, n, step) for n, step in zip(shape, chunk, strict=True)))
+    return [tuple(slice(start, start + step) for start, step in zip(at, chunk, strict=True)) for at in starts]
+
+
+def _shuffled(values: np.ndarray) -> bytes:
+    """HDF5's shuffle filter: the first bytes of all numbers, then the second ones, and so on."""
+    octets = np.ascontiguousarray(values).view(np.uint8).reshape(-1, values.dtype.itemsize)
+    return octets.T.tobytes()

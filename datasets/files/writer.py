@@ -1,0 +1,352 @@
+"""Where generated samples go: a netCDF-4 file that appears only when it is whole, or arrays in memory."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from contextlib import ExitStack, suppress
+from io import FileIO
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import h5py
+import numpy as np
+
+from opforge.datasets.files.header import Header
+from opforge.datasets.files.layout import empty_columns, lay_out, places
+from opforge.datasets.files.opening import DAMAGE
+from opforge.datasets.files.outputs import check_same, check_space, no_writer, partial_of, samples_of
+from opforge.datasets.files.slots import Slots, assemble
+from opforge.datasets.files.targets import PlainTarget, SlotTarget, Target, WriteError
+from opforge.errors import InputError, WorkError, no_room
+
+
+class Sink(Protocol):
+    """Takes samples in any order."""
+
+    header: Header
+    missing: np.ndarray  # positions of the samples that it lacks, increasing
+    target: Target | None  # where other processes may write them themselves
+
+    def put(self, start: int, arrays: dict[str, np.ndarray]) -> None:
+        """Take neighbouring samples, the first of which has the position ``start``."""
+        ...
+
+    def wrote(self, start: int, count: int) -> None:
+        """Learn that so many samples from ``start`` on were written to the target."""
+        ...
+
+    def fail(self, reasons: list[str]) -> None:
+        """Learn why samples failed whose values were put or written as NaN."""
+        ...
+
+
+class Arrays:
+    """A sink in memory: arrays (samples, …) of all variables, the same as in a file."""
+
+    target = None
+
+    def __init__(self, header: Header, dtype: np.dtype):
+        self.header = header
+        self.dtype = dtype
+        self.values = empty_columns(header, dtype, header.samples)
+        self.missing = np.arange(header.samples)
+
+    def put(self, start: int, arrays: dict[str, np.ndarray]) -> None:
+        for name, values in arrays.items():
+            self.values[name][start : start + len(values)] = values
+
+    def wrote(self, start: int, count: int) -> None:
+        raise NotImplementedError("nothing writes to memory but put")
+
+    def fail(self, reasons: list[str]) -> None:
+        pass  # generate warns of them
+
+
+class FileWriter:
+    """A sink in a netCDF-4 file, written as ``<path>.partial`` and renamed when all samples are there.
+
+    Used as a context manager. Every sample has a place of its own, to which any process may write it, with a checksum.
+    Where the block ends early, by an error or an interrupt or because the process is killed, the partial file stays
+    with the samples that it has, and a writer with ``resume`` goes on with those that are missing; without any it is
+    removed. ``path`` is untouched until the end.
+
+    Args:
+        path: the file to be.
+        header: what it says about itself.
+        dtype: of the fields.
+        compression: level of zlib's compression of the fields, 1 to 9; None keeps them plain.
+        resume: whether to go on where an earlier writer ended. It starts from nothing where there is nothing.
+        overwrite: whether samples of an earlier writer may be thrown away.
+
+    Raises:
+        InputError: a folder that may not be written to; a disk that is too full or runs full; another process that is
+            writing the same file; samples of an earlier writer that ``resume`` or ``overwrite`` should decide on, or
+            that are of another dataset.
+        WorkError: writing failed for another reason.
+    """
+
+    target: Target
+
+    def __init__(
+        self,
+        path: Path,
+        header: Header,
+        dtype: np.dtype,
+        *,
+        compression: int | None = None,
+        resume: bool = False,
+        overwrite: bool = False,
+    ):
+        self.path = path
+        self.header = header
+        self.dtype = dtype
+        self.partial = partial_of(path)
+        self.resume = resume
+        self.overwrite = overwrite
+        self.missing = np.arange(header.samples)
+        self._slots = None if compression is None else Slots(header, dtype, compression)
+        self._count = 0
+
+    @property
+    def count(self) -> int:
+        """Samples that are known to be written."""
+        return self._count
+
+    def __enter__(self) -> Self:
+        self._file = self._opened()
+        try:
+            if self._count == 0:
+                self._begin()
+        except OSError as error:
+            self._leave(failed=True)
+            raise self._failure(error) from error
+        except BaseException:
+            self._leave()
+            raise
+        return self
+
+    def _opened(self) -> FileIO:
+        """The partial file, locked: a new one, or the one that is there, whose samples are then counted."""
+        try:
+            if self.partial.exists():
+                with ExitStack() as closing:
+                    left = closing.enter_context(open(self.partial, "r+b", buffering=0))
+                    no_writer(left)
+                    if self._goes_on(left):
+                        closing.pop_all()  # closed when the writer ends
+                        return left
+                    self.partial.unlink()
+            check_space(self.path, self.header, self.dtype, compressed=self._slots is not None)
+            file = open(self.partial, "x+b", buffering=0)  # noqa: SIM115 -- closed when the writer ends
+            no_writer(file)
+        except BlockingIOError as error:
+            raise InputError(
+                f"{self.partial} is being written by another process; wait or choose another output"
+            ) from error
+        except OSError as error:
+            raise InputError(f"cannot write {self.partial}: {_reason(error)}; choose another output") from error
+        return file
+
+    def _goes_on(self, left: FileIO) -> bool:
+        """Whether what an earlier writer left is to be gone on with; what is to be thrown away is not asked about."""
+        if self.resume:
+            found = self._left_target(left)
+            if found is None:
+                return False
+            whole = found.whole(left.fileno(), self.header.samples)
+            self.target, self.missing, self._count = found, np.flatnonzero(~whole), int(whole.sum())
+            return self._count > 0
+        if not self.overwrite and left.seek(0, os.SEEK_END) > 0:
+            raise InputError(
+                f"{self.partial} holds the samples of a run that was interrupted; go on with resume=True (--resume), "
+                "or throw them away with overwrite=True (--force)"
+            )
+        return False
+
+    def _left_target(self, left: FileIO) -> Target | None:
+        """What an earlier writer wrote to; None where not even the structure of the file was written.
+
+        Raises:
+            InputError: it is a file of another dataset, or compressed otherwise.
+        """
+        start = left.read(16)
+        slots = self._slots or Slots(self.header, self.dtype, 1)
+        if start == slots.preamble()[:16]:
+            if os.pread(left.fileno(), len(slots.preamble()), 0) != slots.preamble():
+                raise self._other("it is compressed, or another dataset or compression")
+            return SlotTarget(self.partial, slots)
+        try:
+            with h5py.File(_Disk(left), "r") as hdf5:
+                check_same(self.partial, dict(hdf5.attrs), samples_of(hdf5), self.header)
+                found = places(hdf5, self.header, self.dtype)
+        except InputError:
+            raise
+        except DAMAGE:
+            return None
+        if self._slots is not None:
+            raise self._other("it is not compressed")
+        return PlainTarget(self.partial, found)
+
+    def _other(self, what: str) -> InputError:
+        return InputError(
+            f"{self.partial} was begun with other arguments: {what}; give the same arguments, another output, or throw "
+            "it away with overwrite=True (--force)"
+        )
+
+    def _begin(self) -> None:
+        """Set room aside in a new file."""
+        if self._slots is None:
+            disk = _Disk(self._file)
+            found = lay_out(disk, self.header, self.dtype)
+            disk.check()
+            self.target = PlainTarget(self.partial, found)
+        else:
+            _Disk(self._file).write(self._slots.preamble())
+            self._file.truncate(self._slots.first + self.header.samples * self._slots.size)
+            self.target = SlotTarget(self.partial, self._slots)
+
+    def put(self, start: int, arrays: dict[str, np.ndarray]) -> None:
+        try:
+            self.target.write(start, arrays)
+        except WriteError as error:
+            raise self._failure(error) from error
+        self.wrote(start, len(arrays["seed"]))
+
+    def wrote(self, start: int, count: int) -> None:
+        self._count += count
+
+    def fail(self, reasons: list[str]) -> None:
+        """Keep the reasons in the file."""
+        try:
+            known = self.target.read_failures(self._file.fileno())
+            self.target.write_failures(sorted({*known, *reasons}, key=_number))
+        except WriteError as error:
+            raise self._failure(error) from error
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            if isinstance(error, WriteError):
+                self._leave(failed=True)
+                raise self._failure(error) from error
+            self._leave(failed=getattr(error, "_of_writing", False))
+            return
+        try:
+            self._finish()
+        except OSError as failed:
+            self._leave(failed=True)
+            raise self._failure(failed) from failed
+        except BaseException:
+            self._leave()
+            raise
+
+    def _finish(self) -> None:
+        """Have the system write everything now, and give the file its name."""
+        whole = self.partial
+        if self._slots is not None:
+            whole = self.path.with_name(f"{self.path.name}.assembled.partial")
+            whole.unlink(missing_ok=True)
+            try:
+                with open(whole, "x+b", buffering=0) as file:
+                    disk = _Disk(file)
+                    assemble(disk, self._file.fileno(), self._slots)
+                    disk.check()
+                    os.fsync(file.fileno())
+            except BaseException:
+                whole.unlink(missing_ok=True)
+                raise
+        else:
+            os.fsync(self._file.fileno())
+        os.replace(whole, self.path)
+        if self._slots is not None:
+            self.partial.unlink()
+        self._file.close()
+
+    def _failure(self, error: OSError) -> InputError | WorkError:
+        kind = InputError if no_room(error) else WorkError
+        remedy = "free some space or choose another folder"
+        if self._count:
+            remedy = f"free some space and go on with resume=True (--resume), they are in {self.partial}"
+        failure = kind(
+            f"writing {self.path} failed after {self._count} of {self.header.samples} samples: "
+            f"{_reason(error)}; {remedy}"
+        )
+        failure._of_writing = True  # type: ignore[union-attr]  # the text tells where the samples are
+        return failure
+
+    def _leave(self, *, failed: bool = False) -> None:
+        """Close the partial file, and remove it if it has nothing to go on with."""
+        with suppress(OSError):
+            self._file.close()
+        if self._count == 0:
+            self.partial.unlink(missing_ok=True)
+        elif not failed:
+            warnings.warn(
+                f"{self._count} of {self.header.samples} samples are in {self.partial}; go on with resume=True "
+                "(--resume)",
+                stacklevel=3,
+            )
+
+
+class _Disk:
+    """The file under HDF5. It keeps the first failure and goes on as if nothing had happened.
+
+    HDF5 does not survive a failing write: closing fails as well, and the process may crash later. So it is not told;
+    who uses it asks for the failure afterwards.
+    """
+
+    def __init__(self, file: FileIO):
+        self._file = file
+        self.failure: OSError | None = None
+
+    def check(self) -> None:
+        """Raise the first failure, if there was one."""
+        if self.failure is not None:
+            raise self.failure
+
+    def _try(self, action: Any, *arguments: Any) -> None:
+        if self.failure is None:
+            try:
+                action(*arguments)
+            except OSError as error:
+                self.failure = error
+
+    def write(self, data: Any) -> int:
+        self._try(self._write_all, memoryview(data))
+        return len(data)
+
+    def _write_all(self, data: memoryview) -> None:
+        while data:  # without a buffer a write may be short
+            data = data[self._file.write(data) :]
+
+    def truncate(self, size: int) -> int:
+        self._try(self._file.truncate, size)
+        return size
+
+    def flush(self) -> None:
+        self._try(self._file.flush)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def read(self, size: int = -1) -> bytes:
+        return self._file.read(size)
+
+    def readinto(self, buffer: Any) -> int:
+        return self._file.readinto(buffer)
+
+
+def _number(reason: str) -> tuple[int, str]:
+    """Failures in the order of their samples."""
+    word = reason.split(" ", 2)[1] if reason.startswith("sample ") else ""
+    return (int(word) if word.isdigit() else 0, reason)
+
+
+def _reason(error: OSError) -> str:
+    return os.strerror(error.errno) if error.errno else str(error)

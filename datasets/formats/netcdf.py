@@ -1,0 +1,227 @@
+"""netCDF-4 files: opforge's own, which say all about themselves, and any other whose variables the user names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import h5netcdf
+import h5py
+import numpy as np
+
+from opforge.core import Grid
+from opforge.core.grid import AXIS_NAMES, Points
+from opforge.datasets.files.header import Header, missing_attribute
+from opforge.datasets.files.opening import array_at, attributes_of, find_variable, open_netcdf
+from opforge.datasets.files.packing import packing, unpack
+from opforge.datasets.formats.described import Asked, Described
+from opforge.datasets.reading.stored import Stored
+from opforge.errors import InputError
+
+# What goes with every sample in opforge's own files and is no field.
+_OWN = ("solver_residual", "seed", "checksum")
+
+
+def describe(path: Path, asked: Asked) -> Described:
+    """What a netCDF-4 file says about itself, checked against its variables.
+
+    Args:
+        path: the file.
+        asked: variables to take instead of those that the file names, and what its names stand for.
+
+    Raises:
+        InputError: see `opforge.open_dataset`.
+    """
+    with open_netcdf(path) as file:
+        names = _Names(file, asked.rename)
+        header = _header(file, names, asked)
+        fields = {name: _stored(file, names, name, header) for name in header.names}
+        axes = {names.there(axis) for axis in ("sample", "time", *AXIS_NAMES)}
+        available = tuple(names.here(name) for name in file.variables if name not in (*_OWN, *axes))
+        return Described(header, fields, available)
+
+
+def failed(hdf5: h5py.File, samples: int) -> np.ndarray:
+    """Which samples of a file of opforge have failed: a truth value for each."""
+    residual = hdf5.get("solver_residual")
+    if not isinstance(residual, h5py.Dataset) or residual.shape != (samples,) or "grid" not in hdf5.attrs:
+        return np.zeros(samples, bool)
+    return np.isnan(residual[...])
+
+
+class _Names:
+    """The names that a file uses, and those that they stand for."""
+
+    def __init__(self, file: h5netcdf.File, rename: Mapping[str, str]):
+        known = {*file.variables, *file.dimensions}
+        for name in rename:
+            if name not in known:
+                raise InputError(f"rename names {name!r}, which the file lacks; it has: {', '.join(sorted(known))}")
+        taken = [name for name in rename.values() if name in known - rename.keys()]
+        if taken or len(set(rename.values())) < len(rename):
+            raise InputError(f"rename gives two things one name: {dict(rename)}; choose names that are free")
+        self._here = dict(rename)
+        self._there = {here: there for there, here in rename.items()}
+
+    def there(self, name: str) -> str:
+        return self._there.get(name, name)
+
+    def here(self, name: str) -> str:
+        return self._here.get(name, name)
+
+    def variable(self, file: h5netcdf.File, name: str) -> h5netcdf.Variable:
+        return find_variable(file, self.there(name))
+
+    def dimensions(self, variable: h5netcdf.Variable) -> dict[str, int]:
+        sizes = zip(variable.dimensions, variable.shape, strict=True)
+        return {self.here(axis): size for axis, size in sizes}
+
+
+def _header(file: h5netcdf.File, names: _Names, asked: Asked) -> Header:
+    sample = names.there("sample")
+    if sample not in file.dimensions:
+        raise InputError(
+            f"the dimension 'sample' is missing, the file has {', '.join(file.dimensions) or 'none'}; "
+            "variables need the dimensions sample, [time], x[, y[, z]]; give rename={'its name': 'sample'}"
+        )
+    samples = file.dimensions[sample].size
+    if samples < 1:
+        raise InputError("the dimension 'sample' has no samples; generate some")
+    attributes = attributes_of(file)
+    if "grid" in attributes:
+        return _own(file, names, attributes, samples, asked)
+    if not asked.inputs or not asked.outputs:
+        raise missing_attribute(attributes)
+    fields = dict.fromkeys((*asked.inputs, *asked.outputs))
+    evolving = tuple(name for name in fields if "time" in names.dimensions(names.variable(file, name)))
+    grid = _grid(file, names, asked.inputs[0], asked.points or "cells")
+    labels = {name: _label(names.variable(file, name), name) for name in fields}
+    times = _times(file, names, evolving)
+    return Header(asked.inputs, asked.outputs, grid, samples, None, {"samples": samples}, times, evolving, labels)
+
+
+def _own(file: h5netcdf.File, names: _Names, attributes: dict[str, Any], samples: int, asked: Asked) -> Header:
+    """The header of a file that opforge wrote."""
+    header = Header.from_attributes(attributes, samples)
+    if asked.points not in (None, header.grid.points):
+        raise InputError(
+            f"points must be {header.grid.points!r} as the file's attribute 'grid' says, got {asked.points!r}; "
+            "leave it out"
+        )
+    header = replace(header, inputs=asked.inputs or header.inputs, outputs=asked.outputs or header.outputs)
+    evolving = tuple(name for name in header.names if "time" in names.dimensions(names.variable(file, name)))
+    _check_coordinates(file, names, header)
+    labels = (
+        {name: _label(names.variable(file, name), name) for name in header.names} if header.equation is None else {}
+    )
+    return replace(header, times=_times(file, names, evolving), evolving=evolving, labels=labels)
+
+
+def _check_coordinates(file: h5netcdf.File, names: _Names, header: Header) -> None:
+    """Refuse coordinates that are not those of the grid."""
+    for axis, values in zip(header.grid.axis_names, header.grid.coordinates(), strict=True):
+        there = names.there(axis)
+        if there in file.variables and file.variables[there].shape == values.shape:
+            given = _values(file.variables[there], axis)
+            if not np.allclose(given, values, rtol=1e-6, atol=1e-6 * max(header.grid.lengths)):
+                raise InputError(
+                    f"coordinate {axis!r} is not that of the attribute 'grid'; the file is damaged or was changed"
+                )
+
+
+def _times(file: h5netcdf.File, names: _Names, evolving: tuple[str, ...]) -> tuple[float, ...]:
+    if not evolving:
+        return ()
+    there = names.there("time")
+    count = file.dimensions[there].size
+    if count < 2:
+        raise InputError(f"the axis 'time' must have at least 2 frames, got {count}; rename it if it is no time")
+    if there not in file.variables:
+        return tuple(map(float, range(count)))
+    values = _values(file.variables[there], "time")
+    if values.shape != (count,) or values.dtype.kind != "f" or not np.all(np.diff(values) > 0):
+        raise InputError("coordinate 'time' must increase from frame to frame, one number for each; mend the file")
+    return tuple(map(float, values))
+
+
+def _grid(file: h5netcdf.File, names: _Names, name: str, points: Points) -> Grid:
+    """The grid of an ordinary file: from its coordinates, or the unit cube where it has none."""
+    axes = [axis for axis in names.dimensions(names.variable(file, name)) if axis not in ("sample", "time")]
+    if not axes or sorted(axes) != sorted(AXIS_NAMES[: len(axes)]):
+        raise InputError(
+            f"variable {name!r} must have the dimensions sample, [time], x[, y[, z]], got {', '.join(axes)}; "
+            f"give rename={{{(axes or ['lon'])[0]!r}: 'x', ...}}"
+        )
+    axes = list(AXIS_NAMES[: len(axes)])
+    shape = tuple(file.dimensions[names.there(axis)].size for axis in axes)
+    if min(shape) < 2:
+        raise InputError(
+            f"every axis of space needs at least 2 points, got {_sizes(dict(zip(axes, shape, strict=True)))}"
+        )
+    if not all(names.there(axis) in file.variables for axis in axes):
+        return Grid(shape, points=points)
+    return uniform_grid([_values(file.variables[names.there(axis)], axis) for axis in axes], points)
+
+
+def uniform_grid(coordinates: list[np.ndarray], points: Points) -> Grid:
+    """The grid that has these coordinates.
+
+    Args:
+        coordinates: one increasing 1-D array of at least 2 numbers per axis.
+        points: where in its spacing each coordinate lies.
+
+    Raises:
+        InputError: numbers that are not finite, that do not increase, or that are not evenly spaced.
+
+    Example:
+        >>> uniform_grid([np.array([0.0, 0.5, 1.0])], "nodes")
+        Grid(shape=(3,), lengths=(1.0,), points='nodes', origin=(0.0,))
+    """
+    for name, values in zip(AXIS_NAMES, coordinates, strict=False):
+        if values.ndim != 1 or len(values) < 2:
+            raise InputError(f"coordinate {name!r} must be a row of at least 2 numbers, got shape {values.shape}")
+        if values.dtype.kind not in "fiu" or not np.all(np.isfinite(values)):
+            raise InputError(f"coordinate {name!r} must hold finite numbers; mend the file")
+        steps = np.diff(values.astype(np.float64))
+        if not np.all(steps > 0):
+            at = int(np.argmin(steps))
+            raise InputError(
+                f"coordinate {name!r} must increase, got {values[at]:g} and then {values[at + 1]:g} at point {at + 1}; "
+                "sort the axis and drop duplicates"
+            )
+    shape = tuple(map(len, coordinates))
+    trial = Grid(shape, points=points)  # tells how many spacings the box has
+    lengths = [
+        abs(float(values[-1]) - float(values[0])) / (n - 1) / h
+        for values, n, h in zip(coordinates, shape, trial.spacing, strict=True)
+    ]
+    return Grid.from_coordinates(coordinates, lengths, points)
+
+
+def _stored(file: h5netcdf.File, names: _Names, name: str, header: Header) -> Stored:
+    """Where a variable is, checked to have the sizes that the header says."""
+    variable = names.variable(file, name)
+    got, expected = names.dimensions(variable), header.dimensions(name)
+    if sorted(got.items()) != sorted(expected.items()):
+        raise InputError(f"variable {name!r} must have the dimensions {_sizes(expected)}, got {_sizes(got)}")
+    there = names.there(name)
+    array = array_at(variable._h5ds.file, there)
+    packing(name, array.attrs)  # refuses what is wrong with it
+    return Stored((there,), tuple(got))
+
+
+def _label(variable: h5netcdf.Variable, name: str) -> dict[str, str]:
+    attributes = attributes_of(variable)
+    return {key: str(attributes.get(key, usual)) for key, usual in (("long_name", name), ("units", "1"))}
+
+
+def _values(variable: h5netcdf.Variable, name: str) -> np.ndarray:
+    if variable.dtype.kind not in "fiu":
+        raise InputError(f"coordinate {name!r} must hold real numbers, got {variable.dtype}")
+    return unpack(np.asarray(variable[...]), packing(name, variable.attrs))
+
+
+def _sizes(dimensions: Mapping[str, int]) -> str:
+    return ", ".join(f"{name}={size}" for name, size in dimensions.items())

@@ -1,0 +1,137 @@
+"""An xarray ``Dataset`` as samples: variables that the user names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from opforge.core import Grid
+from opforge.core.grid import AXIS_NAMES
+from opforge.datasets.files.header import Header
+from opforge.datasets.formats.described import Asked
+from opforge.datasets.formats.netcdf import uniform_grid
+from opforge.datasets.reading.source import Frames, Source
+from opforge.errors import InputError, UnknownNameError
+
+if TYPE_CHECKING:
+    import xarray
+
+
+class XarraySource(Source):
+    """Samples of an xarray ``Dataset``, computed or read by it when they are asked for.
+
+    Args:
+        data: its fields have the dimensions (sample, [time], *space) in this order.
+    """
+
+    path = None
+
+    def __init__(self, data: xarray.Dataset):
+        self._data = data
+
+    def read(self, samples: np.ndarray, frames: Frames) -> dict[str, np.ndarray]:
+        order, inverse = np.unique(samples, return_inverse=True)
+        found = {}
+        for name, which in frames.items():
+            values = self._data[name].isel(sample=order).values
+            values = values.astype(np.float32 if np.can_cast(values.dtype, np.float32) else np.float64, copy=False)
+            finite = np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
+            if not finite.all():
+                raise InputError(
+                    f"variable {name!r} has a value that is not finite (NaN or infinite) in sample "
+                    f"{order[np.argmin(finite)]}; leave the sample out"
+                )
+            found[name] = values[inverse] if which is None else values[inverse[:, None], which]
+        return found
+
+    def to_xarray(self, header: Header) -> xarray.Dataset:
+        return self._data
+
+
+def open_xarray(data: Any, asked: Asked) -> tuple[Header, Source, np.ndarray]:
+    """Header, source and samples of an xarray ``Dataset``.
+
+    Raises:
+        InputError: it is none; names, dimensions or coordinates that do not fit.
+    """
+    import xarray
+
+    if not isinstance(data, xarray.Dataset):
+        raise InputError(f"path must be a path, several paths or an xarray Dataset, got {type(data).__name__}")
+    unknown = [name for name in asked.rename if name not in data.variables and name not in data.dims]
+    if unknown:
+        raise UnknownNameError("variable or dimension in rename:", unknown[0], map(str, {*data.variables, *data.dims}))
+    data = data.rename(asked.rename)
+    if not asked.inputs or not asked.outputs:
+        raise InputError("inputs and outputs must name variables of the xarray Dataset; give both")
+    names = tuple(dict.fromkeys((*asked.inputs, *asked.outputs)))
+    for name in names:
+        if name not in data.data_vars:
+            raise UnknownNameError("variable", name, map(str, data.data_vars))
+        if data[name].dtype.kind not in "fiu":
+            raise InputError(f"variable {name!r} must hold real numbers, got {data[name].dtype}")
+    axes = _space(data, names)
+    evolving = tuple(name for name in names if "time" in data[name].dims)
+    for name in names:
+        expected = {"sample", *axes, *(("time",) if name in evolving else ())}
+        if set(data[name].dims) != expected:
+            raise InputError(
+                f"variable {name!r} must have the dimensions sample, [time], {', '.join(axes)}, "
+                f"got {', '.join(map(str, data[name].dims))}; give rename={{...}}"
+            )
+    order = {name: ("sample", *(("time",) if name in evolving else ()), *axes) for name in names}
+    data = data[list(names)].assign({name: data[name].transpose(*dims) for name, dims in order.items()})
+    samples, times = data.sizes["sample"], _times(data) if evolving else ()
+    labels = {
+        name: {key: str(data[name].attrs.get(key, usual)) for key, usual in (("long_name", name), ("units", "1"))}
+        for name in names
+    }
+    header = Header(
+        asked.inputs,
+        asked.outputs,
+        _grid(data, axes, asked),
+        samples,
+        None,
+        {"samples": samples},
+        times,
+        evolving,
+        labels,
+    )
+    return header, XarraySource(data), np.arange(samples)
+
+
+def _space(data: xarray.Dataset, names: tuple[str, ...]) -> tuple[str, ...]:
+    found = {str(axis) for name in names for axis in data[name].dims} - {"sample", "time"}
+    axes = AXIS_NAMES[: len(found)]
+    if not axes or found != set(axes) or any("sample" not in data[name].dims for name in names):
+        raise InputError(
+            f"the variables must have the dimensions sample, [time], x[, y[, z]], got {', '.join(sorted(found))}; "
+            "give rename={...}"
+        )
+    if min(data.sizes[axis] for axis in (*axes, "sample")) < 1 or min(data.sizes[axis] for axis in axes) < 2:
+        raise InputError(
+            f"every axis of space needs at least 2 points, and there must be a sample; got {dict(data.sizes)}"
+        )
+    return axes
+
+
+def _times(data: xarray.Dataset) -> tuple[float, ...]:
+    count = data.sizes["time"]
+    if count < 2:
+        raise InputError(f"the axis 'time' must have at least 2 frames, got {count}")
+    if "time" not in data.coords:
+        return tuple(map(float, range(count)))
+    values = data["time"].values
+    if values.dtype.kind in "mM":  # xarray decodes times with units: as seconds since the first
+        values = (values - values[0]) / np.timedelta64(1, "s")
+    if values.dtype.kind not in "fiu" or not np.all(np.diff(values) > 0):
+        raise InputError("coordinate 'time' must increase from frame to frame")
+    return tuple(map(float, values))
+
+
+def _grid(data: xarray.Dataset, axes: tuple[str, ...], asked: Asked) -> Grid:
+    points = asked.points or "cells"
+    if not all(axis in data.coords for axis in axes):
+        return Grid(tuple(data.sizes[axis] for axis in axes), points=points)
+    return uniform_grid([data[axis].values for axis in axes], points)

@@ -1,0 +1,1 @@
+"""Generating datasets: a recipe, many processes or machines, one file or many shards."""

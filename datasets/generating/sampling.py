@@ -1,0 +1,158 @@
+"""What a worker process does: samples by their index. Imports nothing heavy, for workers start with it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from opforge.core import Grid
+from opforge.datasets.files.header import Header
+from opforge.datasets.files.layout import checksums, empty_columns
+from opforge.datasets.files.targets import Target
+from opforge.datasets.recipe import Recipe, Sample
+from opforge.errors import WorkError
+
+
+def sample_seed(seed: int, index: int) -> int:
+    """The seed of sample ``index``: it depends on ``(seed, index)`` alone.
+
+    Example:
+        >>> sample_seed(0, 3) == sample_seed(0, 3) != sample_seed(0, 4)
+        True
+    """
+    return int(np.random.SeedSequence(seed, spawn_key=(index,)).generate_state(1, np.uint64)[0])
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What all jobs of a generation share.
+
+    Args:
+        recipe: how a sample is made.
+        header: of the dataset, or of the shard of it that is generated.
+        seed: the dataset's seed.
+        dtype: type of the fields that are kept.
+        skip: whether a sample that fails is recorded, its values NaN, instead of ending the generation.
+        target: where samples are written by whoever makes them; None has them handed back.
+    """
+
+    recipe: Recipe
+    header: Header
+    seed: int
+    dtype: np.dtype
+    skip: bool = False
+    target: Target | None = None
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a job hands back.
+
+    Args:
+        start: position of its first sample.
+        count: of its samples.
+        arrays: (samples, …) of all variables; None where they were written already.
+        failures: why samples failed that were skipped.
+        seconds: that it took.
+    """
+
+    start: int
+    count: int
+    arrays: dict[str, np.ndarray] | None
+    failures: Sequence[str]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run of neighbouring samples.
+
+    Args:
+        plan: what is generated.
+        positions: which samples, counted from the first one of the file.
+    """
+
+    plan: Plan
+    positions: range
+
+    def __call__(self) -> Made:
+        """Make the samples.
+
+        Raises:
+            WorkError: a sample failed; the text says which. Those before it are written if they are written here.
+            WriteError: the system refuses to write.
+        """
+        began = time.perf_counter()
+        plan, count = self.plan, len(self.positions)
+        arrays = empty_columns(plan.header, plan.dtype, count)
+        failures = []
+        for row, position in enumerate(self.positions):
+            index = plan.header.first + position
+            arrays["seed"][row] = seed = sample_seed(plan.seed, index)
+            try:
+                self._make(seed, {name: values[row] for name, values in arrays.items() if values.ndim > 1}, arrays, row)
+            except Exception as error:  # whatever a recipe stumbles over, the user needs to know on which sample
+                if not plan.skip:
+                    if plan.target is not None and row:
+                        self._write({name: values[:row] for name, values in arrays.items()})
+                    raise WorkError(self._where(index, seed, error)) from error
+                failures.append(f"sample {index} (seed {seed}): {error}")
+                for name in (*plan.header.names, "solver_residual"):
+                    arrays[name][row] = np.nan
+        if plan.target is not None:
+            self._write(arrays)
+            return Made(self.positions.start, count, None, failures, time.perf_counter() - began)
+        arrays["checksum"] = checksums(arrays)
+        return Made(self.positions.start, count, arrays, failures, time.perf_counter() - began)
+
+    def _make(self, seed: int, rows: dict[str, np.ndarray], arrays: dict[str, np.ndarray], row: int) -> None:
+        """One sample into its row."""
+        plan, grid = self.plan, self.plan.header.grid
+        sample = plan.recipe.sample(np.random.default_rng(seed), grid)
+        _check_invariants(plan.recipe, sample, grid)
+        with np.errstate(over="ignore"):  # what does not fit is refused below
+            for name, values in rows.items():
+                values[...] = sample.fields[name]
+        for name, values in rows.items():
+            if not np.isfinite(values).all():
+                raise WorkError(f"the field {name!r} has values that are not finite in {plan.dtype.name}")
+        arrays["solver_residual"][row] = sample.residual
+
+    def _write(self, arrays: dict[str, np.ndarray]) -> None:
+        arrays["checksum"] = checksums(arrays)
+        assert self.plan.target is not None
+        self.plan.target.write(self.positions.start, arrays)
+
+    def _where(self, index: int, seed: int, error: Exception) -> str:
+        recipe, grid = self.plan.recipe, self.plan.header.grid
+        return (
+            f"sample {index} (seed {seed}) of the recipe {recipe.name!r} at resolution "
+            f"{'x'.join(map(str, grid.shape))} with {recipe.parameters()} failed: {error}"
+        )
+
+
+def _check_invariants(recipe: Recipe, sample: Sample, grid: Grid) -> None:
+    """Refuse a sample that does not keep to what its equation promises."""
+    if not np.isfinite(sample.residual):
+        raise WorkError(f"the solver's residual is {sample.residual}")
+    equation = recipe.equation
+    if equation.invariants:
+        times = recipe.times
+        fields = sample.fields if times is None else {**sample.fields, "time": times}
+        for invariant in equation.invariants:
+            invariant.check(equation, fields, grid)
+
+
+def runs(positions: np.ndarray) -> list[range]:
+    """Increasing numbers as runs of neighbours.
+
+    Example:
+        >>> runs(np.array([2, 3, 4, 7]))
+        [range(2, 5), range(7, 8)]
+    """
+    breaks = (np.flatnonzero(np.diff(positions) != 1) + 1).tolist()
+    ends = zip([0, *breaks], [*breaks, len(positions)], strict=True)
+    return [range(int(positions[start]), int(positions[stop - 1]) + 1) for start, stop in ends if start < stop]

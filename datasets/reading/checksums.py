@@ -1,0 +1,62 @@
+"""The checksums of a file's samples; each is compared once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Self, cast
+
+import h5py
+import numpy as np
+
+from opforge.datasets.files.header import Header
+from opforge.datasets.files.layout import SUMMED_WITH, checksums
+from opforge.datasets.files.opening import DAMAGE
+
+
+class Checksums:
+    """What samples were when they were written.
+
+    Args:
+        names: the fields that are summed, in this order.
+        others: what goes with every sample, in the order of summing.
+        sums: the checksums.
+    """
+
+    def __init__(self, names: Sequence[str], others: dict[str, np.ndarray], sums: np.ndarray):
+        self.names = tuple(names)
+        self._others = others
+        self._sums = sums
+        self._compared = np.zeros(len(sums), dtype=bool)
+
+    @classmethod
+    def of(cls, file: h5py.File, header: Header) -> Self | None:
+        """Those of a file that has them for all of its fields, if all of these are read; else None."""
+        try:
+            own = list(dict.fromkeys([*str(file.attrs["inputs"]).split(), *str(file.attrs["outputs"]).split()]))
+            if not set(own) <= set(header.names):
+                return None
+            columns = {name: cast(h5py.Dataset, file[name])[...] for name in (*SUMMED_WITH, "checksum")}
+        except DAMAGE:
+            return None
+        if any(values.shape != (header.samples,) for values in columns.values()):
+            return None
+        return cls(own, columns, columns.pop("checksum"))
+
+    def new(self, samples: np.ndarray) -> np.ndarray:
+        """Those of these samples that were never compared."""
+        return samples[~self._compared[samples]]
+
+    def wrong(self, stored: dict[str, np.ndarray], samples: np.ndarray) -> int | None:
+        """The first of these samples, as they are stored, that does not agree with its checksum."""
+        new = np.flatnonzero(~self._compared[samples])
+        if new.size == 0:
+            return None
+        which = samples[new]
+        little = {name: stored[name].dtype.newbyteorder("<") for name in self.names}
+        arrays = {name: np.ascontiguousarray(stored[name][new], little[name]) for name in self.names}
+        arrays |= {name: values[which] for name, values in self._others.items()}
+        agree = checksums(arrays) == self._sums[which]
+        if not agree.all():
+            return int(which[np.argmin(agree)])
+        self._compared[which] = True
+        return None

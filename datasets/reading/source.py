@@ -1,0 +1,314 @@
+"""Where a dataset's numbers are: an HDF5 file, read when asked; several of them; or arrays in memory."""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import numpy as np
+
+from opforge.datasets.files.header import Header
+from opforge.datasets.files.opening import DAMAGE, array_at, open_hdf5
+from opforge.datasets.files.packing import packing, unpack
+from opforge.datasets.reading.blocks import Blocks
+from opforge.datasets.reading.checksums import Checksums
+from opforge.datasets.reading.plain import PlainReader
+from opforge.datasets.reading.stored import Stored
+from opforge.errors import InputError
+
+if TYPE_CHECKING:
+    import xarray
+
+# Which frames of which sample: (len(samples), frames) positions; None for a field that does not evolve.
+Frames = Mapping[str, np.ndarray | None]
+
+# Files whose fields take less stay in memory once they were read.
+KEEP_BYTES = 2**30
+
+# Samples are read at most so many bytes at a time where they are only compared with their checksums.
+_COMPARED_AT_ONCE = 2**26
+
+
+class Source(ABC):
+    """Gives samples by their position in the whole set."""
+
+    path: Path | None
+    # Neighbouring samples that cost as much to read as one of them.
+    chunk: int = 1
+
+    @abstractmethod
+    def read(self, samples: np.ndarray, frames: Frames) -> dict[str, np.ndarray]:
+        """Values of the fields that ``frames`` names, new arrays.
+
+        Args:
+            samples: positions, in any order.
+            frames: for each field None, or which of its frames for each sample.
+
+        Returns:
+            Floating point arrays (len(samples), *space), or (len(samples), frames, *space) of fields that evolve.
+
+        Raises:
+            InputError: values that are not finite, a damaged file.
+        """
+
+    @abstractmethod
+    def to_xarray(self, header: Header) -> xarray.Dataset:
+        """All samples with coordinates and attributes."""
+
+
+class ArraySource(Source):
+    """Samples in memory.
+
+    Args:
+        header: what they are.
+        arrays: (samples, [frames], *space) of every field.
+        others: (samples,) of what goes with every sample: name -> array and attributes.
+    """
+
+    path = None
+
+    def __init__(
+        self,
+        header: Header,
+        arrays: Mapping[str, np.ndarray],
+        others: Mapping[str, tuple[np.ndarray, Mapping[str, str]]] | None = None,
+    ):
+        self._header = header
+        self._arrays = dict(arrays)
+        self._others = dict(others or {})
+
+    def read(self, samples: np.ndarray, frames: Frames) -> dict[str, np.ndarray]:
+        return {name: picked(self._arrays[name], samples, which) for name, which in frames.items()}
+
+    def to_xarray(self, header: Header) -> xarray.Dataset:
+        import xarray
+
+        fields = {
+            name: (tuple(header.dimensions(name)), self._arrays[name], header.describe(name)) for name in header.names
+        }
+        others = {name: (("sample",), values, attributes) for name, (values, attributes) in self._others.items()}
+        coordinates = {name: ((name,), values, header.describe(name)) for name, values in header.coordinates().items()}
+        return xarray.Dataset(fields | others, coordinates, header.to_attributes())
+
+
+class HDF5Source(Source):
+    """Samples in an HDF5 file; opened by each process when it first reads, closed when the object goes.
+
+    Args:
+        path: the file.
+        header: what it holds.
+        fields: where in the file each of ``header.names`` is.
+        netcdf: whether the file is netCDF-4 with these names and dimensions, which xarray opens itself.
+    """
+
+    def __init__(self, path: Path, header: Header, fields: Mapping[str, Stored], *, netcdf: bool = False):
+        self.path: Path = path
+        self._header = header
+        self._fields = dict(fields)
+        self._netcdf = netcdf
+        self._forget()
+
+    def _forget(self) -> None:
+        self._file: h5py.File | None = None
+        self._process = -1
+        self._opened: dict[str, list[h5py.Dataset]] = {}
+        self._packing: dict[str, dict[str, Any]] = {}
+        self._sums: Checksums | None = None
+        self._plain: PlainReader | None = None
+        self._blocks: Blocks | None = None
+        self._loaded = np.zeros(self._header.samples, dtype=bool)
+        self._kept: dict[str, np.ndarray] | None = None
+        self._lock = threading.RLock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("path", "_header", "_fields", "_netcdf")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._forget()
+
+    @property
+    def chunk(self) -> int:  # type: ignore[override]
+        with self._lock:
+            self._open()
+            return 1 if self._blocks is None or self._keep() is not None else self._blocks.samples
+
+    def read(self, samples: np.ndarray, frames: Frames) -> dict[str, np.ndarray]:
+        with self._lock:
+            self._open()
+            kept = self._keep()
+            if kept is not None:
+                missing = np.unique(samples[~self._loaded[samples]])
+                if missing.size:
+                    for name, values in self._whole(self._header.names, missing).items():
+                        kept[name][missing] = values
+                    self._loaded[missing] = True
+                return {name: picked(kept[name], samples, which) for name, which in frames.items()}
+            if all(which is None for which in frames.values()):
+                order, inverse = np.unique(samples, return_inverse=True)
+                return {name: values[inverse] for name, values in self._whole(tuple(frames), order).items()}
+            self._compare(np.unique(samples))
+            return {name: self._some(name, samples, which) for name, which in frames.items()}
+
+    def kind(self, name: str) -> np.dtype:
+        """Type of the numbers that a field stands for."""
+        with self._lock:
+            self._open()
+            return _native(unpack(np.empty(0, self._opened[name][0].dtype), self._packing[name]).dtype)
+
+    def _open(self) -> None:
+        # After a fork the parent's handle must not be used: its position is shared.
+        if self._file is not None and self._process == os.getpid():
+            return
+        file = open_hdf5(self.path)
+        try:
+            opened = {name: [array_at(file, path) for path in stored.paths] for name, stored in self._fields.items()}
+            self._packing = {name: packing(name, arrays[0].attrs) for name, arrays in opened.items()}
+        except InputError as error:
+            raise InputError(f"{self.path} is damaged: {error}; copy or generate the file again") from error
+        self._opened = opened
+        self._sums = Checksums.of(file, self._header)
+        self._plain = PlainReader.of(self.path, self._header, self._fields, opened)
+        self._blocks = Blocks.of(self._header, self._fields, opened)
+        self._file, self._process = file, os.getpid()
+
+    def _keep(self) -> dict[str, np.ndarray] | None:
+        """Arrays for all samples, filled as they are read; None for a file that is too large."""
+        if self._kept is None:
+            shapes = {name: (self._header.samples, *self._header.shape(name)) for name in self._header.names}
+            kinds = {name: self.kind(name) for name in shapes}
+            if sum(math.prod(shape) * kinds[name].itemsize for name, shape in shapes.items()) < KEEP_BYTES:
+                # the system hands out memory page by page, as samples come
+                self._kept = {name: np.empty(shape, kinds[name]) for name, shape in shapes.items()}
+        return self._kept
+
+    def _whole(self, names: Sequence[str], samples: np.ndarray) -> dict[str, np.ndarray]:
+        """All of these fields of increasing samples, checked to be finite and as they were written."""
+        stored = {name: self._stored(name, samples) for name in names}
+        fields = {name: self._checked(name, values, samples) for name, values in stored.items()}
+        self._agree(stored, samples)
+        return fields
+
+    def _stored(self, name: str, samples: np.ndarray) -> np.ndarray:
+        """A field of increasing samples as the file keeps it; neighbours are read in one go."""
+        values = np.empty((len(samples), *self._header.shape(name)), self._file_kind(name))
+        for start, stop in _runs(samples):
+            self._read(name, int(samples[start]), None, values[start:stop])
+        return values
+
+    def _some(self, name: str, samples: np.ndarray, frames: np.ndarray | None) -> np.ndarray:
+        """Some frames of a field; neighbouring frames of a sample are read in one go."""
+        if frames is None:
+            order, inverse = np.unique(samples, return_inverse=True)
+            return self._checked(name, self._stored(name, order), order)[inverse]
+        values = np.empty((*frames.shape, *self._header.grid.shape), self._file_kind(name))
+        for row, (sample, which) in enumerate(zip(samples, frames, strict=True)):
+            for start, stop in _runs(which):
+                self._read(name, int(sample), int(which[start]), values[row : row + 1, start:stop])
+        return self._checked(name, values, samples)
+
+    def _read(self, name: str, start: int, frame: int | None, into: np.ndarray) -> None:
+        """Fill ``into`` (samples, [frames], *space) from sample ``start``, from ``frame`` on."""
+        if self._plain is not None and self._plain.read(name, start, frame or 0, into):
+            return
+        try:
+            if self._blocks is not None and self._blocks.read(name, start, frame or 0, into, self._from_hdf5):
+                return
+            self._from_hdf5(name, start, frame, into)
+        except DAMAGE as error:
+            raise InputError(
+                f"{self.path} is damaged: variable {name!r} cannot be read at sample {start}; "
+                "copy or generate the file again"
+            ) from error
+
+    def _from_hdf5(self, name: str, start: int, frame: int | None, into: np.ndarray) -> None:
+        stored, arrays = self._fields[name], self._opened[name]
+        wanted = {"sample": slice(start, start + len(into))}
+        if "time" in stored.axes:
+            first = frame or 0
+            wanted["time"] = slice(first, first + into.shape[1])
+        order = stored.order(self._header.grid.axis_names)
+        if stored.by_sample:
+            for row, array in enumerate(arrays[start : start + len(into)]):
+                into[row] = array[stored.selection(wanted)].transpose(order)
+        else:
+            into[...] = arrays[0][stored.selection(wanted)].transpose(order)  # the same for all samples without an axis
+
+    def _file_kind(self, name: str) -> np.dtype:
+        kind = self._opened[name][0].dtype
+        return kind if self._packing[name] else _native(kind)
+
+    def _checked(self, name: str, values: np.ndarray, samples: np.ndarray) -> np.ndarray:
+        """The numbers that were meant, all of them finite."""
+        values = unpack(values, self._packing[name]).astype(self.kind(name), copy=False)
+        finite = np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
+        if not finite.all():
+            raise InputError(
+                f"{self.path}: variable {name!r} has a value that is not finite (NaN or infinite) in sample "
+                f"{samples[np.argmin(finite)]}; leave the sample out or generate the file again"
+            )
+        return values
+
+    def _compare(self, samples: np.ndarray) -> None:
+        """Read samples whole that were never compared with their checksums."""
+        if self._sums is None:
+            return
+        new = self._sums.new(samples)
+        size = sum(math.prod(self._header.shape(name)) * self._file_kind(name).itemsize for name in self._sums.names)
+        step = max(1, _COMPARED_AT_ONCE // size)
+        for start in range(0, len(new), step):
+            part = new[start : start + step]
+            self._agree({name: self._stored(name, part) for name in self._sums.names}, part)
+
+    def _agree(self, stored: dict[str, np.ndarray], samples: np.ndarray) -> None:
+        """Refuse samples that are not as they were written."""
+        if self._sums is None or not set(self._sums.names) <= stored.keys():
+            return
+        wrong = self._sums.wrong(stored, samples)
+        if wrong is not None:
+            raise InputError(
+                f"{self.path} is damaged: sample {wrong} does not agree with its checksum; copy or generate the "
+                "file again (if you changed its fields yourself, delete the variable 'checksum')"
+            )
+
+    def to_xarray(self, header: Header) -> xarray.Dataset:
+        import xarray
+
+        if self._netcdf:
+            return xarray.open_dataset(str(self.path), engine="h5netcdf")
+        from opforge.datasets.reading.lazy import lazy_dataset
+
+        return lazy_dataset(header, self, {name: self.kind(name) for name in header.names})
+
+
+def picked(values: np.ndarray, samples: np.ndarray, frames: np.ndarray | None) -> np.ndarray:
+    """Samples, or some frames of samples, of an array (samples, [frames], *space): a new array.
+
+    Example:
+        >>> values = np.arange(12).reshape(2, 6)
+        >>> picked(values, np.array([1, 0]), np.array([[0, 1], [5, 4]])).tolist()
+        [[6, 7], [5, 4]]
+    """
+    return values[samples] if frames is None else values[samples[:, None], frames]
+
+
+def _native(dtype: np.dtype) -> np.dtype:
+    """Single precision where it holds the values, else double, in this machine's byte order."""
+    return np.dtype(np.float32 if np.can_cast(dtype, np.float32) else np.float64)
+
+
+def _runs(indices: np.ndarray) -> list[tuple[int, int]]:
+    """Positions (start, stop) of the runs of neighbours in a sequence.
+
+    Example:
+        >>> _runs(np.array([2, 3, 4, 7]))
+        [(0, 3), (3, 4)]
+    """
+    breaks = (np.flatnonzero(np.diff(indices) != 1) + 1).tolist()
+    return [(start, stop) for start, stop in zip([0, *breaks], [*breaks, len(indices)], strict=True) if start < stop]

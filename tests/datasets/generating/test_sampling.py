@@ -1,0 +1,155 @@
+import numpy as np
+import pytest
+
+from opforge.core import Grid
+from opforge.datasets.files.header import Header
+from opforge.datasets.generating.generation import make_header
+from opforge.datasets.generating.sampling import Job, Plan, runs, sample_seed
+from opforge.datasets.recipe import Sample, make_recipe
+from opforge.errors import WorkError
+from opforge.pdes import Darcy, Invariant
+
+RECIPE = make_recipe("darcy", {"ndim": 1})
+FLOAT = np.dtype(np.float32)
+
+
+def made(seed, samples, chunk, dtype=FLOAT):
+    """All samples of a dataset, in order: the fields by name, and the seeds."""
+    plan = Plan(RECIPE, make_header(RECIPE, RECIPE.grid(16), samples, seed), seed, dtype)
+    jobs = [Job(plan, range(start, min(start + chunk, samples))) for start in range(0, samples, chunk)]
+    parts = [job().arrays for job in jobs]
+    arrays = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return {name: arrays[name] for name in "au"}, arrays["seed"]
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 7, 100])
+def test_chunks_change_nothing(chunk):
+    expected, seeds = made(5, 7, 2)
+    fields, same = made(5, 7, chunk)
+    np.testing.assert_array_equal(same, seeds)
+    for name, values in expected.items():
+        np.testing.assert_array_equal(fields[name], values)
+
+
+def test_more_samples_begin_with_the_same():
+    few, many = made(5, 3, 2)[0], made(5, 6, 2)[0]
+    for name, values in few.items():
+        np.testing.assert_array_equal(many[name][:3], values)
+        assert (many[name][3:] != values).any()
+
+
+def test_a_stored_seed_makes_its_sample_again():
+    fields, seeds = made(5, 4, 4, np.dtype(np.float64))
+    again = RECIPE.sample(np.random.default_rng(seeds[2]), RECIPE.grid(16))
+    np.testing.assert_array_equal(again.fields["u"], fields["u"][2])
+
+
+def test_seeds_are_all_different():
+    assert len({sample_seed(seed, index) for seed in range(20) for index in range(200)}) == 20 * 200
+
+
+def test_fields_come_in_the_type_asked_for():
+    assert made(0, 1, 1)[0]["u"].dtype == np.float32
+    assert made(0, 1, 1, np.dtype(np.float64))[0]["u"].dtype == np.float64
+
+
+def test_failing_sample_is_named():
+    recipe = make_recipe("darcy", {"tolerance": 1e-16})
+    plan = Plan(recipe, make_header(recipe, recipe.grid(32), 5, 7), 7, FLOAT)
+    with pytest.raises(WorkError) as raised:
+        Job(plan, range(3, 5))()
+    text = str(raised.value)
+    assert text.startswith(f"sample 3 (seed {sample_seed(7, 3)}) of the recipe 'darcy' at resolution 32x32")
+    assert "'tolerance': 1e-16" in text
+    assert "relative residual" in text
+    assert "\n" not in text
+
+
+class Broken:
+    """A recipe whose field a test chooses: one value for each sample, an exception that is raised."""
+
+    name = "broken"
+    times = None
+    equation = Darcy(ndim=1)
+
+    def __init__(self, *values, residual=0.0):
+        self.values = list(values)
+        self.residual = residual
+
+    def parameters(self):
+        return {}
+
+    def sample(self, rng, grid):
+        value = self.values.pop(0)
+        if value is None:
+            raise KeyError("what a recipe did not think of")
+        return Sample({"u": np.full(grid.shape, value)}, self.residual)
+
+
+def job(recipe, positions, **options):
+    header = Header((), ("u",), Grid((8,)), 10)
+    return Job(Plan(recipe, header, 0, FLOAT, **options), positions)
+
+
+@pytest.mark.parametrize(
+    ("value", "match"),
+    [
+        (np.nan, "maximum principle .* is violated by nan"),
+        (np.inf, "'u' has values that are not finite"),
+        (1e300, "in float32"),
+        (-1.0, "the maximum principle .* is violated by 1"),
+        (None, "did not think"),
+    ],
+)
+def test_no_bad_number_and_no_nameless_error_gets_out(value, match):
+    with pytest.raises(WorkError, match=f"sample 4 .*{match}"):
+        job(Broken(value), range(4, 5))()
+
+
+def test_a_residual_that_is_no_number_is_a_failure():
+    with pytest.raises(WorkError, match=r"sample 0 .*the solver's residual is nan"):
+        job(Broken(1.0, residual=np.nan), range(1))()
+
+
+def test_skipped_samples_are_told_and_leave_nan():
+    made = job(Broken(1.0, None, 3.0, -1.0), range(2, 6), skip=True)()
+    assert [text.split(":")[0] for text in made.failures] == [f"sample {i} (seed {sample_seed(0, i)})" for i in (3, 5)]
+    assert "what a recipe did not think of" in made.failures[0] and "maximum principle" in made.failures[1]
+    np.testing.assert_array_equal(made.arrays["u"][:, 0], [1.0, np.nan, 3.0, np.nan])
+    np.testing.assert_array_equal(made.arrays["solver_residual"], [0.0, np.nan, 0.0, np.nan])
+    np.testing.assert_array_equal(made.arrays["seed"], [sample_seed(0, i) for i in range(2, 6)])
+
+
+def test_samples_before_one_that_fails_are_written():
+    class Target:
+        written = None
+
+        def write(self, start, arrays):
+            self.written = (start, arrays)
+
+    target = Target()
+    with pytest.raises(WorkError, match="sample 4 "):
+        job(Broken(1.0, 2.0, None), range(2, 5), target=target)()
+    start, arrays = target.written
+    assert start == 2 and arrays["u"][:, 0].tolist() == [1.0, 2.0] and len(arrays["checksum"]) == 2
+
+
+def test_invariants_of_the_equation_are_checked_for_each_sample(monkeypatch):
+    least = Invariant("least value", "u >= 2", lambda equation, fields, grid: 2 - fields["u"].min(), 0.0)
+    monkeypatch.setattr(Darcy, "invariants", (least,))
+    assert job(Broken(2.0, 3.0), range(2))().count == 2
+    with pytest.raises(WorkError, match=r"sample 1 .*the least value \(u >= 2\) is violated by 0\.5"):
+        job(Broken(2.0, 1.5), range(2))()
+
+
+def test_a_shard_has_the_seeds_of_its_samples():
+    header = Header((), ("u",), Grid((8,)), 10).shard(6, 3)
+    made = Job(Plan(Broken(1.0, 1.0), header, 5, FLOAT), range(1, 3))()
+    assert made.arrays["seed"].tolist() == [sample_seed(5, 7), sample_seed(5, 8)]
+
+
+@pytest.mark.parametrize(
+    ("positions", "expected"), [([], []), ([3], [range(3, 4)]), ([0, 1, 4], [range(2), range(4, 5)])]
+)
+def test_runs_of_neighbours(positions, expected):
+    assert runs(np.array(positions, dtype=int)) == expected

@@ -19,6 +19,7 @@ __getattr__, __dir__, __all__ = attach(
         "Recipe": "recipe",
         "Sample": "recipe",
         "generate": "generating.generation",
+        "merge": "generating.merging",
         "open_dataset": "formats.opening",
         "registry": "recipe",
         "threshold": "random_fields",

@@ -50,8 +50,8 @@ def open_dataset(
     any xarray ``Dataset``, opens when ``inputs`` and ``outputs`` name its variables, which need the dimensions
     ``sample, [time], x[, y[, z]]``, in any order; ``rename`` tells which of its names stand for these.
 
-    Nothing is read until it is asked for; what was read stays in memory if the fields of the whole file take less than
-    1 GiB, else every batch is read from the file. Values are checked to be finite when they are read, and those of
+    Nothing is read until it is asked for. Of files that are compressed or laid out otherwise than sample by sample, what
+    was read stays in memory if all fields take less than 1 GiB. Values are checked to be finite when they are read, and those of
     opforge's own files to agree with their checksums.
 
     Args:

@@ -26,6 +26,7 @@ class XarraySource(Source):
     """
 
     path = None
+    place = "an xarray Dataset"
 
     def __init__(self, data: xarray.Dataset):
         self._data = data

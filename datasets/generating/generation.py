@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -26,6 +26,7 @@ from opforge.datasets.generating.arguments import (
 )
 from opforge.datasets.generating.pace import Pace
 from opforge.datasets.generating.parallel import run
+from opforge.datasets.generating.progress import progress_bar
 from opforge.datasets.generating.sampling import Plan
 from opforge.datasets.recipe import Recipe, make_recipe
 from opforge.errors import InputError, WorkError
@@ -164,7 +165,7 @@ def _fill(sink: Sink, pace: Pace, workers: int, executor: Executor | None, title
     failures: list[str] = []
     done = sink.header.samples - len(sink.missing)
     results = run(pace.jobs(), workers, executor)
-    with closing(results), _progress(title, sink.header.samples, done) as advance:
+    with closing(results), progress_bar(title, sink.header.samples, done) as advance:
         for made in results:
             pace.learn(made)
             if made.arrays is None:
@@ -210,25 +211,3 @@ def make_header(recipe: Recipe, grid: Grid, samples: int, seed: int) -> Header:
     }
     frames = () if times is None else tuple(float(t) for t in times)
     return Header(recipe.inputs, recipe.outputs, grid, samples, equation, provenance, frames, recipe.evolving)
-
-
-@contextmanager
-def _progress(title: str | None, samples: int, done: int) -> Iterator[Callable[[int], None]]:
-    """A function that moves the bar on; no bar without a title."""
-    if title is None:
-        yield lambda count: None
-        return
-    from rich import progress
-    from rich.console import Console
-
-    columns = (
-        progress.TextColumn("{task.description}"),
-        progress.BarColumn(),
-        progress.MofNCompleteColumn(),
-        progress.TimeElapsedColumn(),
-        progress.TextColumn("left"),
-        progress.TimeRemainingColumn(),
-    )
-    with progress.Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(title, total=samples, completed=done)
-        yield lambda count: bar.advance(task, count)

@@ -12,6 +12,7 @@ from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecu
 from contextlib import contextmanager, nullcontext
 from typing import TypeVar
 
+from opforge.datasets.generating.dask_cluster import cluster_error
 from opforge.errors import WorkError
 
 Result = TypeVar("Result")
@@ -86,6 +87,11 @@ def _in_order(
             f"a worker process died ({str(error).splitlines()[0]}); "
             "memory may have run out, try fewer workers or a lower resolution"
         ) from error
+    except Exception as error:
+        lost = cluster_error(error)
+        if lost is None:
+            raise
+        raise lost from error
 
 
 @contextmanager

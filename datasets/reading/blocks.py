@@ -1,4 +1,4 @@
-"""Chunks of several samples, as other programs write them: what was read for one sample is kept for its neighbours."""
+"""Chunks that hold more than is asked for at a time: what was read for one sample or frame is kept for the others."""
 
 from __future__ import annotations
 
@@ -33,22 +33,26 @@ class Blocks:
         self.samples = samples
         self._header = header
         self._kinds = dict(kinds)
+        size = sum(samples * math.prod(header.shape(name)) * kind.itemsize for name, kind in self._kinds.items())
+        self.most = max(1, _KEPT_BYTES // size)  # blocks of all fields that are kept
         self._kept: OrderedDict[tuple[str, int], np.ndarray] = OrderedDict()
 
     @classmethod
     def of(cls, header: Header, fields: Mapping[str, Stored], opened: Mapping[str, list[h5py.Dataset]]) -> Self | None:
-        """For a file whose chunks hold several samples each; None where samples are read by themselves."""
-        sizes = []
+        """For a file whose chunks hold several samples, or several frames compressed; None where each is read by itself."""
+        sizes, together = [], False
         for name, stored in fields.items():
             array = opened[name][0]
             if "sample" not in stored.axes or array.chunks is None:
                 return None
             samples = min(header.samples, array.chunks[stored.axes.index("sample")])
             sizes.append(samples)
+            frames = name in header.evolving and array.compression is not None
+            together = together or samples > 1 or frames
             if samples * math.prod(header.shape(name)) * array.dtype.itemsize > _BLOCK_BYTES:
                 return None
         kinds = {name: arrays[0].dtype for name, arrays in opened.items()}
-        return cls(header, max(sizes), kinds) if max(sizes) > 1 else None
+        return cls(header, max(sizes), kinds) if together else None
 
     def read(self, name: str, start: int, frame: int, into: np.ndarray, read: Read) -> bool:
         """Fill ``into`` (samples, [frames], *space) from the blocks, which ``read`` fills; whether it could."""

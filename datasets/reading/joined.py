@@ -29,11 +29,21 @@ class JoinedSource(Source):
 
     def __init__(self, parts: Sequence[Source], sizes: Sequence[int]):
         self._parts = list(parts)
+        self.place = f"{len(self._parts)} files"
         self._ends = np.cumsum(sizes)
 
-    @property
-    def chunk(self) -> int:  # type: ignore[override]
-        return max(part.chunk for part in self._parts)
+    def blocks(self, samples: np.ndarray) -> np.ndarray | None:
+        owners = np.searchsorted(self._ends, samples, side="right")
+        found, offset = np.zeros(len(samples), np.intp), 0
+        for owner, part in enumerate(self._parts):
+            mine = owners == owner
+            numbers = part.blocks(samples[mine] - (self._ends[owner - 1] if owner else 0))
+            if numbers is None:
+                return None
+            found[mine] = numbers + offset
+            offset += int(self._ends[owner])  # there are at most as many blocks as samples
+            self.blocks_kept = part.blocks_kept
+        return found
 
     def read(self, samples: np.ndarray, frames: Frames) -> dict[str, np.ndarray]:
         owners = np.searchsorted(self._ends, samples, side="right")

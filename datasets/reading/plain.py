@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import h5py
@@ -42,6 +42,10 @@ class PlainReader:
                 if place is not None:
                     places[name] = place
         return cls(path, places) if places else None
+
+    def has(self, names: Sequence[str]) -> bool:
+        """Whether all of these fields are read so."""
+        return self._places.keys() >= set(names)
 
     def read(self, name: str, start: int, frame: int, into: np.ndarray) -> bool:
         """Fill ``into`` (samples, [frames], *space), from a frame of sample ``start`` on; whether it could."""

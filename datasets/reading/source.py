@@ -39,8 +39,16 @@ class Source(ABC):
     """Gives samples by their position in the whole set."""
 
     path: Path | None
-    # Neighbouring samples that cost as much to read as one of them.
-    chunk: int = 1
+    place: str  # in words
+    # How many blocks are kept once they were read, see `blocks`.
+    blocks_kept: int = 1
+
+    def blocks(self, samples: np.ndarray) -> np.ndarray | None:
+        """Numbers of the blocks that samples are read in: those of one block cost as much to read as one of them.
+
+        None where every sample, and every frame of it, is read by itself.
+        """
+        return None
 
     @abstractmethod
     def read(self, samples: np.ndarray, frames: Frames) -> dict[str, np.ndarray]:
@@ -72,6 +80,7 @@ class ArraySource(Source):
     """
 
     path = None
+    place = "memory"
 
     def __init__(
         self,
@@ -109,6 +118,7 @@ class HDF5Source(Source):
 
     def __init__(self, path: Path, header: Header, fields: Mapping[str, Stored], *, netcdf: bool = False):
         self.path: Path = path
+        self.place = str(path)
         self._header = header
         self._fields = dict(fields)
         self._netcdf = netcdf
@@ -127,17 +137,19 @@ class HDF5Source(Source):
         self._lock = threading.RLock()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in ("path", "_header", "_fields", "_netcdf")}
+        return {name: getattr(self, name) for name in ("path", "place", "_header", "_fields", "_netcdf")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._forget()
 
-    @property
-    def chunk(self) -> int:  # type: ignore[override]
+    def blocks(self, samples: np.ndarray) -> np.ndarray | None:
         with self._lock:
             self._open()
-            return 1 if self._blocks is None or self._keep() is not None else self._blocks.samples
+            if self._blocks is None or self._keep() is not None:
+                return None
+            self.blocks_kept = self._blocks.most
+            return samples // self._blocks.samples
 
     def read(self, samples: np.ndarray, frames: Frames) -> dict[str, np.ndarray]:
         with self._lock:
@@ -179,7 +191,12 @@ class HDF5Source(Source):
         self._file, self._process = file, os.getpid()
 
     def _keep(self) -> dict[str, np.ndarray] | None:
-        """Arrays for all samples, filled as they are read; None for a file that is too large."""
+        """Arrays for all samples, filled as they are read; None for a file that is too large.
+
+        Plain samples stay in the system's own cache, from which they come as fast and without being there twice.
+        """
+        if self._plain is not None and self._plain.has(self._header.names):
+            return None
         if self._kept is None:
             shapes = {name: (self._header.samples, *self._header.shape(name)) for name in self._header.names}
             kinds = {name: self.kind(name) for name in shapes}

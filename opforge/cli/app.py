@@ -17,6 +17,7 @@ import typer
 import opforge
 from opforge.cli import (
     bench,
+    convert,
     evaluate,
     generate,
     inspection,
@@ -45,7 +46,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for _module in (quickstart, generate, inspection, train, evaluate, predict, plot, listing, bench, tune):
+for _module in (quickstart, generate, inspection, convert, train, evaluate, predict, plot, listing, bench, tune):
     for _name, _function, _example in _module.COMMANDS:
         app.command(_name, epilog=f"\b\nExample:\n  {_example}")(_function)
 

@@ -9,6 +9,7 @@ __getattr__, __dir__, __all__ = attach(
         "FactorisedKernels": "local_conv.kernels",
         "Grid": "grid",
         "SeparableKernels": "local_conv.kernels",
+        "Moments": "moments",
         "StreamingConv": "long_conv.streaming",
         "TuckerWeight": "spectral",
         "conv_nd": "local_conv.convolution",

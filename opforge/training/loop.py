@@ -68,12 +68,12 @@ class Trainer:
         trainable = [p for group in adamw.param_groups for p in group["params"]]
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(seed_of(self.seed, epoch))
-            order = torch.randperm(len(self.train))
+            order = self.train.order()
             coins = (torch.rand(self.steps, len(self.augmentation.symmetries)) < 0.5).tolist()
             batches = order.split(self.batch_size)
             seen = _Losses(batches, epoch, device)
-            for step, batch in enumerate(batches):
-                x, y = self.augmentation(*self.train.batch(batch), coins[step])
+            for step, pair in enumerate(self.train.batches(batches)):
+                x, y = self.augmentation(*pair, coins[step])
                 for group in adamw.param_groups:
                     group["lr"] = self.rate(epoch, step)
                 adamw.zero_grad(set_to_none=True)
@@ -95,8 +95,8 @@ class Trainer:
         model = self.weights.final.eval()
         total = 0.0
         with torch.no_grad():
-            for batch in torch.arange(len(self.held_out)).split(self.batch_size):
-                x, y = self.held_out.batch(batch)
+            batches = torch.arange(len(self.held_out)).split(self.batch_size)
+            for batch, (x, y) in zip(batches, self.held_out.batches(batches), strict=True):
                 loss = float(self.loss(self.normaliser.decode(model(self.normaliser.encode(x))), y))
                 if not np.isfinite(loss):
                     self.held_out.refuse_non_finite(batch, x, y)

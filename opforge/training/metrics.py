@@ -81,8 +81,7 @@ def evaluate(operator: Operator | Callable[[Tensor], Tensor], data: Any, *, batc
     samples = Samples.of(data)
     seconds = 0.0
     rows: dict[str, list[Tensor]] = {}
-    for positions in torch.arange(len(samples)).split(batch_size):
-        x, y = samples.batch(positions)
+    for x, y in samples.batches(torch.arange(len(samples)).split(batch_size)):
         start = time.perf_counter()
         with torch.no_grad():
             prediction = operator(x).to(y.device)
@@ -119,7 +118,8 @@ def _errors(samples: Samples, x: Tensor, prediction: Tensor, truth: Tensor) -> d
         "h1": RelativeH1(samples.grid).per_sample(prediction, truth),
         "max_error": (prediction - truth).abs().flatten(1).amax(1),
     }
-    if samples.equation is not None and samples.grid is not None:
+    # what evolves has a residual along whole trajectories, of which x and y are but frames
+    if samples.equation is not None and samples.grid is not None and not getattr(samples.equation, "evolves", False):
         predicted = dict(zip((*samples.inputs, *samples.outputs), (*x.unbind(1), *prediction.unbind(1)), strict=True))
         residual = samples.equation.residual(predicted, samples.grid)
         scale = torch.as_tensor(samples.equation.residual_scale(predicted, samples.grid), dtype=torch.float64)

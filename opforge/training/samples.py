@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from typing import Any
 
 import torch
@@ -25,7 +26,8 @@ class Samples:
 
     Args:
         data: anything with ``len(data)`` and ``data[i] -> (x, y)``, x (in_channels, *space), y (out_channels, *space).
-            ``data.batch(indices) -> (X, Y)`` is used when present, as are the attributes ``inputs``, ``outputs``
+            ``data.batch(indices) -> (X, Y)``, ``data.order(indices)`` and ``data.read_ahead(batches)`` are used when
+            present (see `opforge.datasets.OperatorDataset`), as are the attributes ``inputs``, ``outputs``
             (names of the channels), ``grid``, ``equation`` and ``provenance``.
         indices: which of the samples, all unless given.
 
@@ -85,6 +87,9 @@ class Samples:
             x, y = self.source.batch(chosen)
         else:
             x, y = (torch.stack([torch.as_tensor(v) for v in side]) for side in self._pairs(chosen))
+        return self._placed(x, y)
+
+    def _placed(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         if self._place is None:
             return x.contiguous(), y.contiguous()
         return x.to(*self._place).contiguous(), y.to(*self._place).contiguous()
@@ -98,29 +103,50 @@ class Samples:
                 torch.empty((len(self), channels, *space), device=device, dtype=dtype)
                 for channels, space in ((self.in_channels, self.space), (self.out_channels, self.out_space))
             )
-            for positions in self.passes():
-                x[positions], y[positions] = moved.batch(positions)
+            for positions, pair in moved.passes():
+                x[positions], y[positions] = pair
             moved._held = (x, y)
         return moved
 
-    def passes(self) -> Iterator[Tensor]:
-        """The positions of all samples in order, in batches small enough to hold a few of in memory (64 MiB each)."""
-        yield from torch.arange(len(self)).split(max(1, min(64, 2**26 * len(self) // self.bytes)))
+    def passes(self) -> Iterator[tuple[Tensor, tuple[Tensor, Tensor]]]:
+        """All samples in order, positions and batches, small enough to hold a few of in memory (64 MiB each)."""
+        batches = torch.arange(len(self)).split(max(1, min(64, 2**26 * len(self) // self.bytes)))
+        return zip(batches, self.batches(batches), strict=True)
+
+    def batches(self, batches: Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+        """The batches of these positions one after the other, read ahead of their use where the dataset can."""
+        if self._held is not None or not hasattr(self.source, "read_ahead"):
+            yield from map(self.batch, batches)
+            return
+        chosen = ([self.indices[p] for p in positions.tolist()] for positions in batches)
+        with closing(self.source.read_ahead(chosen)) as pairs:
+            yield from (self._placed(x, y) for x, y in pairs)
+
+    def order(self) -> Tensor:
+        """A random order of the positions, by torch's generator; one that is cheap to read where the dataset knows."""
+        if self._held is not None or not hasattr(self.source, "order"):
+            return torch.randperm(len(self))
+        return self.source.order(self.indices)
 
     def split(self, fraction: float, seed: int) -> tuple[Samples, Samples]:
-        """Two disjoint parts, the second with ``fraction`` of the samples (at least one), drawn by ``seed``."""
+        """Two disjoint parts, the second with ``fraction`` of the samples (at least one), drawn by ``seed``.
+
+        Where a dataset makes several pairs of a sample (``pairs_per_sample``), they stay together.
+        """
         if not 0 < fraction < 1:
             raise InputError(f"validation: expected a fraction between 0 and 1 or a dataset, got {fraction}")
-        count = max(1, round(fraction * len(self)))
-        if count >= len(self):
+        each = getattr(self.source, "pairs_per_sample", 1)
+        owners = sorted({index // each for index in self.indices})
+        count = max(1, round(fraction * len(owners)))
+        if count >= len(owners):
             raise InputError(
-                f"validation: {fraction} of {len(self)} samples leaves none for training; use more samples"
+                f"validation: {fraction} of {len(owners)} samples leaves none for training; use more samples"
             )
-        order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed)).tolist()
-        first, second = sorted(order[count:]), sorted(order[:count])
+        order = torch.randperm(len(owners), generator=torch.Generator().manual_seed(seed)).tolist()
+        held_out = {owners[i] for i in order[:count]}
         return (
-            Samples(self.source, [self.indices[i] for i in first]),
-            Samples(self.source, [self.indices[i] for i in second]),
+            Samples(self.source, [i for i in self.indices if i // each not in held_out]),
+            Samples(self.source, [i for i in self.indices if i // each in held_out]),
         )
 
     def refuse_non_finite(self, positions: Sequence[int] | Tensor, x: Tensor, y: Tensor) -> None:

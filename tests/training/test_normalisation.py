@@ -6,7 +6,6 @@ from torch.utils.data import TensorDataset
 
 from opforge.errors import InputError
 from opforge.training import Normaliser
-from opforge.training.normalisation import Moments
 from opforge.training.samples import Samples
 
 
@@ -25,17 +24,6 @@ def test_moments_are_those_of_all_samples_together():
         std = values.double().std((0, 2, 3), correction=0)
         torch.testing.assert_close(getattr(normaliser, f"{name}_mean"), mean, rtol=1e-12, atol=0)
         torch.testing.assert_close(getattr(normaliser, f"{name}_std"), std, rtol=1e-9, atol=0)
-
-
-@pytest.mark.parametrize("sizes", [(23,), (1,) * 23, (5, 18), (20, 1, 2)])
-def test_moments_do_not_depend_on_the_batches(sizes):
-    x = data().tensors[0]
-    moments = Moments(2)
-    for batch in x.split(sizes):
-        moments.add(batch)
-    assert moments.count == 23 * 20
-    torch.testing.assert_close(moments.mean, x.double().mean((0, 2, 3)), rtol=1e-13, atol=0)
-    torch.testing.assert_close(moments.std, x.double().std((0, 2, 3), correction=0), rtol=1e-9, atol=0)
 
 
 @pytest.mark.parametrize("shape", [(4,), (5, 3), (2, 3, 4)])

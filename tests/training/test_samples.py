@@ -60,7 +60,7 @@ def test_names_channels_of_data_that_say_nothing():
 
 def test_passes_cover_every_sample_once():
     samples = Samples(TensorDataset(torch.zeros(130, 1, 3), torch.zeros(130, 1, 3)))
-    assert torch.cat(list(samples.passes())).tolist() == list(range(130))
+    assert torch.cat([positions for positions, _ in samples.passes()]).tolist() == list(range(130))
 
 
 class Stream(IterableDataset):
@@ -100,3 +100,50 @@ def test_refuses_a_fraction_that_is_none(fakes, fraction):
 def test_refuses_to_hold_out_everything(fakes):
     with pytest.raises(InputError, match=r"validation: .* leaves none"):
         Samples(fakes.Doubled(1)).split(0.5, seed=0)
+
+
+class Trajectories(TensorDataset):
+    """Four pairs of each sample, read in an order and ahead as the dataset likes."""
+
+    pairs_per_sample = 4
+    asked = ()
+
+    def order(self, indices):
+        return torch.arange(len(indices)).flip(0)
+
+    def batch(self, indices):
+        return tuple(t[torch.as_tensor(indices)] for t in self.tensors)
+
+    def read_ahead(self, batches):
+        self.asked = [list(indices) for indices in batches]
+        yield from map(self.batch, self.asked)
+
+
+def test_pairs_of_one_sample_are_held_out_together():
+    data = Trajectories(*pairs(20).tensors)
+    first, second = Samples(data).split(0.4, seed=1)
+    assert (len(first), len(second)) == (12, 8)
+    assert not {i // 4 for i in first.indices} & {i // 4 for i in second.indices}
+    assert sorted(first.indices + second.indices) == list(range(20))
+
+
+def test_a_dataset_chooses_the_order_and_reads_ahead():
+    data = Trajectories(*pairs(20).tensors)
+    samples = Samples(data, [4, 9, 2])
+    order = samples.order()
+    assert order.tolist() == [2, 1, 0]
+    batches = list(samples.batches(order.split(2)))
+    assert data.asked == [[2, 9], [4]]
+    torch.testing.assert_close(torch.cat([x for x, _ in batches]), data.tensors[0][[2, 9, 4]])
+
+
+def test_held_samples_come_in_any_order():
+    data = Trajectories(*pairs(20).tensors)
+    samples = Samples(data).to(CPU, torch.float32, hold_below=2**20)
+    torch.manual_seed(0)
+    expected = torch.randperm(20)
+    torch.manual_seed(0)
+    torch.testing.assert_close(samples.order(), expected)
+    data.asked = ()
+    torch.testing.assert_close(next(samples.batches([torch.tensor([5, 1])]))[0], data.tensors[0][[5, 1]])
+    assert data.asked == ()

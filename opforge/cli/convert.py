@@ -1,0 +1,50 @@
+"""``opforge convert``: a dataset in the layout of another program."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import opforge
+from opforge.cli.console import Report, text
+from opforge.cli.files import existing, free
+from opforge.cli.options import Force
+from opforge.errors import UnknownNameError
+
+# The layouts that a dataset can be written in.
+LAYOUTS = ("the-well",)
+
+
+def convert(
+    context: typer.Context,
+    data: Annotated[Path, typer.Argument(metavar="FILE", help="Data file of any layout that opforge reads.")],
+    to: Annotated[str, typer.Option("--to", metavar="LAYOUT", help=f"Layout to write: {', '.join(LAYOUTS)}.")],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="File to write.")],
+    stats: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="File of statistics to write.", show_default="stats.yaml beside --out"),
+    ] = None,
+    force: Force = False,
+) -> None:
+    """Write a dataset in another layout.
+
+    the-well: an HDF5 file (.h5 or .hdf5) in single precision as The Well's loader reads it, and stats.yaml, by which it
+    normalises. A few samples at a time are in memory. Both files are whole or not there at all.
+    """
+    from opforge.datasets.formats.well_writer import write_the_well
+
+    report: Report = context.obj
+    if to not in LAYOUTS:
+        raise UnknownNameError("layout", to, LAYOUTS)
+    stats = out.with_name("stats.yaml") if stats is None else stats
+    existing(data, what="data file")
+    free(out, force=force)
+    free(stats, force=force, what="file of statistics")
+    dataset = opforge.open_dataset(data)
+    write_the_well(dataset, out, stats=stats, overwrite=force, progress=report.progress)
+    report.say(f"wrote {out} and {stats}: {dataset.samples} samples on {text(dataset.grid.shape)} points")
+
+
+COMMANDS = (("convert", convert, "opforge convert darcy.nc --to the-well -o darcy.hdf5"),)

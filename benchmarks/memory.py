@@ -46,6 +46,14 @@ def resident(run: Callable[[], object]) -> int | None:
         return None
 
 
+def peak_resident() -> int | None:
+    """The greatest resident memory of this process so far, in bytes; None where the system cannot say."""
+    try:
+        return _status("VmHWM")
+    except OSError:  # not Linux
+        return None
+
+
 def _status(name: str) -> int:
     """A size from /proc/self/status, in bytes."""
     for line in Path("/proc/self/status").read_text().splitlines():

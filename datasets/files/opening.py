@@ -136,7 +136,7 @@ def array_at(hdf5: h5py.File, path: str) -> h5py.Dataset:
     """
     place: Any = hdf5
     for part in path.strip("/").split("/"):
-        kind = place.get(part, getlink=True) if isinstance(place, h5py.Group) and part in _links(place) else None
+        kind = place.get(part, getlink=True) if isinstance(place, h5py.Group) else None
         if kind is None:
             raise InputError(f"variable {path!r} is missing")
         if isinstance(kind, h5py.ExternalLink):
@@ -144,6 +144,8 @@ def array_at(hdf5: h5py.File, path: str) -> h5py.Dataset:
                 f"variable {path!r} is a link to another file, {kind.filename!r}, which is not followed; "
                 "copy it into this file (h5copy) or open that one"
             )
+        if not isinstance(kind, h5py.HardLink):  # what it leads to may be a link out of the file
+            raise InputError(f"variable {path!r} is a link, which is not followed; copy what it leads to (h5copy)")
         place = place[part]
     if not isinstance(place, h5py.Dataset):
         raise InputError(f"variable {path!r} is a group of variables, expected an array of numbers")
@@ -154,11 +156,6 @@ def array_at(hdf5: h5py.File, path: str) -> h5py.Dataset:
     if 0 in place.shape:
         raise InputError(f"variable {path!r} is empty, its shape is {place.shape}")
     return place
-
-
-def _links(group: h5py.Group) -> set[str]:
-    """The names in a group, links that lead nowhere included."""
-    return set(group.keys())
 
 
 def _kind(dtype: np.dtype) -> str:
@@ -176,7 +173,7 @@ def attributes_of(thing: Any) -> dict[str, Any]:
         size = _attribute_bytes(thing, name)
         if size <= _LARGEST_ATTRIBUTE:
             found[name] = thing.attrs[name]
-            size = len(found[name]) if isinstance(found[name], str | bytes) else 0
+            size = _text_bytes(found[name])
         if size > _LARGEST_ATTRIBUTE:
             raise InputError(
                 f"the attribute {name!r} takes {size / 1e6:.1f} MB, at most {_LARGEST_ATTRIBUTE / 1e6:.1f} MB are "
@@ -189,6 +186,13 @@ def _attribute_bytes(thing: Any, name: str) -> int:
     """How much an attribute takes, as far as that is known before it is read."""
     hdf5 = getattr(thing, "_h5group", getattr(thing, "_h5ds", thing))
     return int(h5py.h5a.get_info(hdf5.id, name.encode()).data_size)
+
+
+def _text_bytes(value: Any) -> int:
+    """How long text is that HDF5 keeps elsewhere, so that its size is known only when it was read."""
+    if isinstance(value, str | bytes):
+        return len(value)
+    return sum(map(_text_bytes, value.flat)) if isinstance(value, np.ndarray) and value.dtype.kind == "O" else 0
 
 
 def find_variable(file: h5netcdf.File, name: str) -> h5netcdf.Variable:

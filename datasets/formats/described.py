@@ -35,8 +35,10 @@ class Described:
         header: fields, grid, times, provenance.
         fields: where each of ``header.names`` is.
         available: every field of the file, for ``inputs=`` and ``outputs=``.
+        netcdf: whether the file is netCDF-4 with these names and dimensions, which xarray opens itself.
     """
 
     header: Header
     fields: Mapping[str, Stored]
     available: tuple[str, ...] = ()
+    netcdf: bool = False

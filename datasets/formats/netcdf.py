@@ -40,7 +40,8 @@ def describe(path: Path, asked: Asked) -> Described:
         fields = {name: _stored(file, names, name, header) for name in header.names}
         axes = {names.there(axis) for axis in ("sample", "time", *AXIS_NAMES)}
         available = tuple(names.here(name) for name in file.variables if name not in (*_OWN, *axes))
-        return Described(header, fields, available)
+        as_named = all(stored.axes == tuple(header.dimensions(name)) for name, stored in fields.items())
+        return Described(header, fields, available, netcdf=as_named and not asked.rename)
 
 
 def failed(hdf5: h5py.File, samples: int) -> np.ndarray:

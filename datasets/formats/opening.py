@@ -12,7 +12,7 @@ import numpy as np
 from opforge.core.grid import Points
 from opforge.datasets.files.header import Header
 from opforge.datasets.files.opening import DAMAGE, open_hdf5
-from opforge.datasets.formats import netcdf
+from opforge.datasets.formats import fno_mat, netcdf, pdebench, the_well
 from opforge.datasets.formats.described import Asked, Described
 from opforge.datasets.formats.sets import members
 from opforge.datasets.reading.dataset import OperatorDataset
@@ -24,15 +24,7 @@ if TYPE_CHECKING:
     import xarray
 
 # The layouts of HDF5 that are told by what is in the file; anything else is netCDF.
-try:  # TEMPORARY
-    from opforge.datasets.formats import fno_mat, pdebench, the_well
-
-    _LAYOUTS = (the_well, pdebench, fno_mat)
-except ImportError:
-    import types
-
-    fno_mat = types.SimpleNamespace(matches_v5=lambda path: False)
-    _LAYOUTS = ()
+_LAYOUTS = (the_well, pdebench, fno_mat)
 
 
 def open_dataset(
@@ -50,9 +42,9 @@ def open_dataset(
     any xarray ``Dataset``, opens when ``inputs`` and ``outputs`` name its variables, which need the dimensions
     ``sample, [time], x[, y[, z]]``, in any order; ``rename`` tells which of its names stand for these.
 
-    Nothing is read until it is asked for. Of files that are compressed or laid out otherwise than sample by sample, what
-    was read stays in memory if all fields take less than 1 GiB. Values are checked to be finite when they are read, and those of
-    opforge's own files to agree with their checksums.
+    Nothing is read until it is asked for. Of files that are compressed or laid out otherwise than sample by sample,
+    what was read stays in memory if all fields take less than 1 GiB. Values are checked to be finite when they are
+    read, and those of opforge's own files to agree with their checksums.
 
     Args:
         path: the file; or the shards of a dataset: their paths, a folder that holds nothing else, or a pattern such as
@@ -87,12 +79,15 @@ def open_dataset(
         return OperatorDataset(*open_xarray(path, asked))
     paths = members(path)
     if len(paths) == 1 and isinstance(path, str | os.PathLike):
-        return OperatorDataset(*_opened(paths[0], asked))
+        header, source, indices = _opened(paths[0], asked)
+        _check_any(indices, header.samples, paths)
+        return OperatorDataset(header, source, indices)
     opened = sorted((_opened(part, asked) for part in paths), key=lambda part: part[0].first)
     header = joined_header([part[0] for part in opened], paths)
     source = JoinedSource([part[1] for part in opened], [part[0].samples for part in opened])
     offsets = np.cumsum([0, *(part[0].samples for part in opened[:-1])])
     indices = np.concatenate([part[2] + offset for part, offset in zip(opened, offsets, strict=True)])
+    _check_any(indices, header.samples, paths)
     return OperatorDataset(header, source, indices)
 
 
@@ -122,13 +117,17 @@ def _opened(path: Path, asked: Asked) -> tuple[Header, Source, np.ndarray]:
         header, source = fno_mat.open_v5(path, asked)
         return header, source, np.arange(header.samples)
     found = describe(path, asked)
-    with open_hdf5(path) as file:
-        own = "grid" in file.attrs
-        good = np.flatnonzero(~netcdf.failed(file, found.header.samples))
+    good = np.arange(found.header.samples)
+    if found.netcdf:
+        with open_hdf5(path) as file:
+            good = np.flatnonzero(~netcdf.failed(file, found.header.samples))
+    return found.header, HDF5Source(path, found.header, found.fields, netcdf=found.netcdf), good
+
+
+def _check_any(good: np.ndarray, samples: int, paths: Sequence[Path]) -> None:
     if not good.size:
-        raise InputError(f"{path} has no samples, all {found.header.samples} of them failed; generate it again")
-    plain = own or all(stored.axes == tuple(found.header.dimensions(name)) for name, stored in found.fields.items())
-    return found.header, HDF5Source(path, found.header, found.fields, netcdf=plain and not asked.rename), good
+        names = ", ".join(map(str, paths))
+        raise InputError(f"{names} has no samples, all {samples} of them failed; generate it again")
 
 
 def _names(kind: str, given: Sequence[str] | None) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from opforge.errors import InputError
 
 # Endings of files that may be shards.
-_ENDINGS = (".nc", ".h5", ".hdf5")
+ENDINGS = (".nc", ".h5", ".hdf5")
 
 
 def members(path: str | os.PathLike | Sequence[str | os.PathLike]) -> list[Path]:
@@ -29,7 +29,7 @@ def members(path: str | os.PathLike | Sequence[str | os.PathLike]) -> list[Path]
         return [Path(part) for part in path]
     place = Path(path)
     if place.is_dir():
-        return _in_folder(place, sorted(entry for entry in place.iterdir() if entry.suffix in _ENDINGS))
+        return _in_folder(place, sorted(entry for entry in place.iterdir() if entry.suffix in ENDINGS))
     if not place.exists() and glob.has_magic(str(path)):
         found = sorted(map(Path, glob.glob(str(path))))
         if not found:
@@ -44,7 +44,7 @@ def members(path: str | os.PathLike | Sequence[str | os.PathLike]) -> list[Path]
 
 def _in_folder(folder: Path, files: list[Path]) -> list[Path]:
     if not files:
-        raise InputError(f"{folder} is a folder without files that end in {', '.join(_ENDINGS)}; name the file")
+        raise InputError(f"{folder} is a folder without files that end in {', '.join(ENDINGS)}; name the file")
     home = folder.resolve()
     for file in files:
         if file.is_symlink() and home not in file.resolve().parents:

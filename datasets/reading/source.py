@@ -250,12 +250,17 @@ class HDF5Source(Source):
         if "time" in stored.axes:
             first = frame or 0
             wanted["time"] = slice(first, first + into.shape[1])
-        order = stored.order(self._header.grid.axis_names)
+        space = self._header.grid.axis_names
+        order, constant = stored.order(space), stored.constant(space)
+
+        def values(array: h5py.Dataset) -> np.ndarray:
+            return np.expand_dims(array[stored.selection(wanted)].transpose(order), constant)
+
         if stored.by_sample:
             for row, array in enumerate(arrays[start : start + len(into)]):
-                into[row] = array[stored.selection(wanted)].transpose(order)
+                into[row] = values(array)
         else:
-            into[...] = arrays[0][stored.selection(wanted)].transpose(order)  # the same for all samples without an axis
+            into[...] = values(arrays[0])  # the same for all samples, or points, where it lacks an axis
 
     def _file_kind(self, name: str) -> np.dtype:
         kind = self._opened[name][0].dtype

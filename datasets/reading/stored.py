@@ -15,7 +15,7 @@ class Stored:
         axes: what each axis of the array stands for: ``"sample"``, ``"time"``, ``"x"``, ``"y"``, ``"z"``, or a whole
             number, the position at which the field is found on an axis that is none of these (a component, a channel).
             Without ``"sample"`` every sample has the same values (or ``paths`` has one array for each). Without
-            ``"time"`` the field does not evolve.
+            ``"time"`` the field does not evolve. Without an axis of space it is constant along it.
 
     Example:
         >>> velocity_y = Stored(("t1_fields/velocity",), ("sample", "time", "x", "y", 1))
@@ -45,3 +45,15 @@ class Stored:
     def order(self, space: Sequence[str]) -> tuple[int, ...]:
         """How to transpose what was selected to sample, time (those that there are), then the axes of space."""
         return tuple(self.kept_axes.index(axis) for axis in ("sample", "time", *space) if axis in self.kept_axes)
+
+    def constant(self, space: Sequence[str]) -> tuple[int, ...]:
+        """Where, among sample, time and the axes of space, there is none of the array.
+
+        Example:
+            >>> Stored(("force",), ("time", "y")).constant(("x", "y"))
+            (0, 2)
+        """
+        first = [
+            axis for axis in ("sample", "time") if axis in self.kept_axes or (axis == "sample" and not self.by_sample)
+        ]
+        return tuple(i for i, axis in enumerate((*first, *space)) if axis not in self.kept_axes)

@@ -92,3 +92,16 @@ def text(value: Any) -> str:
         sizes = all(type(item) is int for item in value)
         return (" x " if sizes else ", ").join(text(item) for item in value)
     return str(value)
+
+
+def shown(value: Any) -> str:
+    """Plain values on one line: ``name=value`` pairs for a mapping, ``Name(...)`` for one that has a ``name``.
+
+    Example:
+        >>> shown({"width": 32, "modes": [12, 12], "schedule": {"name": "OneCycle", "end": 1e-05}})
+        'width=32, modes=12 x 12, schedule=OneCycle(end=1e-05)'
+    """
+    if not isinstance(value, dict):
+        return text(value)
+    pairs = ", ".join(f"{name}={shown(item)}" for name, item in value.items() if name != "name")
+    return f"{value['name']}({pairs})" if "name" in value else pairs

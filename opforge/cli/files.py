@@ -6,8 +6,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from opforge.errors import InputError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PICTURES = (".png", ".pdf", ".svg")
 
 
 def existing(path: Path, *, what: str) -> Path:
@@ -82,3 +88,16 @@ def written_whole(path: Path) -> Iterator[Path]:
         raise
     finally:
         partial.unlink(missing_ok=True)
+
+
+def check_suffix(path: Path) -> None:
+    """Refuse a picture's name whose ending is no known format."""
+    if path.suffix.lower() not in PICTURES:
+        raise InputError(f"picture {str(path)!r} must end in one of {', '.join(PICTURES)}")
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a picture in the format that its name ends in."""
+    check_suffix(path)
+    with written_whole(path) as partial:
+        figure.savefig(partial, format=path.suffix[1:].lower())

@@ -1,115 +1,123 @@
-"""``opforge inspect``: what a data file or a run folder holds."""
+"""``opforge inspect``: what a dataset or a run folder holds."""
 
 from __future__ import annotations
 
 import json as json_format
+from glob import has_magic
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 import opforge
-from opforge.cli.console import Report, text
-from opforge.cli.files import existing, free_json
+from opforge.cli.console import Report, shown, text
+from opforge.cli.data_report import as_values, look_at, show
+from opforge.cli.files import check_suffix, existing, free, free_json, save, written_whole
 from opforge.cli.options import Force, Json
 from opforge.cli.train import count
 from opforge.errors import InputError
 
-if TYPE_CHECKING:
-    import xarray as xr
-
-CHUNK = 64  # samples read at a time
-
 
 def inspect(
     context: typer.Context,
-    path: Annotated[Path, typer.Argument(metavar="FILE|RUN", help="A data file, or a folder of `opforge train`.")],
+    path: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE|RUN",
+            help="A data file, a folder of shards, a pattern such as 'darcy-*.nc'; or a folder of `opforge train`.",
+        ),
+    ],
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Estimate the data's own error: make samples again, more exactly.")
+    ] = False,
+    samples: Annotated[
+        int | None, typer.Option("-n", "--samples", help="With --verify: how many samples.", show_default="3")
+    ] = None,
+    card: Annotated[bool, typer.Option("--card", help="Print a data card in Markdown instead of tables.")] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", metavar="FILE", help="With --card: file to write.", show_default="stdout"),
+    ] = None,
+    picture: Annotated[
+        Path | None,
+        typer.Option(metavar="PICTURE", help="Draw spectra, values and a sample (.png, .pdf, .svg)."),
+    ] = None,
     json: Json = None,
     force: Force = False,
 ) -> None:
     """Show what a data file or a run folder holds.
 
-    For a file: dimensions, grid, variables with units and range, residuals of the solutions, where the numbers come
-    from. For a run: model, number of parameters, what it was trained on, how the training went.
+    For data: dimensions, grid, fields with units and ranges, where the numbers come from; residuals, samples that
+    failed, whether the equation's invariants hold, spectra. Every sample is read, and compared with its checksum.
+    --verify makes a few samples again from their seeds: as they are, with half the time step or a tenth of the
+    tolerance, and on grids twice and four times as fine. For a run: model, number of parameters, what it was trained
+    on, how the training went.
     """
     report: Report = context.obj
-    existing(path, what="file or run folder")
+    if not has_magic(str(path)):
+        existing(path, what="file or run folder")
     free_json(json, force=force)
-    found = of_run(path) if path.is_dir() else of_file(path)
-    if json != "-":
-        (show_run if path.is_dir() else show_file)(found, report)
-    report.json(json, found)
+    if is_run(path):
+        _for_data_only(path, verify=verify, samples=samples, card=card, out=out, picture=picture)
+        run = of_run(path)
+        if json != "-":
+            show_run(run, report)
+        report.json(json, run)
+        return
+    wanted = _samples_to_verify(verify, samples)
+    _check_outputs(card, out, picture, json, force=force)
+    found = look_at(path, verified=wanted, progress=report.progress)
+    if card and out is None:
+        print(found.card, end="")
+    elif card and out is not None:
+        with written_whole(out) as partial:
+            partial.write_text(found.card, encoding="utf-8")
+        report.say(f"wrote {out}")
+    elif json != "-":
+        show(found, report)
+    if picture is not None:
+        save(found.picture(), picture)
+        report.say(f"wrote {picture}")
+    if json is not None:
+        report.json(json, as_values(found))
 
 
-def of_file(path: Path) -> dict[str, Any]:
-    """What a data file holds, as plain values.
+def is_run(path: Path) -> bool:
+    """Whether a folder is to be looked at as a run: it has a checkpoint, or nothing that could be a shard."""
+    if not path.is_dir():
+        return False
+    from opforge.datasets.formats.sets import ENDINGS
+    from opforge.training.checkpoint import has_checkpoint
 
-    Raises:
-        InputError: a file that is damaged or no dataset, values that are not finite.
-    """
-    data = opforge.open_dataset(path)
-    content = data.to_xarray()
-    residual = content["solver_residual"].values if "solver_residual" in content else None
-    return {
-        "file": str(path),
-        "bytes": path.stat().st_size,
-        "dimensions": {str(name): size for name, size in content.sizes.items()},
-        "grid": data.grid.to_dict() if data.grid is not None else None,
-        "inputs": list(data.inputs),
-        "outputs": list(data.outputs),
-        "variables": variables(data, content),
-        "solver_residual": None if residual is None else {"mean": float(residual.mean()), "max": float(residual.max())},
-        "provenance": dict(data.provenance),
-    }
+    return has_checkpoint(path) or not any(entry.suffix in ENDINGS for entry in path.iterdir())
 
 
-def variables(data: Any, content: xr.Dataset) -> dict[str, dict[str, Any]]:
-    """Name in words, units, number format and range of every variable, read a few samples at a time."""
-    import torch
-
-    exact = data.astype(torch.float64)
-    names = (*data.inputs, *data.outputs)
-    low, high, total = torch.tensor(torch.inf), torch.tensor(-torch.inf), torch.tensor(0.0)
-    for start in range(0, len(data), CHUNK):
-        fields = torch.cat(exact.batch(range(start, min(start + CHUNK, len(data)))), dim=1)
-        flat = fields.transpose(0, 1).flatten(1)  # a row for every variable
-        low, high = torch.minimum(low, flat.amin(1)), torch.maximum(high, flat.amax(1))
-        total = total + flat.sum(1)
-    return {
-        name: {
-            "long_name": content[name].attrs.get("long_name"),
-            "units": content[name].attrs.get("units"),
-            "dtype": str(content[name].dtype),
-            "min": float(low[i]),
-            "mean": float(total[i]) / content[name].size,
-            "max": float(high[i]),
-        }
-        for i, name in enumerate(names)
-    }
+def _for_data_only(path: Path, **given: Any) -> None:
+    """Refuse options that say nothing about a run."""
+    for name, value in given.items():
+        if value is not None and value is not False:
+            raise InputError(f"--{name} is for data files, {str(path)!r} is a run folder; leave it out")
 
 
-def show_file(found: dict[str, Any], report: Report) -> None:
-    """Print what `of_file` found."""
-    roles = {name: "input" for name in found["inputs"]} | {name: "output" for name in found["outputs"]}
-    rows = [
-        (name, roles[name], v["long_name"], v["units"], v["dtype"], v["min"], v["mean"], v["max"])
-        for name, v in found["variables"].items()
-    ]
-    report.table(
-        ("variable", "role", "long name", "units", "format", "min", "mean", "max"),
-        rows,
-        title=f"{found['file']}, {found['bytes'] / 1e6:.1f} MB",
-    )
-    facts = [("dimensions", ", ".join(f"{name} {size}" for name, size in found["dimensions"].items()))]
-    if found["grid"] is not None:
-        grid = found["grid"]
-        box = " x ".join(map(text, grid["lengths"]))
-        facts.append(("grid", f"{text(grid['shape'])} {grid['points']}, box {box}"))
-    if found["solver_residual"] is not None:
-        residual = found["solver_residual"]
-        facts.append(("solver residual", f"mean {residual['mean']:.2g}, max {residual['max']:.2g} (relative)"))
-    facts += [(name.replace("_", " "), shown(value)) for name, value in found["provenance"].items()]
-    report.table(("property", "value"), facts)
+def _samples_to_verify(verify: bool, samples: int | None) -> int | None:
+    if not verify and samples is not None:
+        raise InputError("--samples needs --verify, which makes that many samples again")
+    if samples is not None and samples < 1:
+        raise InputError(f"--samples must be at least 1, got {samples}")
+    return (samples or 3) if verify else None
+
+
+def _check_outputs(card: bool, out: Path | None, picture: Path | None, json: str | None, *, force: bool) -> None:
+    """Refuse, before any work, outputs that cannot be written or that would stand in each other's way."""
+    if out is not None and not card:
+        raise InputError("--out is the file for --card; add --card, or use --json or --picture")
+    if card and out is None and json == "-":
+        raise InputError("--card and --json - both write to stdout; give one of them a file")
+    if out is not None:
+        free(out, force=force, what="data card")
+    if picture is not None:
+        free(picture, force=force, what="picture")
+        check_suffix(picture)
 
 
 def of_run(path: Path) -> dict[str, Any]:
@@ -187,19 +195,6 @@ def milestones(history: list[dict[str, Any]], most: int = 8) -> list[dict[str, A
     if len(history) <= most:
         return history
     return [history[round(i * (len(history) - 1) / (most - 1))] for i in range(most)]
-
-
-def shown(value: Any) -> str:
-    """Plain values on one line: ``name=value`` pairs for a mapping, ``Name(...)`` for one that has a ``name``.
-
-    Example:
-        >>> shown({"width": 32, "modes": [12, 12], "schedule": {"name": "OneCycle", "end": 1e-05}})
-        'width=32, modes=12 x 12, schedule=OneCycle(end=1e-05)'
-    """
-    if not isinstance(value, dict):
-        return text(value)
-    pairs = ", ".join(f"{name}={shown(item)}" for name, item in value.items() if name != "name")
-    return f"{value['name']}({pairs})" if "name" in value else pairs
 
 
 COMMANDS = (("inspect", inspect, "opforge inspect darcy.nc"),)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from glob import has_magic
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,8 +11,8 @@ import typer
 import opforge
 from opforge.cli.console import Report
 from opforge.cli.evaluate import check_fit
-from opforge.cli.files import existing, free, written_whole
-from opforge.cli.inspection import read_history
+from opforge.cli.files import check_suffix, existing, free, save
+from opforge.cli.inspection import is_run, read_history
 from opforge.cli.options import Device, Force
 from opforge.errors import InputError
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from opforge.training import Operator
-
-SUFFIXES = (".png", ".pdf", ".svg")
 
 
 def plot(
@@ -42,20 +41,23 @@ def plot(
 ) -> None:
     """Draw a sample, a learning curve, or a prediction.
 
-    A data file gives the fields of one sample; a run folder its learning curve; a run folder with --data the input,
-    truth, prediction and error of one sample of that file.
+    A data file (or a folder of shards, or a pattern) gives the fields of one sample, several frames of those that
+    evolve; a run folder its learning curve; a run folder with --data the input, truth, prediction and error of one
+    sample of that file.
     """
     report: Report = context.obj
-    existing(path, what="file or run folder")
-    if not path.is_dir() and data is not None:
-        raise InputError(f"--data goes with a run folder, {str(path)!r} is a file; leave --data out")
+    if not has_magic(str(path)):
+        existing(path, what="file or run folder")
+    run = is_run(path)
+    if not run and data is not None:
+        raise InputError(f"--data goes with a run folder, {str(path)!r} holds data; leave --data out")
     if worst and data is None:
         raise InputError("--worst needs --data FILE and a run folder, to have errors to compare")
     if out is not None:
         free(out, force=force, what="picture")
         check_suffix(out)
-    if not path.is_dir():
-        figure, default = sample_figure(path, index), f"{path.stem}-{index}.png"
+    if not run:
+        figure, default = sample_figure(path, index), _default_name(path, index)
     elif data is None:
         figure, default = history_figure(path), f"{path.resolve().name}-history.png"
     else:
@@ -67,26 +69,21 @@ def plot(
     report.say(f"wrote {out}")
 
 
-def check_suffix(path: Path) -> None:
-    """Refuse a picture's name whose ending is no known format."""
-    if path.suffix.lower() not in SUFFIXES:
-        raise InputError(f"picture {str(path)!r} must end in one of {', '.join(SUFFIXES)}")
-
-
-def save(figure: Figure, path: Path) -> None:
-    """Write a picture in the format that its name ends in."""
-    check_suffix(path)
-    with written_whole(path) as partial:
-        figure.savefig(partial, format=path.suffix[1:].lower())
-
-
 def sample_figure(path: Path, index: int) -> Figure:
-    """All fields of one sample of a data file."""
-    from opforge.plotting import plot_sample
-
+    """All fields of one sample of a dataset, several frames of those that evolve."""
     data = opforge.open_dataset(path)
-    fields, truth = sample_fields(data, index)
-    return plot_sample(fields | truth, data.grid, labels=labels(data), title=f"{path.name}, sample {index}")
+    _check_index(index, data.samples)
+    return data.plot(index)
+
+
+def _check_index(index: int, samples: int) -> None:
+    if not 0 <= index < samples:
+        raise InputError(f"--index must lie in 0 .. {samples - 1}, got {index}")
+
+
+def _default_name(path: Path, index: int) -> str:
+    """The picture's name for a sample of a file, a folder or a pattern."""
+    return f"{path.resolve().stem.translate(str.maketrans('', '', '*?[]')).rstrip('-_.') or 'sample'}-{index}.png"
 
 
 def history_figure(run: Path) -> Figure:
@@ -115,6 +112,7 @@ def prediction_figure(run: Path, file: Path, index: int | None, *, device: str =
 
 def draw_prediction(operator: Operator, data: Any, index: int, *, title: str) -> Figure:
     """Input, truth, prediction and error of one sample."""
+    from opforge.datasets.quality.picture import labels
     from opforge.plotting import plot_prediction
 
     inputs, truth = sample_fields(data, index)
@@ -129,17 +127,9 @@ def sample_fields(data: Any, index: int) -> tuple[dict[str, Any], dict[str, Any]
     Raises:
         InputError: no such sample.
     """
-    if not 0 <= index < len(data):
-        raise InputError(f"--index must lie in 0 .. {len(data) - 1}, got {index}")
+    _check_index(index, len(data))
     x, y = data[index]
     return dict(zip(data.inputs, x, strict=True)), dict(zip(data.outputs, y, strict=True))
-
-
-def labels(data: Any) -> dict[str, str]:
-    """Name -> name in words, symbol and unit, where the equation is known."""
-    fields = data.equation.fields if data.equation is not None else ()
-    units = {field.name: "" if field.units in ("1", "") else f" ({field.units})" for field in fields}
-    return {field.name: f"{field.long_name} {field.name}{units[field.name]}" for field in fields}
 
 
 COMMANDS = (("plot", plot, "opforge plot runs/darcy --data darcy128.nc --worst -o worst.png"),)

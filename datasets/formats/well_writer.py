@@ -1,0 +1,297 @@
+"""Writing a dataset as a file of The Well, with the statistics that its loader normalises by.
+
+The layout is described in `opforge.datasets.formats.the_well`; the statistics are those of The Well's
+``scripts/compute_statistics.py``: over all samples, frames and points of each field, for vectors and tensors by
+component, and the same for the differences of neighbouring frames.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import numpy as np
+import torch
+
+from opforge.core import Moments
+from opforge.datasets.files.outputs import check_output
+from opforge.datasets.formats.the_well import FIELDS
+from opforge.datasets.generating.progress import progress_bar
+from opforge.errors import InputError
+
+if TYPE_CHECKING:
+    from opforge.datasets.reading.dataset import OperatorDataset
+
+# Endings of the files that The Well's loader looks for.
+_ENDINGS = (".h5", ".hdf5")
+
+# The Well keeps single precision.
+_KIND = np.dtype(np.float32)
+
+# Bytes of samples that are in memory at once, unless one sample is more.
+_AT_ONCE = 2**26
+
+# Besides the numbers: HDF5's own structures and the attributes.
+_OVERHEAD = 2**16
+
+
+# What a dataset says of itself that stands elsewhere in the file.
+_SAID_ELSEWHERE = (
+    *("Conventions", "grid", "first_sample", "total_samples"),
+    *("format", "spatial_dims", "scalars", "boundary_conditions"),
+)
+
+
+@dataclass(frozen=True)
+class _Field:
+    """A field of The Well: a scalar, or the components that make a vector or a tensor.
+
+    Args:
+        name: in The Well.
+        components: the scalar fields, in the order of the last axes.
+        order: 0 for a scalar, 1 for a vector, 2 for a tensor.
+        evolves: whether it changes with time.
+    """
+
+    name: str
+    components: tuple[str, ...]
+    order: int
+    evolves: bool
+
+    @property
+    def components_shape(self) -> tuple[int, ...]:
+        """Shape of the value at a point: () of a scalar, (D,) of a vector, (D, D) of a tensor."""
+        return (round(len(self.components) ** (1 / max(1, self.order))),) * self.order
+
+
+def write_the_well(
+    dataset: OperatorDataset, path: Path, *, stats: Path | None = None, overwrite: bool = False, progress: bool = False
+) -> None:
+    """Write a dataset as a file of The Well, in single precision, and its statistics as YAML.
+
+    Both files are whole or not there at all. Fields ``name_x``, ``name_y``, ... that make all components of a vector
+    become one, likewise tensors. What does not evolve is constant in time there; if nothing evolves, there is one time,
+    0, and The Well's loader wants ``n_steps_output=0``. A periodic grid gets periodic boundaries, any other walls,
+    unless the dataset comes from a file of The Well, which says what they are.
+
+    Args:
+        dataset: what to write.
+        path: the file; its name ends in .h5 or .hdf5.
+        stats: the file of statistics; ``stats.yaml`` beside ``path`` unless given.
+        overwrite: whether files that exist may be replaced.
+        progress: whether to show a bar with the time left on stderr.
+
+    Raises:
+        InputError: a name that the loader would not find, files that exist, a disk that is too full, values that are
+            not finite in single precision.
+
+    Example:
+        >>> import tempfile, opforge
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> data = opforge.generate("darcy", 3, 16)
+        >>> write_the_well(data, Path(folder.name, "darcy.hdf5"))
+        >>> opforge.open_dataset(Path(folder.name, "darcy.hdf5")).outputs
+        ('u',)
+    """
+    stats = path.with_name("stats.yaml") if stats is None else stats
+    if path.suffix not in _ENDINGS:
+        raise InputError(f"the name of a file of The Well must end in {' or '.join(_ENDINGS)}, got {path.name!r}")
+    if stats == path:
+        raise InputError(f"stats must be another file than the dataset's, got {path} for both")
+    for each in (path, stats):
+        check_output(each, overwrite=overwrite)
+    fields = _fields(dataset)
+    times = np.zeros(1) if dataset.times is None else dataset.times
+    _check_space(path, dataset, fields, len(times))
+    with _whole(path) as partial, _whole(stats) as partial_stats:  # the dataset appears last
+        with h5py.File(partial, "w") as file:
+            _describe(file, dataset, times)
+            arrays = _lay_out(file, dataset, fields, len(times))
+            moments = _fill(arrays, dataset, fields, f"writing {path.name}" if progress else None)
+        partial_stats.write_text(_yaml(fields, moments), encoding="utf-8")
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    """A path to write to; it becomes ``path`` when the block ends, and is removed when the block fails."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        yield partial
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _fields(dataset: OperatorDataset) -> list[_Field]:
+    """The dataset's fields, components put together."""
+    left = {name: name in dataset.evolving for name in dataset.fields}
+    found = []
+    for order in (2, 1):
+        ends = ["".join(component) for component in product(_dims(dataset), repeat=order)]
+        for name in dataset.fields:
+            base = name.removesuffix(f"_{ends[0]}")
+            components = tuple(f"{base}_{end}" for end in ends)
+            if base != name and base not in left and all(left.get(each) == left.get(name) for each in components):
+                if name in left:
+                    found.append(_Field(base, components, order, left[name]))
+                left = {each: evolves for each, evolves in left.items() if each not in components}
+    return [*(_Field(name, (name,), 0, evolves) for name, evolves in left.items()), *found]
+
+
+def _check_space(path: Path, dataset: OperatorDataset, fields: Sequence[_Field], frames: int) -> None:
+    numbers = sum(len(each.components) * (frames if each.evolves else 1) for each in fields) * dataset.grid.size
+    needed = dataset.samples * numbers * _KIND.itemsize + _OVERHEAD
+    free = shutil.disk_usage(path.parent).free
+    if needed > free:
+        raise InputError(
+            f"{path} needs {needed / 1e6:.1f} MB and the disk has {free / 1e6:.1f} MB free; "
+            "free some space or choose another folder"
+        )
+
+
+def _dims(dataset: OperatorDataset) -> tuple[str, ...]:
+    """The names of the axes of space: those of the file of The Well that the dataset is from, or x, y, z."""
+    axes = dataset.grid.axis_names
+    said = dataset.provenance.get("spatial_dims")
+    return tuple(said) if isinstance(said, list) and len(said) == len(axes) and set(said) != set(axes) else axes
+
+
+def _describe(file: h5py.File, dataset: OperatorDataset, times: np.ndarray) -> None:
+    """Everything but the fields."""
+    grid, dims, parameters = dataset.grid, _dims(dataset), _parameters(dataset)
+    said = dataset.header.to_attributes()
+    attributes: dict[str, Any] = {name: value for name, value in said.items() if name not in _SAID_ELSEWHERE}
+    attributes["dataset_name"] = str(said.get("dataset_name", said.get("recipe", "opforge")))
+    attributes["grid_type"] = said.get("grid_type", "cartesian")
+    attributes |= {"points": grid.points, "lengths": grid.lengths, "origin": grid.origin, **parameters}
+    attributes |= {"n_spatial_dims": grid.ndim, "n_trajectories": dataset.samples}
+    for name, value in attributes.items():
+        file.attrs[name] = value
+    file.attrs["simulation_parameters"] = _names(parameters)
+    dimensions = file.create_group("dimensions")
+    dimensions.attrs["spatial_dims"] = _names(dims)
+    _put(dimensions, "time", times, time=True)
+    for dim, values in zip(dims, grid.coordinates(), strict=True):
+        _put(dimensions, dim, values)
+    scalars = file.create_group("scalars")
+    scalars.attrs["field_names"] = _names(parameters)
+    for name, value in parameters.items():
+        _put(scalars, name, np.asarray(value))
+    group = file.create_group("boundary_conditions")
+    for dim, n, kind in zip(dims, grid.shape, _boundaries(dataset, dims), strict=True):
+        boundary = group.create_group(f"{dim}_{kind}")
+        _varying(boundary, sample=False, time=False)
+        boundary.attrs["bc_type"] = kind.upper()
+        boundary.attrs["associated_dims"] = _names([dim])
+        boundary.attrs["associated_fields"] = _names([])
+        boundary["mask"] = np.isin(np.arange(n), (0, n - 1))
+
+
+def _parameters(dataset: OperatorDataset) -> dict[str, float]:
+    """The numbers that are the same for all samples: those in the equation, the scalars of a file of The Well."""
+    known = dataset.equation.parameters() if dataset.equation else {}
+    scalars = dataset.provenance.get("scalars")
+    known |= scalars if isinstance(scalars, dict) else {}
+    return {name: float(value) for name, value in known.items() if isinstance(value, int | float) and name != "ndim"}
+
+
+def _boundaries(dataset: OperatorDataset, dims: Sequence[str]) -> list[str]:
+    """The kind of boundary that each axis ends at."""
+    usual = "periodic" if dataset.grid.points == "periodic" else "wall"
+    said = dataset.provenance.get("boundary_conditions")
+    known = {each["dims"][0]: each["type"] for each in said.values() if len(each["dims"]) == 1} if said else {}
+    return [known.get(dim, usual) for dim in dims]
+
+
+def _lay_out(
+    file: h5py.File, dataset: OperatorDataset, fields: Sequence[_Field], frames: int
+) -> dict[str, h5py.Dataset]:
+    """Room for the fields, by their names."""
+    for order, group in enumerate(FIELDS):
+        file.create_group(group).attrs["field_names"] = _names(each.name for each in fields if each.order == order)
+    arrays = {}
+    for each in fields:
+        shape = (dataset.samples, *(frames,) * each.evolves, *dataset.grid.shape, *each.components_shape)
+        array = file.create_dataset(f"{FIELDS[each.order]}/{each.name}", shape, _KIND)
+        _varying(array, sample=True, time=each.evolves)
+        array.attrs["dim_varying"] = np.ones(dataset.ndim, bool)
+        if each.order == 2:
+            array.attrs["symmetric"] = array.attrs["antisymmetric"] = False
+        arrays[each.name] = array
+    return arrays
+
+
+def _put(group: h5py.Group, name: str, values: np.ndarray, *, time: bool = False) -> None:
+    group[name] = values.astype(_KIND)
+    _varying(group[name], sample=False, time=time)
+
+
+def _varying(thing: Any, *, sample: bool, time: bool) -> None:
+    thing.attrs["sample_varying"], thing.attrs["time_varying"] = sample, time
+
+
+def _names(names: Any) -> np.ndarray:
+    """Names as The Well keeps them in an attribute: an array of texts of variable length."""
+    return np.array(list(names), dtype=h5py.string_dtype())
+
+
+def _fill(
+    arrays: Mapping[str, h5py.Dataset], dataset: OperatorDataset, fields: Sequence[_Field], title: str | None
+) -> dict[str, dict[str, Moments]]:
+    """Write the values, as many samples at once as fit in memory.
+
+    Returns:
+        The moments of every field's components and, under ``"_delta"``, of the differences of neighbouring frames.
+    """
+    step = max(1, _AT_ONCE * dataset.samples // sum(array.nbytes for array in arrays.values()))
+    moments = {end: {each.name: Moments(len(each.components)) for each in fields} for end in ("", "_delta")}
+    with progress_bar(title, dataset.samples, 0) as advance:
+        for start in range(0, dataset.samples, step):
+            stop = min(start + step, dataset.samples)
+            values = dataset.arrays(range(start, stop))
+            for each in fields:
+                block = np.stack([values[name] for name in each.components], axis=-1).astype(_KIND)
+                _check_finite(block, each.name, start)
+                arrays[each.name][start:stop] = block.reshape(-1, *arrays[each.name].shape[1:])
+                moments[""][each.name].add(_rows(block))
+                if each.evolves:
+                    moments["_delta"][each.name].add(_rows(np.diff(block.astype(np.float64), axis=1)))
+            advance(stop - start)
+    return moments
+
+
+def _rows(block: np.ndarray) -> torch.Tensor:
+    """Numbers (..., components) as (numbers, components)."""
+    return torch.from_numpy(block.reshape(-1, block.shape[-1]))
+
+
+def _check_finite(block: np.ndarray, name: str, start: int) -> None:
+    finite = np.isfinite(block.reshape(len(block), -1)).all(axis=1)
+    if not finite.all():
+        raise InputError(
+            f"variable {name!r} has a value that is not finite in single precision in sample "
+            f"{start + int(np.argmin(finite))}; leave the sample out"
+        )
+
+
+def _yaml(fields: Sequence[_Field], moments: Mapping[str, Mapping[str, Moments]]) -> str:
+    """The statistics as The Well's loader reads them: mean, std, rms and mean_delta, std_delta, rms_delta by field."""
+    import yaml
+
+    found: dict[str, dict[str, Any]] = {f"{kind}{end}": {} for end in moments for kind in ("mean", "std", "rms")}
+    for end, by_name in moments.items():
+        for each in fields:
+            if end and not each.evolves:
+                continue
+            known = by_name[each.name]
+            rms = (known.mean.square() + known.std.square()).sqrt()
+            for kind, values in (("mean", known.mean), ("std", known.std), ("rms", rms)):
+                found[f"{kind}{end}"][each.name] = values.reshape(each.components_shape).tolist()
+    return yaml.safe_dump(found)

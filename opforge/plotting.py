@@ -63,10 +63,13 @@ def plot_prediction(
     if not truth or set(truth) != set(prediction):
         raise InputError(f"prediction must hold the outputs {sorted(truth)}, got {sorted(prediction)}")
     left: list[Panel | None] = [
-        Panel(f"input: {_label(name, labels)}", {name: as_array(name, values, grid.shape)}) for name, values in inputs.items()
+        Panel(f"input: {_label(name, labels)}", {name: as_array(name, values, grid.shape)})
+        for name, values in inputs.items()
     ]
     right: list[Sequence[Panel | None]] = [
-        _output_panels(_label(name, labels), as_array(name, truth[name], grid.shape), as_array(name, prediction[name], grid.shape))
+        _output_panels(
+            _label(name, labels), as_array(name, truth[name], grid.shape), as_array(name, prediction[name], grid.shape)
+        )
         for name in truth
     ]
     blank = [None] * len(right[0])

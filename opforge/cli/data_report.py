@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from opforge.datasets.quality.verification import Verification
 
 
+# Bytes that are read in a few seconds: above, a bar tells how far reading is.
+_LARGE = 2**30
+
+
 @dataclass(frozen=True)
 class Found:
     """What is known about a dataset.
@@ -65,7 +69,7 @@ def look_at(place: Path, *, verified: int | None = None, progress: bool = False)
     Args:
         place: a file, a folder of shards, or a pattern.
         verified: samples to make again; none unless given.
-        progress: whether to show a bar.
+        progress: whether to show a bar where reading takes long.
 
     Raises:
         InputError: a file that is damaged or no dataset, values that are not finite, no recipe to verify by.
@@ -78,7 +82,8 @@ def look_at(place: Path, *, verified: int | None = None, progress: bool = False)
     data, paths = opforge.open_dataset(place), members(place)
     if verified is not None:
         recipe_of(data)  # before all samples are read
-    summary = summarise(data, paths, progress=progress)
+    large = sum(path.stat().st_size for path in paths) > _LARGE
+    summary = summarise(data, paths, progress=progress and large)
     found = None if verified is None else verify(data, verified)
     return Found(place, paths, data, summary, spectra(data), found)
 
@@ -130,7 +135,7 @@ def show(found: Found, report: Report) -> None:
     report.table(("property", "value"), _facts(found))
     for table in quality_tables(found.data, found.summary, found.spectra, found.verification):
         report.table(table.columns, table.rows, title=table.title)
-        if not report.quiet:
+        if table.below and not report.quiet:
             print(*(f"  {sentence}" for sentence in table.below), sep="\n")
 
 
@@ -155,8 +160,8 @@ def _facts(found: Found) -> list[tuple[str, str]]:
         residual = summary.residual
         facts.append(("solver residual", f"mean {residual.mean:.2g}, max {residual.max:.2g} (relative)"))
     if summary.failed:
-        facts.append(("failed", f"{summary.failed} samples are left out; numbers below count those that are there"))
+        facts.append(("failed", f"{summary.failed} samples, which are left out; the others are numbered without them"))
         facts += [("", line) for line in failures(summary)]
     if found.verification is not None:
         facts.append(("made again", found.verification.reproduced))
-    return facts + [(name.replace("_", " "), shown(value)) for name, value in data.provenance.items()]
+    return facts + [(name.replace("_", " "), shown(value)) for name, value in data.provenance.items() if value != {}]

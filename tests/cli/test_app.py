@@ -12,7 +12,20 @@ from opforge.cli import app as command_line
 from opforge.cli import main
 from opforge.errors import WorkError
 
-COMMANDS = ("quickstart", "generate", "inspect", "train", "evaluate", "predict", "plot", "list", "bench", "tune")
+COMMANDS = (
+    "quickstart",
+    "generate",
+    "merge",
+    "convert",
+    "inspect",
+    "train",
+    "evaluate",
+    "predict",
+    "plot",
+    "list",
+    "bench",
+    "tune",
+)
 
 
 def process(*words, **options):

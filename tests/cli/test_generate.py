@@ -1,5 +1,6 @@
 import errno
 
+import h5py
 import numpy as np
 import pytest
 import xarray
@@ -104,3 +105,69 @@ def test_a_folder_that_may_not_be_written_to(refused, monkeypatch):
 
     monkeypatch.setattr("opforge.generate", forbidden, raising=False)
     assert "Permission denied: d.nc; change its permissions or choose" in refused(*BASE, "-o", "d.nc")
+
+
+def test_a_part_compressed(opforge):
+    assert opforge("--quiet", *BASE, "--shard", "2/3", "--compress", "4", "-o", "d.nc").status == 0
+    part = package.open_dataset("d.nc")
+    assert (len(part), part.header.first, part.header.total) == (1, 1, 3)
+    with h5py.File("d.nc") as file:
+        assert file["a"].compression_opts == 4
+
+
+@pytest.mark.parametrize("options", [(), ("--compress", "1")])
+def test_shards_are_merged_to_the_same_bytes(opforge, tmp_path, options):
+    (tmp_path / "parts").mkdir()
+    opforge("--quiet", *BASE, *options, "-o", "whole.nc")
+    names = [f"parts/{i}.nc" for i in (1, 2, 3)]
+    for i, name in enumerate(names, 1):
+        assert opforge("--quiet", *BASE, *options, "--shard", f"{i}/3", "-o", name).status == 0
+    for number, words in enumerate(((names[2], names[0], names[1]), ("parts",), ("parts/*.nc",))):
+        done = opforge("merge", *words, "-o", f"{number}.nc")
+        assert (done.status, done.out) == (0, "")
+        assert f"wrote {number}.nc: 3 samples on 16 x 16 points" in done.err
+        assert (tmp_path / f"{number}.nc").read_bytes() == (tmp_path / "whole.nc").read_bytes()
+    assert opforge("--quiet", "merge", "parts", "-o", "0.nc", "--resume").status == 0
+    assert opforge("merge", "parts", "-o", "0.nc", "--force").status == 0
+
+
+def test_what_merge_refuses(opforge, refused):
+    for i in (1, 2):
+        opforge("--quiet", *BASE, "--shard", f"{i}/3", "-o", f"{i}.nc")
+    assert "samples 2 to 2 are missing in 1.nc, 2.nc" in refused("merge", "1.nc", "2.nc", "-o", "d.nc")
+    assert "samples 0 to 0 are there twice" in refused("merge", "1.nc", "1.nc", "-o", "d.nc")
+    assert "there is no file" in refused("merge", "1.nc", "3.nc", "-o", "d.nc")
+    assert "'2.nc' exists; use --force" in refused("merge", "1.nc", "-o", "2.nc")
+    opforge("--quiet", *BASE, "-o", "whole.nc")
+    assert "is no shard but a whole dataset" in refused("merge", "whole.nc", "-o", "d.nc")
+
+
+@pytest.mark.filterwarnings("always::UserWarning")
+def test_samples_that_fail_are_skipped_on_demand(opforge, tmp_path):
+    words = ("generate", "darcy", "-n", "40", "--resolution", "16", "--workers", "1")
+    words = (*words, "--set", "coefficient=lognormal", "--set", "sigma=220", "-o", "d.nc")
+    stopped = opforge("--quiet", *words)
+    assert stopped.status == 1 and "lower sigma" in stopped.err
+    done = opforge("--quiet", *words, "--on-error", "skip", "--force")
+    assert done.status == 0 and "of 40 samples failed and were left out" in done.err
+    assert 0 < len(package.open_dataset("d.nc")) < 40
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("--shard", "4/3"), "shard must be (i, n) with i from 1 to n, got 4/3"),
+        (("--shard", "0/3"), "shards count from 1"),
+        (("--shard", "1/4"), "shard must be one of at most 3 parts"),
+        (("--shard", "3"), "--shard expects I/N, such as 3/8"),
+        (("--shard", "a/b"), "--shard expects I/N, such as 3/8"),
+        (("--shard", "-1/3"), "--shard expects I/N"),
+        (("--compress", "0"), "compression must be a level from 1 (fast) to 9 (small)"),
+        (("--compress", "10"), "compression must be a level from 1"),
+        (("--on-error", "ignore"), "on_error must be 'stop' or 'skip', got 'ignore'"),
+        (("--dask", "tcp://localhost:8786", "--workers", "2"), "--dask has its own; give one of them"),
+        (("--dask", "localhost"), "dask must be a scheduler's address"),
+    ],
+)
+def test_what_the_ways_to_share_the_work_refuse(refused, words, expected):
+    assert expected in refused(*BASE, *words, "-o", "d.nc")

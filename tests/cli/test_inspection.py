@@ -1,11 +1,12 @@
 import json
+import shutil
 
 import h5py
 import numpy as np
 import pytest
 
 import opforge as package
-from opforge.cli.inspection import milestones, of_file, of_run, read_history
+from opforge.cli.inspection import is_run, milestones, of_run, read_history
 from opforge.errors import InputError
 
 
@@ -39,17 +40,6 @@ def test_run(opforge, made):
         assert shown in out
 
 
-def test_range_is_that_of_all_samples(made, tmp_path, monkeypatch):
-    monkeypatch.setattr("opforge.cli.inspection.CHUNK", 5)
-    copy = tmp_path / "copy.nc"
-    copy.write_bytes(made.data.read_bytes())
-    with h5py.File(copy, "r+") as file:
-        file["u"][11, 0, 0] = -7.0
-        del file["checksum"]
-    assert of_file(copy)["variables"]["u"]["min"] == -7.0
-    assert of_file(made.data)["variables"] == of_file(made.data)["variables"]
-
-
 def test_nan_is_named(refused, made, tmp_path):
     copy = tmp_path / "copy.nc"
     copy.write_bytes(made.data.read_bytes())
@@ -64,6 +54,84 @@ def test_what_is_neither_is_refused(refused, tmp_path):
     (tmp_path / "text").write_text("x")
     for name, expected in (("none", "does not exist"), ("folder", "checkpoint"), ("text", "HDF5")):
         assert expected in refused("inspect", name)
+
+
+@pytest.fixture
+def shards(tmp_path):
+    folder = tmp_path / "shards"
+    folder.mkdir()
+    for i in (1, 2):
+        package.generate("darcy", 5, 16, shard=(i, 2), out=folder / f"d-{i}.nc")
+    return folder
+
+
+@pytest.mark.parametrize("named", ["shards", "shards/d-*.nc"])
+def test_sets_of_shards_are_one_dataset(opforge, shards, made, named):
+    found = json.loads(opforge("inspect", named, "--json", "-").out)
+    assert found["dimensions"] == {"sample": 5, "x": 16, "y": 16} and len(found["files"]) == 2
+    assert found["bytes"] == sum(path.stat().st_size for path in shards.iterdir())
+    assert "2 files" in opforge("inspect", named).out
+
+
+def test_folders_of_runs_and_of_data_are_told_apart(shards, made, tmp_path):
+    assert is_run(made.run) and is_run(made.run / "checkpoint") and is_run(tmp_path)
+    assert not is_run(shards) and not is_run(made.data)
+    shutil.copytree(made.run / "checkpoint", shards / "checkpoint")
+    assert is_run(shards)
+
+
+def test_verification(opforge, made):
+    done = opforge("inspect", made.data, "--verify", "-n", 2)
+    assert done.status == 0
+    for shown in ("made again", "the same, bit by bit", "data error", "Samples 0, 6", "order"):
+        assert shown in done.out
+    found = json.loads(opforge("inspect", made.data, "--verify", "--json", "-").out)["verification"]
+    assert len(found["samples"]) == 3 and found["again"]["u"] == {"mean": 0.0, "max": 0.0}
+    assert json.loads(opforge("inspect", made.data, "--json", "-").out)["verification"] is None
+
+
+def test_card_goes_to_stdout_or_to_a_file(opforge, refused, made, tmp_path):
+    printed = opforge("inspect", made.data, "--card").out
+    assert printed.startswith("# Data card: data.nc\n")
+    done = opforge("inspect", made.data, "--card", "-o", "card.md")
+    assert (done.status, done.out) == (0, "") and "wrote card.md" in done.err
+    assert (tmp_path / "card.md").read_text(encoding="utf-8") == printed
+    assert "data card 'card.md' exists; use --force" in refused("inspect", made.data, "--card", "-o", "card.md")
+
+
+def test_picture(opforge, made, tmp_path):
+    done = opforge("inspect", made.data, "--picture", "p.png")
+    assert done.status == 0 and "wrote p.png" in done.err and "permeability" in done.out
+    assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("{data}", "-n", "2"), "--samples needs --verify"),
+        (("{data}", "--verify", "-n", "0"), "--samples must be at least 1, got 0"),
+        (("{data}", "-o", "x.md"), "--out is the file for --card"),
+        (("{data}", "--card", "--json", "-"), "--card and --json - both write to stdout"),
+        (("{data}", "--picture", "x.gif"), "must end in one of .png, .pdf, .svg"),
+        (("{data}", "--picture", "none/x.png"), "the folder of picture"),
+        (("{data}", "--card", "-o", "."), "data card '.' is a folder"),
+        (("{run}", "--verify"), "--verify is for data files"),
+        (("{run}", "--card"), "--card is for data files"),
+        (("{run}", "--picture", "x.png"), "--picture is for data files"),
+        (("none-*.nc",), "no file fits the pattern none-*.nc"),
+    ],
+)
+def test_options_that_do_not_go_together(refused, made, words, expected):
+    assert expected in refused("inspect", *(word.format(**vars(made)) for word in words))
+
+
+def test_only_generated_data_can_be_verified(refused, made, tmp_path):
+    copy = tmp_path / "copy.nc"
+    copy.write_bytes(made.data.read_bytes())
+    with h5py.File(copy, "r+") as file:
+        del file.attrs["recipe"]
+        file["u"][11, 0, 0] = np.nan  # it is refused before the samples are read
+    assert "names no recipe" in refused("inspect", copy, "--verify")
 
 
 def test_damaged_history(tmp_path):

@@ -4,7 +4,7 @@ import pytest
 from matplotlib import image
 from matplotlib.figure import Figure
 
-from opforge.cli.plot import labels, prediction_figure, sample_fields
+from opforge.cli.plot import prediction_figure, sample_fields
 from opforge.errors import InputError
 
 
@@ -31,6 +31,18 @@ def test_formats(opforge, made, tmp_path, name):
     assert start in (b"%PDF-", b"<?xml", b"\x89PNG\r")
 
 
+@pytest.mark.parametrize(("named", "name"), [("shards", "shards-1.png"), ("shards/d-*.nc", "d-1.png")])
+def test_sets_of_shards(opforge, refused, made, tmp_path, named, name):
+    from opforge import generate
+
+    (tmp_path / "shards").mkdir()
+    for i in (1, 2):
+        generate("darcy", 3, 8, shard=(i, 2), out=tmp_path / "shards" / f"d-{i}.nc")
+    done = opforge("plot", named, "-i", "1")
+    assert done.status == 0 and (tmp_path / name).is_file()
+    assert "--index must lie in 0 .. 2, got 3" in refused("plot", named, "-i", "3")
+
+
 def test_worst_is_the_sample_with_the_largest_error(made):
     import opforge
 
@@ -42,11 +54,10 @@ def test_worst_is_the_sample_with_the_largest_error(made):
     assert f"error: {100 * errors.max():.2f} % in L2" in [axes.get_title() for axes in figure.axes]
 
 
-def test_labels_and_fields(made):
+def test_fields_of_a_sample(made):
     import opforge
 
     data = opforge.open_dataset(made.data)
-    assert labels(data) == {"a": "permeability a", "u": "pressure u"}
     inputs, outputs = sample_fields(data, 11)
     assert (list(inputs), list(outputs)) == (["a"], ["u"])
     with pytest.raises(InputError, match=r"--index must lie in 0 .. 11, got 12"):

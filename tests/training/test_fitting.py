@@ -181,3 +181,17 @@ def test_held_out_samples_that_cannot_be_measured_are_refused_before_the_trainin
     with pytest.raises(InputError, match="at least 3 points per axis"):
         fit(torch.nn.Conv1d(1, 1, 1), pairs, 1, validation=0.5, out=tmp_path / "run", progress=False)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("compression", [None, 1])
+def test_a_file_read_ahead_trains_as_data_that_are_held(tmp_path, monkeypatch, compression):
+    import opforge
+
+    data = opforge.generate("darcy", 12, 12, seed=1, out=tmp_path / "d.nc", compression=compression)
+    runs = []
+    for hold_below in (2**31, 0):
+        monkeypatch.setattr("opforge.training.fitting.HOLD_BELOW", hold_below)
+        torch.manual_seed(0)
+        model = FNO.for_data(data, width=4, modes=3, depth=1)
+        runs.append(fit(model, data, 2, batch_size=5, validation=0.25, progress=False))
+    assert numbers(runs[0].history) == numbers(runs[1].history)

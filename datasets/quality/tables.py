@@ -1,0 +1,118 @@
+"""What is known about a dataset's quality as tables, for the terminal and for data cards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from opforge.datasets.quality.spectra import Spectrum
+from opforge.datasets.quality.summary import Summary
+from opforge.datasets.quality.verification import Change, Verification
+from opforge.datasets.reading.dataset import OperatorDataset
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of plain values, with what stands above them.
+
+    Args:
+        title: above the table.
+        columns: their names.
+        rows: numbers, texts, or None where there is nothing to say.
+        below: sentences that belong to it.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    below: tuple[str, ...] = ()
+
+
+def field_table(dataset: OperatorDataset, summary: Summary, title: str = "fields") -> Table:
+    """Role, meaning, unit and range of every field.
+
+    Example:
+        >>> import opforge
+        >>> from opforge.datasets.quality.summary import summarise
+        >>> data = opforge.generate("darcy", 2, 16)
+        >>> field_table(data, summarise(data)).rows[0][:5]
+        ('a', 'input', 'permeability', '1', 'float32')
+    """
+    columns = ("field", "role", "long name", "units", "format", "min", "mean", "max", "std")
+    rows = []
+    for name, found in summary.ranges.items():
+        words = dataset.header.describe(name)
+        values = (found.min, found.mean, found.max, found.std)
+        rows.append((name, role(dataset, name), words.get("long_name"), words.get("units"), found.dtype, *values))
+    return Table(title, columns, tuple(rows))
+
+
+def role(dataset: OperatorDataset, name: str) -> str:
+    """Whether a field is an input, an output, or both; and whether it evolves."""
+    header = dataset.header
+    both = name in header.inputs and name in header.outputs
+    found = "input and output" if both else "input" if name in header.inputs else "output"
+    return f"{found}, evolves" if name in header.evolving else found
+
+
+def promise_table(summary: Summary) -> Table:
+    """How well the samples keep to the equation's invariants."""
+    rows = tuple(
+        (each.name, each.statement, each.violation, each.sample, each.tolerance, "yes" if each.holds else "NO")
+        for each in summary.promises
+    )
+    return Table("invariants", ("invariant", "statement", "largest violation", "sample", "tolerance", "holds"), rows)
+
+
+def spectrum_table(spectra: Mapping[str, Spectrum]) -> Table:
+    """How the energy of every field falls with the wavenumber, and what that says about the grid."""
+    rows = tuple((name, each.top_third, each.decay, each.verdict) for name, each in spectra.items())
+    columns = ("field", "energy in the top third", "peak over last shell", "verdict")
+    return Table("spectra", columns, rows, ("Shares of the energy without the mean, over wavenumbers up to Nyquist.",))
+
+
+def verification_table(dataset: OperatorDataset, found: Verification) -> Table:
+    """How far samples are from others that are made more exactly."""
+
+    def numbers(changes: Mapping[str, Change], name: str) -> tuple[float | None, float | None]:
+        return (changes[name].mean, changes[name].max) if name in changes else (None, None)
+
+    rows = tuple(
+        (
+            name,
+            role(dataset, name),
+            *numbers(found.step, name),
+            *numbers(found.grid, name),
+            numbers(found.second, name)[0],
+            found.order.get(name),
+        )
+        for name in dataset.fields
+    )
+    columns = ("field", "role", "step: mean", "step: max", "grid: mean", "grid: max", "next grid: mean", "order")
+    samples = ", ".join(map(str, found.samples))
+    below = (
+        f"Samples {samples} made again from their seeds: {found.reproduced}.",
+        "Relative L2 change. step: by half the time step or a tenth of the tolerance. grid: by half the spacing; next "
+        "grid: by half of that once more; order: observed.",
+        "Inputs change with the grid where they jump or have waves that only the finer grid resolves.",
+        *found.notes,
+    )
+    return Table("data error", columns, rows, below)
+
+
+def quality_tables(
+    dataset: OperatorDataset, summary: Summary, spectra: Mapping[str, Spectrum], verification: Verification | None
+) -> list[Table]:
+    """Invariants, spectra and the data error, those of them that are known."""
+    return [
+        *([promise_table(summary)] if summary.promises else []),
+        spectrum_table(spectra),
+        *([verification_table(dataset, verification)] if verification is not None else []),
+    ]
+
+
+def failures(summary: Summary) -> Sequence[str]:
+    """One line for each sample that failed, as far as the reasons are known."""
+    left = summary.failed - len(summary.reasons)
+    return [*summary.reasons, *([f"and {left} more"] if summary.reasons and left > 0 else [])]

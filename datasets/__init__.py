@@ -7,6 +7,7 @@ from opforge._lazy import attach
 
 # Every recipe and the file it stands in: a new recipe is a file and a line here.
 RECIPES = {
+    "AdvectionRecipe": "advection",
     "DarcyRecipe": "darcy",
 }
 

@@ -108,7 +108,7 @@ def registry() -> dict[str, type[Recipe]]:
 
     Example:
         >>> sorted(registry())
-        ['darcy']
+        ['advection', 'darcy']
     """
     from opforge import datasets
 

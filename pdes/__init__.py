@@ -7,6 +7,7 @@ from opforge._lazy import attach
 
 # Every equation and the file it stands in: a new equation is a file and a line here.
 EQUATIONS = {
+    "Advection": "advection",
     "Darcy": "darcy",
 }
 
@@ -19,6 +20,7 @@ __getattr__, __dir__, __all__ = attach(
         "Invariant": "invariant",
         "LinearEquation": "equation",
         "Reflection": "symmetry",
+        "Shift": "symmetry",
         "Symmetry": "symmetry",
         "Transposition": "symmetry",
         "registry": "equation",

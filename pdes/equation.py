@@ -120,7 +120,7 @@ def registry() -> dict[str, type[Equation]]:
 
     Example:
         >>> sorted(registry())
-        ['darcy']
+        ['advection', 'darcy']
     """
     from opforge import pdes
 

@@ -20,7 +20,8 @@ class Invariant:
         name: one or two words, such as ``"mass"`` or ``"maximum principle"``.
         statement: what holds, as a formula or a short sentence.
         violation: of the equation, fields (…, [frames], *space) as numpy arrays and their grid; how far they are from
-            it, relative to their size, 0 for exact solutions: an array (…).
+            it, relative to their size, 0 up to rounding for exact solutions and for fields that are 0, NaN for fields
+            that hold one: an array (…).
         tolerance: the largest violation by double precision fields that is taken for rounding or for the solver's
             tolerance.
 
@@ -36,13 +37,41 @@ class Invariant:
     tolerance: float
 
     def check(self, equation: Any, fields: Mapping[str, np.ndarray], grid: Grid) -> None:
-        """Refuse fields of one sample that do not keep to it.
+        """Refuse fields, of one sample or of several, that do not keep to it.
 
         Raises:
             WorkError: they do not; the text says by how much.
         """
-        found = float(self.violation(equation, fields, grid))
+        found = float(np.max(self.violation(equation, fields, grid)))
         if not found <= self.tolerance:  # NaN too
             raise WorkError(
                 f"the {self.name} ({self.statement}) is violated by {found:.3g}, the tolerance is {self.tolerance:.3g}"
             )
+
+
+def drift(quantity: np.ndarray, size: np.ndarray | None = None) -> np.ndarray:
+    """The violation of a conservation law: the greatest change since the first frame.
+
+    Args:
+        quantity: what is conserved, (..., frames).
+        size: what the change is relative to, (...), >= 0; the greatest magnitude of the quantity unless given.
+
+    Returns:
+        An array (...), see `relative`.
+
+    Example:
+        >>> drift(np.array([[2.0, 2.0, 2.0], [1.0, 2.0, 4.0], [0.0, 0.0, 0.0]])).tolist()
+        [0.0, 0.75, 0.0]
+    """
+    change = np.abs(quantity - quantity[..., :1]).max(-1)
+    return relative(change, np.abs(quantity).max(-1) if size is None else size)
+
+
+def relative(amount: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """``amount / size``, and ``amount`` itself where the size is 0: fields that are 0 violate nothing.
+
+    Example:
+        >>> relative(np.array([1.0, 0.0]), np.array([4.0, 0.0])).tolist()
+        [0.25, 0.0]
+    """
+    return amount / np.where(size > 0, size, 1.0)

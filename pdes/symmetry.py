@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from opforge.core import Grid
-from opforge.pdes._arrays import flip
+from opforge.pdes._arrays import along, concatenate, flip
 
 
 class Symmetry(Protocol):
@@ -82,3 +82,35 @@ class Transposition:
     def __call__(self, fields: Mapping[str, Any], ndim: int) -> dict[str, Any]:
         axes = self.axis1 - ndim, self.axis2 - ndim
         return {name: values.swapaxes(*axes) for name, values in fields.items()}
+
+
+@dataclass(frozen=True)
+class Shift:
+    """A shift by a part of the period along one axis: u(x) ↦ u(x − L/parts), on periodic grids.
+
+    Args:
+        axis: axis of space, 0 for x, 1 for y, 2 for z.
+        parts: the part of the period, as its inverse: 2 for half of it. The grid's points must divide into that many.
+
+    Example:
+        >>> import numpy as np
+        >>> Shift(0, parts=4)({"u": np.array([1.0, 2.0, 3.0, 4.0])}, ndim=1)["u"].tolist()
+        [4.0, 1.0, 2.0, 3.0]
+    """
+
+    axis: int
+    parts: int
+
+    @property
+    def name(self) -> str:
+        return f"shift {'xyz'[self.axis]} 1/{self.parts}"
+
+    def applies_to(self, grid: Grid) -> bool:
+        return self.axis < grid.ndim and grid.points == "periodic" and grid.shape[self.axis] % self.parts == 0
+
+    def __call__(self, fields: Mapping[str, Any], ndim: int) -> dict[str, Any]:
+        return {name: self._moved(values, self.axis - ndim) for name, values in fields.items()}
+
+    def _moved(self, values: Any, axis: int) -> Any:
+        kept = values.shape[axis] - values.shape[axis] // self.parts
+        return concatenate([along(values, axis, kept, None), along(values, axis, None, kept)], axis)

@@ -9,6 +9,7 @@ __getattr__, __dir__, __all__ = attach(
     __name__,
     {
         "SolveResult": "result",
+        "advect": "advection",
         "solve_elliptic": "elliptic",
     },
 )

@@ -19,6 +19,9 @@ CONVENTIONS = "CF-1.11"
 # Attributes that a file of opforge has at least.
 _REQUIRED = ("inputs", "outputs", "grid")
 
+# Attributes that only shards have: where in the whole dataset their samples are.
+OF_SHARDS = ("first_sample", "total_samples")
+
 
 @dataclass(frozen=True)
 class Header:
@@ -126,7 +129,7 @@ class Header:
             grid = Grid.from_dict(json.loads(attributes["grid"]))
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"the attribute 'grid' does not describe a grid: {error}") from error
-        first, total = (_count(attributes, name) for name in ("first_sample", "total_samples"))
+        first, total = (_count(attributes, name) for name in OF_SHARDS)
         if total and not first + samples <= total:
             raise InputError(
                 f"the attributes 'first_sample' and 'total_samples' must leave room for the {samples} samples, "
@@ -146,7 +149,7 @@ class Header:
         )
 
 
-_NOT_PROVENANCE = (*_REQUIRED, "Conventions", "first_sample", "total_samples")
+_NOT_PROVENANCE = (*_REQUIRED, "Conventions", *OF_SHARDS)
 
 
 def missing_attribute(attributes: Mapping[str, Any]) -> InputError:

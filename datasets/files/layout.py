@@ -42,6 +42,9 @@ FAILURES = "generation/failures"
 FAILURE_ROOM = (32, 256)
 _FAILURES = {"long_name": "why samples failed, those whose residual is NaN; empty where none did"}
 
+# What a system's disks and memory are divided into. Where samples are whole pages, they begin at one.
+PAGE = 4096
+
 # Bytes of a compressed chunk before compression, at most, unless one frame is larger; and what HDF5 takes at all.
 _CHUNK_BYTES = 2**24
 _LARGEST_CHUNK = 2**32 - 1
@@ -111,17 +114,25 @@ def lay_out(file: Any, header: Header, dtype: np.dtype) -> Places:
     Returns:
         Where the samples are to be written, and the reasons of those that failed.
     """
-    with h5py.File(new_hdf5(file)) as hdf5:
+    sizes = (math.prod(shape) * kind.itemsize for kind, shape in variables(header, dtype).values() if shape)
+    with h5py.File(new_hdf5(file, pages=all(size % PAGE == 0 for size in sizes))) as hdf5:
         create(hdf5, header, dtype)
         return places(hdf5, header, dtype)
 
 
-def new_hdf5(file: Any) -> Any:
-    """An HDF5 file that keeps the order of creation, as netCDF wants it, and no time: equal data are equal bytes."""
+def new_hdf5(file: Any, *, pages: bool = False) -> Any:
+    """An HDF5 file that keeps the order of creation, as netCDF wants it, and no time: equal data are equal bytes.
+
+    Args:
+        file: a file that is open for reading and writing.
+        pages: whether what takes a page or more begins at one.
+    """
     access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
     access.set_fclose_degree(h5py.h5f.CLOSE_STRONG)
     access.set_libver_bounds(_VERSION, _VERSION)
     access.set_fileobj_driver(h5py.h5fd.fileobj_driver, file)
+    if pages:
+        access.set_alignment(PAGE, PAGE)
     creation = h5py.h5p.create(h5py.h5p.FILE_CREATE)
     order = h5py.h5p.CRT_ORDER_TRACKED | h5py.h5p.CRT_ORDER_INDEXED
     creation.set_link_creation_order(order)
@@ -236,8 +247,17 @@ def _offset(variable: h5py.Dataset, index: int) -> int:
 
 
 def empty_columns(header: Header, dtype: np.dtype, samples: int) -> dict[str, np.ndarray]:
-    """An array (samples, …) for each of the `variables`, to be filled."""
-    return {name: np.empty((samples, *shape), kind) for name, (kind, shape) in variables(header, dtype).items()}
+    """An array (samples, …) for each of the `variables`, to be filled; those of fields begin at a page of memory."""
+    return {name: _on_page((samples, *shape), kind) for name, (kind, shape) in variables(header, dtype).items()}
+
+
+def _on_page(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    size = math.prod(shape) * dtype.itemsize
+    if len(shape) == 1:
+        return np.empty(shape, dtype)
+    room = np.empty(size + PAGE, np.uint8)
+    start = -room.ctypes.data % PAGE
+    return room[start : start + size].view(dtype).reshape(shape)
 
 
 def checksums(arrays: Mapping[str, np.ndarray]) -> np.ndarray:

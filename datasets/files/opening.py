@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from difflib import get_close_matches
@@ -11,15 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import h5netcdf
 import h5py
-import numpy as np
 
+from opforge.datasets.files.contents import check_members, find_variable, one_line
+from opforge.datasets.files.probe import probe
+from opforge.datasets.files.seal import is_sealed
 from opforge.errors import InputError
 
 if TYPE_CHECKING:
     import xarray
-
-# Bytes of an attribute above which it is not read: it is no description any more.
-_LARGEST_ATTRIBUTE = 2**20
 
 # What h5py, h5netcdf and xarray raise where the structures of a file are damaged. They follow what they read without
 # checking it, so that overwritten bytes surface as almost anything: a name that is None (AttributeError), a size or a
@@ -41,19 +41,49 @@ DAMAGE = (
 def open_hdf5(path: Path) -> h5py.File:
     """Open an HDF5 file for reading.
 
+    Before HDF5 sees it, a file that opforge wrote is compared with its seal; any other is tried in another process.
+
     Raises:
-        InputError: a path that does not exist or is a folder, a file of another kind, cut off or not readable.
+        InputError: a path that does not exist or is a folder, a file of another kind, cut off, damaged or not readable.
     """
-    if path.is_dir():
+    if os.path.isdir(path):
         raise InputError(f"{path} is a folder, expected a netCDF-4 file{_hint('in it', path, '')}")
-    if not path.exists():
+    if not os.path.exists(path):
+        if path.is_symlink():
+            raise InputError(f"{path} is a symbolic link to {path.readlink()}, which does not exist; name another file")
         raise InputError(f"there is no file {path}{_hint('did you mean', path.parent, path.name)}")
+    if not path.is_file():
+        raise InputError(f"{path} is a device, a pipe or a socket, expected a netCDF-4 file")
     try:
+        _examine(path)
         return h5py.File(path, "r")
     except PermissionError as error:
         raise InputError(f"{path} may not be read; change its permissions") from error
     except OSError as error:
         raise InputError(_what_is_it(path)) from error
+
+
+# The state of every file whose structure was examined: device, number, size and time of its last change. What changed a
+# moment ago may change again within the same tick of the file system's clock.
+_examined: dict[str, tuple[int, ...]] = {}
+_TICK = 50_000_000  # nanoseconds
+
+
+def _examine(path: Path) -> None:
+    """Refuse a file that HDF5 could stumble over, once for each of its states.
+
+    Raises:
+        InputError: see `is_sealed` and `probe`.
+        OSError: it cannot be read.
+    """
+    status = path.stat()
+    state = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+    if _examined.get(str(path)) == state:
+        return
+    if not is_sealed(path) and h5py.is_hdf5(path):
+        probe(path)
+    if time.time_ns() - status.st_mtime_ns > _TICK:
+        _examined[str(path)] = state
 
 
 def load_variables(path: Path, names: Sequence[str]) -> xarray.Dataset:
@@ -77,21 +107,34 @@ def load_variables(path: Path, names: Sequence[str]) -> xarray.Dataset:
 
 
 @contextmanager
-def open_netcdf(path: Path) -> Iterator[h5netcdf.File]:
-    """A netCDF-4 file for reading; whatever goes wrong in the block is one line about the file.
+def opened_hdf5(path: Path) -> Iterator[h5py.File]:
+    """An HDF5 file for reading; whatever goes wrong in the block is one line about the file.
 
     Raises:
         InputError: what `open_hdf5` refuses, a damaged file; an `InputError` of the block, with the path before it.
     """
     with open_hdf5(path) as hdf5:
         try:
-            _check_coordinates(hdf5)
-            with _File(hdf5, "r", phony_dims="sort") as file:
-                yield file
+            yield hdf5
         except InputError as error:
-            raise InputError(f"{path}: {error}") from error
+            raise InputError(f"{path}: {one_line(str(error))}") from error
         except DAMAGE as error:
             raise InputError(f"{path} is damaged: its structure cannot be read; copy or generate it again") from error
+
+
+@contextmanager
+def open_netcdf(path: Path) -> Iterator[h5netcdf.File]:
+    """A netCDF-4 file for reading; whatever goes wrong in the block is one line about the file.
+
+    Raises:
+        InputError: see `opened_hdf5`; anything in it that lies in another file, that is a link which leads nowhere or a
+            huge attribute; coordinates that are missing.
+    """
+    with opened_hdf5(path) as hdf5:
+        check_members(hdf5)
+        _check_coordinates(hdf5)
+        with _File(hdf5, "r", phony_dims="sort") as file:
+            yield file
 
 
 class _File(h5netcdf.File):
@@ -124,97 +167,13 @@ def _check_coordinates(hdf5: h5py.File) -> None:
                 )
 
 
-def array_at(hdf5: h5py.File, path: str) -> h5py.Dataset:
-    """An array of numbers in an HDF5 file, found without leaving the file.
-
-    Args:
-        hdf5: the open file.
-        path: of the array, its parts separated by ``/``.
-
-    Raises:
-        InputError: nothing is there, or a group, text, an axis without a point, or something that lies in another file.
-    """
-    place: Any = hdf5
-    for part in path.strip("/").split("/"):
-        kind = place.get(part, getlink=True) if isinstance(place, h5py.Group) else None
-        if kind is None:
-            raise InputError(f"variable {path!r} is missing")
-        if isinstance(kind, h5py.ExternalLink):
-            raise InputError(
-                f"variable {path!r} is a link to another file, {kind.filename!r}, which is not followed; "
-                "copy it into this file (h5copy) or open that one"
-            )
-        if not isinstance(kind, h5py.HardLink):  # what it leads to may be a link out of the file
-            raise InputError(f"variable {path!r} is a link, which is not followed; copy what it leads to (h5copy)")
-        place = place[part]
-    if not isinstance(place, h5py.Dataset):
-        raise InputError(f"variable {path!r} is a group of variables, expected an array of numbers")
-    if place.is_virtual or place.external:
-        raise InputError(f"variable {path!r} lies in other files, which are not followed; repack it into this one")
-    if place.dtype.kind not in "fiub":
-        raise InputError(f"variable {path!r} must hold real numbers, got {_kind(place.dtype)}")
-    if 0 in place.shape:
-        raise InputError(f"variable {path!r} is empty, its shape is {place.shape}")
-    return place
-
-
-def _kind(dtype: np.dtype) -> str:
-    return "text" if dtype.kind in "SU" or h5py.check_string_dtype(dtype) is not None else str(dtype)
-
-
-def attributes_of(thing: Any) -> dict[str, Any]:
-    """The attributes of a file, a group or a variable.
-
-    Raises:
-        InputError: one that is larger than any description should be.
-    """
-    found = {}
-    for name in thing.attrs:
-        size = _attribute_bytes(thing, name)
-        if size <= _LARGEST_ATTRIBUTE:
-            found[name] = thing.attrs[name]
-            size = _text_bytes(found[name])
-        if size > _LARGEST_ATTRIBUTE:
-            raise InputError(
-                f"the attribute {name!r} takes {size / 1e6:.1f} MB, at most {_LARGEST_ATTRIBUTE / 1e6:.1f} MB are "
-                "read; delete it or keep it in a variable"
-            )
-    return found
-
-
-def _attribute_bytes(thing: Any, name: str) -> int:
-    """How much an attribute takes, as far as that is known before it is read."""
-    hdf5 = getattr(thing, "_h5group", getattr(thing, "_h5ds", thing))
-    return int(h5py.h5a.get_info(hdf5.id, name.encode()).data_size)
-
-
-def _text_bytes(value: Any) -> int:
-    """How long text is that HDF5 keeps elsewhere, so that its size is known only when it was read."""
-    if isinstance(value, str | bytes):
-        return len(value)
-    return sum(map(_text_bytes, value.flat)) if isinstance(value, np.ndarray) and value.dtype.kind == "O" else 0
-
-
-def find_variable(file: h5netcdf.File, name: str) -> h5netcdf.Variable:
-    """A variable of a netCDF file.
-
-    Raises:
-        InputError: it is missing or a group; the text names the closest that is there.
-    """
-    if name in file.variables:
-        return file.variables[name]
-    if name in file.groups:
-        raise InputError(f"variable {name!r} is a group of variables, expected an array of numbers")
-    close = get_close_matches(name, file.variables, n=1)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    raise InputError(f"the variable {name!r} is missing; {hint}The file has: {', '.join(file.variables) or 'none'}")
-
-
 def _hint(words: str, folder: Path, name: str) -> str:
     """The closest file of a folder, or any netCDF file of it."""
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         return f"; the folder {folder} does not exist either"
-    files: Iterable[str] = sorted(entry.name for entry in os.scandir(folder) if entry.is_file())
+    files: Iterable[str] = ()
+    with suppress(OSError):  # a folder that may not be read
+        files = sorted(entry.name for entry in os.scandir(folder) if entry.is_file())
     close = get_close_matches(name, files, n=1) if name else [entry for entry in files if entry.endswith(".nc")][:1]
     return f"; {words} {folder / close[0]}{'?' if name else ''}" if close else ""
 

@@ -47,8 +47,8 @@ def check_output(path: Path, *, overwrite: bool) -> None:
         raise InputError(f"{partial_of(path)} is a symbolic link, which is not written to; remove it")
 
 
-def is_done(path: Path, header: Header) -> bool:
-    """Whether ``path`` is the whole file of this header already.
+def is_done(path: Path, header: Header, dtype: np.dtype, compression: int | None = None) -> bool:
+    """Whether ``path`` is the whole file of this header already, of the same type and compression.
 
     Raises:
         InputError: it is another file.
@@ -57,7 +57,7 @@ def is_done(path: Path, header: Header) -> bool:
         return False
     try:
         with open_hdf5(path) as hdf5:
-            check_same(path, dict(hdf5.attrs), samples_of(hdf5), header)
+            check_same(path, identity_of(hdf5, header), identity(header, dtype, compression))
     except InputError:
         raise
     except DAMAGE as error:
@@ -65,32 +65,38 @@ def is_done(path: Path, header: Header) -> bool:
     return True
 
 
-def check_same(path: Path, attributes: Mapping[str, Any], samples: int | None, header: Header) -> None:
-    """Refuse a file that is not of this header's dataset.
+def identity(header: Header, dtype: np.dtype, compression: int | None) -> dict[str, Any]:
+    """What a file has to say about itself to be this one: plain values by name."""
+    kind = {"dtype": dtype.name, "compression": compression}
+    return {"samples": header.samples, **header.to_attributes(), **kind}
+
+
+def identity_of(hdf5: h5py.File, header: Header) -> dict[str, Any]:
+    """What an open file says about itself, see `identity`; ``header`` names its fields."""
+    seeds, field = hdf5.get("seed"), hdf5.get(header.names[0])
+    samples = seeds.shape[0] if isinstance(seeds, h5py.Dataset) and seeds.ndim else None
+    kind = (field.dtype.name, field.compression_opts) if isinstance(field, h5py.Dataset) else (None, None)
+    attributes = {name: plain(value) for name, value in hdf5.attrs.items()}
+    return {"samples": samples, **attributes, "dtype": kind[0], "compression": kind[1]}
+
+
+def check_same(path: Path, there: Mapping[str, Any], here: Mapping[str, Any]) -> None:
+    """Refuse a file that is not the one it should be.
 
     Args:
         path: the file, for the text.
-        attributes: its root attributes.
-        samples: how many it has room for.
-        header: of the dataset that it should be.
+        there: what it says about itself, see `identity`.
+        here: what it should say.
 
     Raises:
-        InputError: it is of another one.
+        InputError: something differs.
     """
-    ours, theirs = header.to_attributes(), {name: plain(value) for name, value in attributes.items()}
-    for name, value in {"samples": header.samples, **ours}.items():
-        found = samples if name == "samples" else theirs.get(name)
-        if found != value:
+    for name, value in here.items():
+        if there.get(name) != value:
             raise InputError(
-                f"{path} is of another dataset: {name} is {found!r} there and {value!r} here; give the same arguments, "
-                "another output, or throw it away with overwrite=True (--force)"
+                f"{path} is of another dataset: {name} is {there.get(name)!r} there and {value!r} here; give the same "
+                "arguments, another output, or throw it away with overwrite=True (--force)"
             )
-
-
-def samples_of(hdf5: h5py.File) -> int | None:
-    """How many samples an open file of opforge has room for."""
-    seeds = hdf5.get("seed")
-    return seeds.shape[0] if isinstance(seeds, h5py.Dataset) and seeds.ndim else None
 
 
 def check_space(path: Path, header: Header, dtype: np.dtype, *, compressed: bool = False) -> None:

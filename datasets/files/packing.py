@@ -31,8 +31,11 @@ def packing(name: str, attributes: Mapping[str, Any]) -> dict[str, Any]:
     """
     found = {key: _scalar(attributes[key]) for key in _ATTRIBUTES if key in attributes}
     for key, value in found.items():
-        if key != "_Unsigned" and np.asarray(value).dtype.kind not in "fiu":
-            raise InputError(f"attribute {key!r} of variable {name!r} must be a number, got {value!r}; mend the file")
+        if key != "_Unsigned" and (np.asarray(value).dtype.kind not in "fiu" or np.ndim(value)):
+            raise InputError(
+                f"attribute {key!r} of variable {name!r} must be a number, got {' '.join(repr(value).split()):.80}; "
+                "mend the file"
+            )
     fills_only = set(found) <= {"_FillValue", "missing_value"}
     return {} if fills_only and all(np.isnan(value).all() for value in found.values()) else found
 

@@ -4,8 +4,8 @@ HDF5 can give compressed chunks no place before their size is known. So they fir
 where they have one: any process may write any sample, and what was cut off is recognised, as in a plain file. When all
 are there, `assemble` puts the chunks, as they are, into a file of HDF5.
 
-A slot is its checksum (CRC-32), the length of its body, and the body: residual, seed, checksum of the sample, then for
-every chunk its length and its bytes.
+A slot is the checksum (CRC-32) of its body, the body's length, and the body: residual, seed, checksum of the sample,
+then for every chunk its length and its bytes.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ import h5py
 import numpy as np
 
 from opforge.datasets.files.header import Header
-from opforge.datasets.files.layout import FAILURE_ROOM, FAILURES, chunk_shape, create, new_hdf5, variables
+from opforge.datasets.files.layout import FAILURE_ROOM, FAILURES, chunk_shape, create, new_hdf5, read_bytes, variables
+from opforge.datasets.files.outputs import identity
 
-_MAGIC = b"opforge slots 1\n"
-_HEAD = struct.Struct("<II")  # checksum of the body, its length
+MAGIC = b"opforge slots 1\n"
+_HEAD = struct.Struct("<IQ")  # checksum of the body, its length
 _SAMPLE = struct.Struct("<dQI")  # residual, seed, checksum
 _LENGTH = struct.Struct("<I")
 
@@ -54,18 +55,14 @@ class Slots:
         """Bytes of a slot: what zlib makes of numbers that cannot be compressed, in whole blocks of the disk."""
         total = _HEAD.size + _SAMPLE.size
         for name in self.header.names:
-            pieces, raw = len(_pieces(self.header, name, self.dtype)), self._chunk_bytes(name)
-            total += pieces * (_LENGTH.size + raw + raw // 1000 + 64)
+            raw = math.prod(chunk_shape(self.header, name, self.dtype, compressed=True)) * self.dtype.itemsize
+            total += len(_pieces(self.header, name, self.dtype)) * (_LENGTH.size + _most(raw))
         return -(-total // 4096) * 4096
-
-    def _chunk_bytes(self, name: str) -> int:
-        return math.prod(chunk_shape(self.header, name, self.dtype, compressed=True)) * self.dtype.itemsize
 
     def preamble(self) -> bytes:
         """What the file begins with: it tells whether the slots are of the same dataset."""
-        about = {"samples": self.header.samples, "level": self.level, "dtype": self.dtype.name}
-        text = json.dumps({**self.header.to_attributes(), **about}).encode()
-        return _MAGIC + _LENGTH.pack(len(text)) + text
+        text = json.dumps(identity(self.header, self.dtype, self.level)).encode()
+        return MAGIC + _LENGTH.pack(len(text)) + text
 
     @property
     def room(self) -> int:
@@ -84,7 +81,7 @@ class Slots:
         for name in self.header.names:
             values = arrays[name][index]
             for piece in _pieces(self.header, name, self.dtype):
-                chunk = zlib.compress(_shuffled(values[piece]), self.level)
+                chunk = _compressed(_shuffled(values[piece]), self.level)
                 body += [_LENGTH.pack(len(chunk)), chunk]
         joined = b"".join(body)
         return _HEAD.pack(zlib.crc32(joined), len(joined)) + joined
@@ -98,8 +95,9 @@ class Slots:
         checksum, length = _HEAD.unpack(head)
         if not 0 < length <= self.size - _HEAD.size:
             return None
-        body = os.pread(file, length, start + _HEAD.size)
-        return body if len(body) == length and zlib.crc32(body) == checksum else None
+        body = np.empty(length, np.uint8)
+        there = read_bytes(file, start + _HEAD.size, body)
+        return body.tobytes() if there and zlib.crc32(body) == checksum else None
 
     def chunks(self, body: bytes) -> tuple[tuple[float, int, int], Iterator[tuple[str, tuple[int, ...], bytes]]]:
         """Residual, seed and checksum of a slot's body, and its chunks: field, place in the sample, bytes."""
@@ -113,6 +111,22 @@ class Slots:
                 position += _LENGTH.size
                 yield name, tuple(part.start for part in piece), body[position : position + length]
                 position += length
+
+
+def identity_of_slots(file: int) -> dict[str, Any] | None:
+    """What the preamble of a file of slots says; None where it was not written whole.
+
+    Args:
+        file: descriptor of the file, which begins with `MAGIC`.
+    """
+    start = os.pread(file, len(MAGIC) + _LENGTH.size, 0)
+    if len(start) < len(MAGIC) + _LENGTH.size:
+        return None
+    (length,) = _LENGTH.unpack_from(start, len(MAGIC))
+    try:
+        return json.loads(os.pread(file, length, len(start)))
+    except ValueError:  # cut off
+        return None
 
 
 def assemble(file: Any, source: int, slots: Slots) -> None:
@@ -152,6 +166,17 @@ def _pieces(header: Header, name: str, dtype: np.dtype) -> list[tuple[slice, ...
     shape, chunk = header.shape(name), chunk_shape(header, name, dtype, compressed=True)[1:]
     starts = itertools.product(*(range(0, n, step) for n, step in zip(shape, chunk, strict=True)))
     return [tuple(slice(start, start + step) for start, step in zip(at, chunk, strict=True)) for at in starts]
+
+
+def _most(raw: int) -> int:
+    """Bytes of a compressed chunk at most: zlib's bound, generously."""
+    return raw + raw // 1000 + 64
+
+
+def _compressed(data: bytes, level: int) -> bytes:
+    # some builds of zlib make noise larger than its own bound at low levels; level 0 keeps it
+    chunk = zlib.compress(data, level)
+    return chunk if len(chunk) <= _most(len(data)) else zlib.compress(data, 0)
 
 
 def _shuffled(values: np.ndarray) -> bytes:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import numpy as np
 from opforge.datasets.files.layout import (
     FAILURE_ROOM,
     FAILURES,
+    PAGE,
     SUMMED_WITH,
     Places,
     checksums,
@@ -22,6 +25,10 @@ from opforge.datasets.files.slots import Slots
 
 # Bytes of samples that are read at once to see which are whole.
 _VERIFIED_AT_ONCE = 2**24
+
+# Bytes of a file from which on samples are written past the system's cache, and of what is worth a write of its own.
+_LARGE = 2**30
+_WORTH_DIRECT = 2**18
 
 
 class WriteError(OSError):
@@ -49,20 +56,28 @@ class Target(ABC):
             WriteError: the system refuses.
         """
         try:
-            with open(self.path, "r+b", buffering=0) as file:
+            with ExitStack() as closing:
+                file = closing.enter_context(open(self.path, "r+b", buffering=0)).fileno()
+                around = closing.enter_context(_around_the_cache(self.path)) if self.large else None
                 for offset, data in self._pieces(start, arrays):
-                    _write_at(file.fileno(), offset, data)
+                    if not (around is not None and _write_pages(around, offset, data)):
+                        _write_at(file, offset, data)
         except OSError as error:
             raise WriteError(error.errno, error.strerror) from error
 
+    @property
+    def large(self) -> bool:
+        """Whether the file is too large to be worth a place in the system's cache."""
+        return False
+
     def write_failures(self, reasons: Sequence[str]) -> None:
-        """Keep why samples failed, as many as there is room for.
+        """Keep why samples failed, as many as there is room for and as much of each.
 
         Raises:
             WriteError: the system refuses.
         """
         rows, width = FAILURE_ROOM
-        data = b"".join(_clipped(reason, width).ljust(width, b"\0") for reason in reasons[:rows])
+        data = b"".join(clipped(reason).encode().ljust(width, b"\0") for reason in reasons[:rows])
         try:
             with open(self.path, "r+b", buffering=0) as file:
                 _write_at(file.fileno(), self._failures_at, memoryview(data.ljust(rows * width, b"\0")))
@@ -86,7 +101,7 @@ class Target(ABC):
 
     @abstractmethod
     def whole(self, file: int, samples: int) -> np.ndarray:
-        """Which samples agree with their checksums: a truth value for each."""
+        """Which samples are there: they agree with their checksums and did not fail. A truth value for each."""
 
 
 @dataclass(frozen=True)
@@ -96,9 +111,15 @@ class PlainTarget(Target):
     Args:
         path: the file.
         places: where.
+        samples: how many it has room for.
     """
 
     places: Places
+    samples: int
+
+    @property
+    def large(self) -> bool:
+        return self.samples * sum(place.size for place in self.places.values()) >= _LARGE
 
     @property
     def _failures_at(self) -> int:
@@ -116,10 +137,10 @@ class PlainTarget(Target):
             arrays = {}
             for name, place in places.items():
                 arrays[name] = np.zeros((min(block, samples - start), *place.shape), place.dtype)
-                read_bytes(
-                    file, place.offset + start * place.size, arrays[name]
-                )  # what is beyond the end of the file stays zero
-            found[start : start + block] = checksums(arrays) == arrays["checksum"]
+                # what is beyond the end of the file stays zero
+                read_bytes(file, place.offset + start * place.size, arrays[name])
+            there = checksums(arrays) == arrays["checksum"]
+            found[start : start + block] = there & ~np.isnan(arrays["solver_residual"])
         return found
 
 
@@ -143,7 +164,40 @@ class SlotTarget(Target):
         return [(slots.first + (start + row) * slots.size, memoryview(slots.pack(arrays, row))) for row in range(rows)]
 
     def whole(self, file: int, samples: int) -> np.ndarray:
-        return np.array([self.slots.whole(file, index) is not None for index in range(samples)])
+        found = np.zeros(samples, bool)
+        for index in range(samples):
+            body = self.slots.whole(file, index)
+            found[index] = body is not None and not np.isnan(self.slots.chunks(body)[0][0])
+        return found
+
+
+@contextmanager
+def _around_the_cache(path: Path) -> Iterator[int | None]:
+    """The file opened for writing whole pages past the system's cache; None where the system cannot.
+
+    To fill the cache takes the processor as long as a cheap solver, and the samples that are there already their place.
+    """
+    file = None
+    with suppress(OSError):  # a file system that lacks it
+        file = os.open(path, os.O_WRONLY | os.O_DIRECT) if hasattr(os, "O_DIRECT") else None
+    try:
+        yield file
+    finally:
+        if file is not None:
+            os.close(file)
+
+
+def _write_pages(file: int, offset: int, data: memoryview) -> bool:
+    """Write what begins and ends at pages, in the file and in memory; whether it does, and the system has done so."""
+    address = np.frombuffer(data, np.uint8).ctypes.data
+    if len(data) < _WORTH_DIRECT or offset % PAGE or len(data) % PAGE or address % PAGE:
+        return False
+    try:
+        return os.pwrite(file, data, offset) == len(data)
+    except OSError as error:
+        if error.errno == errno.EINVAL:  # a disk with larger blocks
+            return False
+        raise
 
 
 def _write_at(file: int, offset: int, data: memoryview) -> None:
@@ -152,6 +206,11 @@ def _write_at(file: int, offset: int, data: memoryview) -> None:
         data, offset = data[count:], offset + count
 
 
-def _clipped(text: str, size: int) -> bytes:
-    """As much of a text as fits so many bytes of UTF-8."""
-    return text.encode()[:size].decode(errors="ignore").encode()
+def clipped(reason: str) -> str:
+    """As much of the reason of a failure as is kept: what fits so many bytes of UTF-8.
+
+    Example:
+        >>> len(clipped("é" * 1000)), clipped("short")
+        (128, 'short')
+    """
+    return reason.encode(errors="replace")[: FAILURE_ROOM[1]].decode(errors="ignore")

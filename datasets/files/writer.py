@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from io import FileIO
 from pathlib import Path
@@ -14,12 +15,16 @@ import h5py
 import numpy as np
 
 from opforge.datasets.files.header import Header
-from opforge.datasets.files.layout import empty_columns, lay_out, places
+from opforge.datasets.files.layout import bytes_per_sample, empty_columns, lay_out, places
 from opforge.datasets.files.opening import DAMAGE
-from opforge.datasets.files.outputs import check_same, check_space, no_writer, partial_of, samples_of
-from opforge.datasets.files.slots import Slots, assemble
-from opforge.datasets.files.targets import PlainTarget, SlotTarget, Target, WriteError
+from opforge.datasets.files.outputs import check_same, check_space, identity, identity_of, no_writer, partial_of
+from opforge.datasets.files.seal import Span, chunk_spans, place_spans, seal_of
+from opforge.datasets.files.slots import MAGIC, Slots, assemble, identity_of_slots
+from opforge.datasets.files.targets import PlainTarget, SlotTarget, Target, WriteError, clipped
 from opforge.errors import InputError, WorkError, no_room
+
+# Bytes of samples that are looked at to see whether there are any.
+_LOOKED_AT = 2**28
 
 
 class Sink(Protocol):
@@ -33,8 +38,8 @@ class Sink(Protocol):
         """Take neighbouring samples, the first of which has the position ``start``."""
         ...
 
-    def wrote(self, start: int, count: int) -> None:
-        """Learn that so many samples from ``start`` on were written to the target."""
+    def wrote(self, start: int, count: int, failed: int = 0) -> None:
+        """Learn that so many samples from ``start`` on were written to the target, of which some failed."""
         ...
 
     def fail(self, reasons: list[str]) -> None:
@@ -57,7 +62,7 @@ class Arrays:
         for name, values in arrays.items():
             self.values[name][start : start + len(values)] = values
 
-    def wrote(self, start: int, count: int) -> None:
+    def wrote(self, start: int, count: int, failed: int = 0) -> None:
         raise NotImplementedError("nothing writes to memory but put")
 
     def fail(self, reasons: list[str]) -> None:
@@ -69,8 +74,8 @@ class FileWriter:
 
     Used as a context manager. Every sample has a place of its own, to which any process may write it, with a checksum.
     Where the block ends early, by an error or an interrupt or because the process is killed, the partial file stays
-    with the samples that it has, and a writer with ``resume`` goes on with those that are missing; without any it is
-    removed. ``path`` is untouched until the end.
+    with the samples that it has, and a writer with ``resume`` goes on with those that are missing or failed; without
+    any it is removed. ``path`` is untouched until the end.
 
     Args:
         path: the file to be.
@@ -105,9 +110,10 @@ class FileWriter:
         self.partial = partial_of(path)
         self.resume = resume
         self.overwrite = overwrite
-        self.missing = np.arange(header.samples)
+        self.missing = np.arange(0)  # known when it is entered
         self._slots = None if compression is None else Slots(header, dtype, compression)
         self._count = 0
+        self._failed = 0  # of these
 
     @property
     def count(self) -> int:
@@ -171,37 +177,31 @@ class FileWriter:
         Raises:
             InputError: it is a file of another dataset, or compressed otherwise.
         """
-        start = left.read(16)
-        slots = self._slots or Slots(self.header, self.dtype, 1)
-        if start == slots.preamble()[:16]:
-            if os.pread(left.fileno(), len(slots.preamble()), 0) != slots.preamble():
-                raise self._other("it is compressed, or another dataset or compression")
-            return SlotTarget(self.partial, slots)
+        here = identity(self.header, self.dtype, None if self._slots is None else self._slots.level)
+        if os.pread(left.fileno(), len(MAGIC), 0) == MAGIC:
+            there = identity_of_slots(left.fileno())
+            if there is None:
+                return None
+            check_same(self.partial, there, here)
+            assert self._slots is not None, "the compression is the same"
+            return SlotTarget(self.partial, self._slots)
         try:
             with h5py.File(_Disk(left), "r") as hdf5:
-                check_same(self.partial, dict(hdf5.attrs), samples_of(hdf5), self.header)
-                found = places(hdf5, self.header, self.dtype)
+                check_same(self.partial, identity_of(hdf5, self.header), here)
+                return PlainTarget(self.partial, places(hdf5, self.header, self.dtype), self.header.samples)
         except InputError:
             raise
         except DAMAGE:
             return None
-        if self._slots is not None:
-            raise self._other("it is not compressed")
-        return PlainTarget(self.partial, found)
-
-    def _other(self, what: str) -> InputError:
-        return InputError(
-            f"{self.partial} was begun with other arguments: {what}; give the same arguments, another output, or throw "
-            "it away with overwrite=True (--force)"
-        )
 
     def _begin(self) -> None:
         """Set room aside in a new file."""
+        self.missing = np.arange(self.header.samples)
         if self._slots is None:
             disk = _Disk(self._file)
             found = lay_out(disk, self.header, self.dtype)
             disk.check()
-            self.target = PlainTarget(self.partial, found)
+            self.target = PlainTarget(self.partial, found, self.header.samples)
         else:
             _Disk(self._file).write(self._slots.preamble())
             self._file.truncate(self._slots.first + self.header.samples * self._slots.size)
@@ -212,16 +212,17 @@ class FileWriter:
             self.target.write(start, arrays)
         except WriteError as error:
             raise self._failure(error) from error
-        self.wrote(start, len(arrays["seed"]))
+        self.wrote(start, len(arrays["seed"]), int(np.isnan(arrays["solver_residual"]).sum()))
 
-    def wrote(self, start: int, count: int) -> None:
+    def wrote(self, start: int, count: int, failed: int = 0) -> None:
         self._count += count
+        self._failed += failed
 
     def fail(self, reasons: list[str]) -> None:
         """Keep the reasons in the file."""
         try:
             known = self.target.read_failures(self._file.fileno())
-            self.target.write_failures(sorted({*known, *reasons}, key=_number))
+            self.target.write_failures(sorted({*known, *map(clipped, reasons)}, key=_number))
         except WriteError as error:
             raise self._failure(error) from error
 
@@ -234,6 +235,9 @@ class FileWriter:
                 raise self._failure(error) from error
             self._leave(failed=getattr(error, "_of_writing", False))
             return
+        if self._count < self.header.samples:
+            self._leave()
+            return
         try:
             self._finish()
         except OSError as failed:
@@ -244,7 +248,7 @@ class FileWriter:
             raise
 
     def _finish(self) -> None:
-        """Have the system write everything now, and give the file its name."""
+        """Seal the file, have the system write everything now, and give the file its name."""
         whole = self.partial
         if self._slots is not None:
             whole = self.path.with_name(f"{self.path.name}.assembled.partial")
@@ -254,11 +258,16 @@ class FileWriter:
                     disk = _Disk(file)
                     assemble(disk, self._file.fileno(), self._slots)
                     disk.check()
+                    with h5py.File(_Disk(file), "r") as hdf5:
+                        spans = chunk_spans(hdf5, self.header.names)
+                    _seal(file, spans)
                     os.fsync(file.fileno())
             except BaseException:
                 whole.unlink(missing_ok=True)
                 raise
         else:
+            assert isinstance(self.target, PlainTarget), "only slots are assembled"
+            _seal(self._file, place_spans(self.target.places, self.header.names, self.header.samples))
             os.fsync(self._file.fileno())
         os.replace(whole, self.path)
         if self._slots is not None:
@@ -268,7 +277,7 @@ class FileWriter:
     def _failure(self, error: OSError) -> InputError | WorkError:
         kind = InputError if no_room(error) else WorkError
         remedy = "free some space or choose another folder"
-        if self._count:
+        if self._count > self._failed:
             remedy = f"free some space and go on with resume=True (--resume), they are in {self.partial}"
         failure = kind(
             f"writing {self.path} failed after {self._count} of {self.header.samples} samples: "
@@ -279,14 +288,18 @@ class FileWriter:
 
     def _leave(self, *, failed: bool = False) -> None:
         """Close the partial file, and remove it if it has nothing to go on with."""
+        good = self._count - self._failed
         with suppress(OSError):
+            if self._count == 0 and not failed and hasattr(self, "target"):
+                # other processes may have written some that they did not yet tell of: the first ones
+                first = max(1, _LOOKED_AT // bytes_per_sample(self.header, self.dtype))
+                good = int(self.target.whole(self._file.fileno(), min(first, self.header.samples)).sum())
             self._file.close()
-        if self._count == 0:
+        if good == 0:
             self.partial.unlink(missing_ok=True)
         elif not failed:
             warnings.warn(
-                f"{self._count} of {self.header.samples} samples are in {self.partial}; go on with resume=True "
-                "(--resume)",
+                f"{good} of {self.header.samples} samples are in {self.partial}; go on with resume=True (--resume)",
                 stacklevel=3,
             )
 
@@ -340,6 +353,16 @@ class _Disk:
 
     def readinto(self, buffer: Any) -> int:
         return self._file.readinto(buffer)
+
+
+def _seal(file: FileIO, spans: Sequence[Span]) -> None:
+    """End a file with its seal, in the place of an earlier one if there is one."""
+    end, seal = seal_of(file.fileno(), spans)
+    file.truncate(end)
+    disk = _Disk(file)
+    disk.seek(end)
+    disk.write(seal)
+    disk.check()
 
 
 def _number(reason: str) -> tuple[int, str]:

@@ -32,8 +32,9 @@ import numpy as np
 
 from opforge.core import Grid
 from opforge.core.grid import Points
+from opforge.datasets.files.contents import array_at
 from opforge.datasets.files.header import Header
-from opforge.datasets.files.opening import DAMAGE, array_at
+from opforge.datasets.files.opening import DAMAGE
 from opforge.datasets.formats.described import Asked, Described
 from opforge.datasets.formats.parts import Contents, is_within, names_in, times_of
 from opforge.datasets.reading.source import Frames, Source, picked

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ import numpy as np
 
 from opforge.core import Grid
 from opforge.core.grid import AXIS_NAMES, Points
+from opforge.datasets.files.contents import array_at, attributes_of, find_variable, one_line
 from opforge.datasets.files.header import Header, missing_attribute
-from opforge.datasets.files.opening import array_at, attributes_of, find_variable, open_netcdf
+from opforge.datasets.files.opening import open_netcdf
 from opforge.datasets.files.packing import packing, unpack
 from opforge.datasets.formats.described import Asked, Described
 from opforge.datasets.reading.stored import Stored
@@ -46,10 +48,12 @@ def describe(path: Path, asked: Asked) -> Described:
 
 def failed(hdf5: h5py.File, samples: int) -> np.ndarray:
     """Which samples of a file of opforge have failed: a truth value for each."""
-    residual = hdf5.get("solver_residual")
-    if not isinstance(residual, h5py.Dataset) or residual.shape != (samples,) or "grid" not in hdf5.attrs:
-        return np.zeros(samples, bool)
-    return np.isnan(residual[...])
+    if "grid" in hdf5.attrs:
+        with suppress(InputError):  # it is missing, or no array of numbers
+            residual = array_at(hdf5, "solver_residual")
+            if residual.shape == (samples,):
+                return np.isnan(residual[...])
+    return np.zeros(samples, bool)
 
 
 class _Names:
@@ -125,7 +129,7 @@ def _check_coordinates(file: h5netcdf.File, names: _Names, header: Header) -> No
     for axis, values in zip(header.grid.axis_names, header.grid.coordinates(), strict=True):
         there = names.there(axis)
         if there in file.variables and file.variables[there].shape == values.shape:
-            given = _values(file.variables[there], axis)
+            given = _values(file, there)
             if not np.allclose(given, values, rtol=1e-6, atol=1e-6 * max(header.grid.lengths)):
                 raise InputError(
                     f"coordinate {axis!r} is not that of the attribute 'grid'; the file is damaged or was changed"
@@ -141,8 +145,8 @@ def _times(file: h5netcdf.File, names: _Names, evolving: tuple[str, ...]) -> tup
         raise InputError(f"the axis 'time' must have at least 2 frames, got {count}; rename it if it is no time")
     if there not in file.variables:
         return tuple(map(float, range(count)))
-    values = _values(file.variables[there], "time")
-    if values.shape != (count,) or values.dtype.kind != "f" or not np.all(np.diff(values) > 0):
+    values = _values(file, there)
+    if values.shape != (count,) or not np.all(np.isfinite(values)) or not np.all(np.diff(values) > 0):
         raise InputError("coordinate 'time' must increase from frame to frame, one number for each; mend the file")
     return tuple(map(float, values))
 
@@ -151,19 +155,18 @@ def _grid(file: h5netcdf.File, names: _Names, name: str, points: Points) -> Grid
     """The grid of an ordinary file: from its coordinates, or the unit cube where it has none."""
     axes = [axis for axis in names.dimensions(names.variable(file, name)) if axis not in ("sample", "time")]
     if not axes or sorted(axes) != sorted(AXIS_NAMES[: len(axes)]):
+        remedy = f"; give rename={{{axes[0]!r}: 'x', ...}}" if axes else ""
         raise InputError(
-            f"variable {name!r} must have the dimensions sample, [time], x[, y[, z]], got {', '.join(axes)}; "
-            f"give rename={{{(axes or ['lon'])[0]!r}: 'x', ...}}"
+            f"variable {name!r} must have the dimensions sample, [time], x[, y[, z]], got {', '.join(axes) or 'none'}"
+            f"{remedy}"
         )
     axes = list(AXIS_NAMES[: len(axes)])
     shape = tuple(file.dimensions[names.there(axis)].size for axis in axes)
     if min(shape) < 2:
-        raise InputError(
-            f"every axis of space needs at least 2 points, got {_sizes(dict(zip(axes, shape, strict=True)))}"
-        )
+        raise InputError(f"every axis of space needs at least 2 points, got {_sizes(zip(axes, shape, strict=True))}")
     if not all(names.there(axis) in file.variables for axis in axes):
         return Grid(shape, points=points)
-    return uniform_grid([_values(file.variables[names.there(axis)], axis) for axis in axes], points)
+    return uniform_grid([_values(file, names.there(axis)) for axis in axes], points)
 
 
 def uniform_grid(coordinates: list[np.ndarray], points: Points) -> Grid:
@@ -204,25 +207,32 @@ def uniform_grid(coordinates: list[np.ndarray], points: Points) -> Grid:
 def _stored(file: h5netcdf.File, names: _Names, name: str, header: Header) -> Stored:
     """Where a variable is, checked to have the sizes that the header says."""
     variable = names.variable(file, name)
-    got, expected = names.dimensions(variable), header.dimensions(name)
-    if sorted(got.items()) != sorted(expected.items()):
-        raise InputError(f"variable {name!r} must have the dimensions {_sizes(expected)}, got {_sizes(got)}")
+    got = [(names.here(axis), size) for axis, size in zip(variable.dimensions, variable.shape, strict=True)]
+    expected = header.dimensions(name)
+    if sorted(got) != sorted(expected.items()):
+        raise InputError(
+            f"variable {name!r} must have the dimensions {_sizes(expected.items())}, got {_sizes(got) or 'none'}"
+        )
     there = names.there(name)
     array = array_at(variable._h5ds.file, there)
-    packing(name, array.attrs)  # refuses what is wrong with it
-    return Stored((there,), tuple(got))
+    if array.shape != tuple(size for _, size in got):  # an axis that may grow, and grew with another variable only
+        raise InputError(
+            f"variable {name!r} must have the dimensions {_sizes(expected.items())}, got shape {array.shape}"
+        )
+    packing(name, attributes_of(array))  # refuses what is wrong with it
+    return Stored((there,), tuple(axis for axis, _ in got))
 
 
 def _label(variable: h5netcdf.Variable, name: str) -> dict[str, str]:
     attributes = attributes_of(variable)
-    return {key: str(attributes.get(key, usual)) for key, usual in (("long_name", name), ("units", "1"))}
+    return {key: one_line(str(attributes.get(key, usual))) for key, usual in (("long_name", name), ("units", "1"))}
 
 
-def _values(variable: h5netcdf.Variable, name: str) -> np.ndarray:
-    if variable.dtype.kind not in "fiu":
-        raise InputError(f"coordinate {name!r} must hold real numbers, got {variable.dtype}")
-    return unpack(np.asarray(variable[...]), packing(name, variable.attrs))
+def _values(file: h5netcdf.File, there: str) -> np.ndarray:
+    """The numbers of a coordinate."""
+    array = array_at(file.variables[there]._h5ds.file, there)
+    return unpack(np.asarray(array[...]), packing(there, attributes_of(array)))
 
 
-def _sizes(dimensions: Mapping[str, int]) -> str:
-    return ", ".join(f"{name}={size}" for name, size in dimensions.items())
+def _sizes(dimensions: Iterable[tuple[str, int]]) -> str:
+    return ", ".join(f"{name}={size}" for name, size in dimensions)

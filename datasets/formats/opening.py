@@ -11,7 +11,7 @@ import numpy as np
 
 from opforge.core.grid import Points
 from opforge.datasets.files.header import Header
-from opforge.datasets.files.opening import DAMAGE, open_hdf5
+from opforge.datasets.files.opening import opened_hdf5
 from opforge.datasets.formats import fno_mat, netcdf, pdebench, the_well
 from opforge.datasets.formats.described import Asked, Described
 from opforge.datasets.formats.sets import members
@@ -97,17 +97,12 @@ def describe(path: Path, asked: Asked) -> Described:
     Raises:
         InputError: see `open_dataset`.
     """
-    with open_hdf5(path) as file:
-        try:
-            layout = next((layout for layout in _LAYOUTS if layout.matches(file)), None)
-            if layout is not None:
-                if asked.rename:
-                    raise InputError("rename is for ordinary netCDF files; choose fields by inputs= and outputs=")
-                return layout.describe(file, asked)
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from error
-        except DAMAGE as error:
-            raise InputError(f"{path} is damaged: its structure cannot be read; copy or generate it again") from error
+    with opened_hdf5(path) as file:
+        layout = next((layout for layout in _LAYOUTS if layout.matches(file)), None)
+        if layout is not None:
+            if asked.rename:
+                raise InputError("rename is for ordinary netCDF files; choose fields by inputs= and outputs=")
+            return layout.describe(file, asked)
     return netcdf.describe(path, asked)
 
 
@@ -119,7 +114,7 @@ def _opened(path: Path, asked: Asked) -> tuple[Header, Source, np.ndarray]:
     found = describe(path, asked)
     good = np.arange(found.header.samples)
     if found.netcdf:
-        with open_hdf5(path) as file:
+        with opened_hdf5(path) as file:
             good = np.flatnonzero(~netcdf.failed(file, found.header.samples))
     return found.header, HDF5Source(path, found.header, found.fields, netcdf=found.netcdf), good
 

@@ -10,8 +10,8 @@ import h5py
 import numpy as np
 
 from opforge.core import Grid
+from opforge.datasets.files.contents import array_at, attributes_of
 from opforge.datasets.files.header import Header
-from opforge.datasets.files.opening import array_at, attributes_of
 from opforge.datasets.formats.described import Asked, Described
 from opforge.datasets.reading.stored import Stored
 from opforge.errors import InputError, UnknownNameError

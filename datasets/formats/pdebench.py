@@ -36,7 +36,7 @@ import numpy as np
 
 from opforge.core import Grid
 from opforge.core.grid import AXIS_NAMES, Points
-from opforge.datasets.files.opening import array_at, attributes_of
+from opforge.datasets.files.contents import array_at, attributes_of
 from opforge.datasets.formats.described import Asked, Described
 from opforge.datasets.formats.netcdf import uniform_grid
 from opforge.datasets.formats.parts import (

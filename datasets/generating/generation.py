@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import warnings
 from collections.abc import Callable, Sequence
@@ -151,7 +152,7 @@ def _to_file(
     from opforge.datasets.files.outputs import check_output, is_done
     from opforge.datasets.files.writer import FileWriter
 
-    if not (resume and is_done(path, header)):
+    if not (resume and is_done(path, header, dtype, level)):
         check_output(path, overwrite=overwrite)
         with FileWriter(path, header, dtype, compression=level, resume=resume, overwrite=overwrite) as writer:
             fill(writer)
@@ -169,7 +170,7 @@ def _fill(sink: Sink, pace: Pace, workers: int, executor: Executor | None, title
         for made in results:
             pace.learn(made)
             if made.arrays is None:
-                sink.wrote(made.start, made.count)
+                sink.wrote(made.start, made.count, len(made.failures))
             else:
                 sink.put(made.start, made.arrays)
             if made.failures:
@@ -209,5 +210,6 @@ def make_header(recipe: Recipe, grid: Grid, samples: int, seed: int) -> Header:
         "opforge_version": __version__,
         "samples": samples,
     }
+    provenance = json.loads(json.dumps(provenance))  # as a file gives it back: lists, no tuples
     frames = () if times is None else tuple(float(t) for t in times)
     return Header(recipe.inputs, recipe.outputs, grid, samples, equation, provenance, frames, recipe.evolving)

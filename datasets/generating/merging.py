@@ -21,8 +21,9 @@ from opforge.datasets.formats import netcdf
 from opforge.datasets.formats.described import Asked
 from opforge.datasets.formats.sets import members
 from opforge.datasets.generating.progress import progress_bar
+from opforge.datasets.generating.sampling import runs
 from opforge.datasets.reading.joined import joined_header
-from opforge.errors import InputError
+from opforge.errors import InputError, WorkError
 
 if TYPE_CHECKING:
     from opforge.datasets.reading.dataset import OperatorDataset
@@ -77,6 +78,8 @@ def merge(
     """
     path = Path(out)
     paths = [part for part in members(shards) if part.resolve() != path.resolve()]
+    if not paths:
+        raise InputError(f"shards must name other files than out, got {path} alone")
     found = sorted((_shard(part) for part in paths), key=lambda shard: shard.header.first)
     header = joined_header([shard.header for shard in found], [shard.path for shard in found])
     first = found[0]
@@ -86,7 +89,7 @@ def merge(
                 f"{shard.path} holds {_kind(shard)} and {first.path} {_kind(first)}; generate the shards with the same "
                 "dtype and compression"
             )
-    if not (resume and is_done(path, header)):
+    if not (resume and is_done(path, header, first.dtype, first.level)):
         check_output(path, overwrite=overwrite)
         options: dict[str, Any] = {"compression": first.level, "resume": resume, "overwrite": overwrite}
         title = f"joining {len(found)} shards" if progress else None
@@ -128,7 +131,7 @@ def _opened(path: Path) -> Iterator[h5py.File]:
     with open_hdf5(path) as hdf5:
         try:
             yield hdf5
-        except InputError:
+        except (InputError, WorkError):
             raise
         except DAMAGE as error:
             raise InputError(f"{path} is damaged: its samples cannot be read; copy or generate it again") from error
@@ -136,17 +139,15 @@ def _opened(path: Path) -> Iterator[h5py.File]:
 
 def _copy(shards: Sequence[_Shard], writer: FileWriter, advance: Callable[[int], None]) -> None:
     """Copy the samples that the writer lacks, and why others failed."""
-    missing = np.zeros(writer.header.samples, bool)
-    missing[writer.missing] = True
     for shard in shards:
         header = shard.header
         step = max(1, _AT_ONCE // bytes_per_sample(header, shard.dtype))
+        missing = writer.missing - header.first
         with _opened(shard.path) as hdf5:
-            for start in range(0, header.samples, step):
-                stop = min(start + step, header.samples)
-                if missing[header.first + start : header.first + stop].any():
-                    arrays = _read(shard, hdf5, start, stop)
-                    writer.put(header.first + start, arrays)
+            for run in runs(missing[(missing >= 0) & (missing < header.samples)]):
+                for start in range(run.start, run.stop, step):
+                    stop = min(start + step, run.stop)
+                    writer.put(header.first + start, _read(shard, hdf5, start, stop))
                     advance(stop - start)
             reasons = read_failures(hdf5)
         if reasons:

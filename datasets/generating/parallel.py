@@ -27,6 +27,10 @@ ONE_THREAD = {
     "NUMEXPR_NUM_THREADS": "1",
 }
 
+# Read by glibc when a process starts: freed arrays of up to 32 MB stay with the worker, which needs the like again for
+# the next sample. Getting them anew, page by page, takes as long as many a solver.
+_KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**25), "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1)}
+
 # How often a worker looks whether its parent is still there.
 _LOOK_SECONDS = 1.0
 
@@ -84,7 +88,7 @@ def _in_order(
             yield waiting.popleft().result()
     except BrokenExecutor as error:
         raise WorkError(
-            f"a worker process died ({str(error).splitlines()[0]}); "
+            f"a worker process died ({(str(error).splitlines() or [type(error).__name__])[0]}); "
             "memory may have run out, try fewer workers or a lower resolution"
         ) from error
     except Exception as error:
@@ -100,7 +104,8 @@ def _processes(workers: int) -> Iterator[Executor]:
     # loky starts processes without running __main__ again: no `if __name__ == "__main__"` in the user's script
     from loky import ProcessPoolExecutor
 
-    pool = ProcessPoolExecutor(workers, env=ONE_THREAD, initializer=_start_worker, initargs=(os.getpid(),))
+    memory = {} if any(name.startswith("MALLOC_") for name in os.environ) else _KEEP_MEMORY  # the user's stand
+    pool = ProcessPoolExecutor(workers, env=ONE_THREAD | memory, initializer=_start_worker, initargs=(os.getpid(),))
     finished = False
     try:
         yield pool

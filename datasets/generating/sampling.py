@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +16,9 @@ from opforge.datasets.files.layout import checksums, empty_columns
 from opforge.datasets.files.targets import Target
 from opforge.datasets.recipe import Recipe, Sample
 from opforge.errors import WorkError
+
+# Samples of so many bytes are written while the next ones are made.
+_PIECE_BYTES = 2**23
 
 
 def sample_seed(seed: int, index: int) -> int:
@@ -88,25 +93,57 @@ class Job:
         began = time.perf_counter()
         plan, count = self.plan, len(self.positions)
         arrays = empty_columns(plan.header, plan.dtype, count)
-        failures = []
-        for row, position in enumerate(self.positions):
-            index = plan.header.first + position
+        failures: list[str] = []
+        piece = max(1, _PIECE_BYTES * count // sum(values.nbytes for values in arrays.values()))
+        with self._writing() as write:
+            for start in range(0, count, piece):
+                part = {name: values[start : start + piece] for name, values in arrays.items()}
+                try:
+                    self._fill(start, part, failures)
+                except _Failed as failed:
+                    if plan.target is not None and failed.row:
+                        write(start, {name: values[: failed.row] for name, values in part.items()})
+                    raise failed.error from failed
+                write(start, part)
+        kept = arrays if plan.target is None else None
+        return Made(self.positions.start, count, kept, failures, time.perf_counter() - began)
+
+    @contextmanager
+    def _writing(self) -> Iterator[Callable[[int, dict[str, np.ndarray]], None]]:
+        """What takes the samples from one on that are done: it sums them, and writes them while others are made."""
+        target, first = self.plan.target, self.positions.start
+        with ThreadPoolExecutor(1) as writer:
+            writing: list[Future] = []
+
+            def write(start: int, arrays: dict[str, np.ndarray]) -> None:
+                arrays["checksum"][...] = checksums(arrays)
+                if target is not None:
+                    writing.append(writer.submit(target.write, first + start, arrays))
+
+            yield write
+            for done in writing:
+                done.result()
+
+    def _fill(self, start: int, arrays: dict[str, np.ndarray], failures: list[str]) -> None:
+        """Make neighbouring samples, the first of which is number ``start`` of the job.
+
+        Raises:
+            _Failed: one failed, and none shall be skipped.
+        """
+        plan = self.plan
+        for row in range(len(arrays["seed"])):
+            index = plan.header.first + self.positions[start + row]
             arrays["seed"][row] = seed = sample_seed(plan.seed, index)
             try:
                 self._make(seed, {name: values[row] for name, values in arrays.items() if values.ndim > 1}, arrays, row)
             except Exception as error:  # whatever a recipe stumbles over, the user needs to know on which sample
                 if not plan.skip:
-                    if plan.target is not None and row:
-                        self._write({name: values[:row] for name, values in arrays.items()})
-                    raise WorkError(self._where(index, seed, error)) from error
+                    failure = WorkError(self._where(index, seed, error))
+                    failure.__cause__ = error
+                    raise _Failed(row, failure) from error
                 failures.append(f"sample {index} (seed {seed}): {error}")
                 for name in (*plan.header.names, "solver_residual"):
                     arrays[name][row] = np.nan
-        if plan.target is not None:
-            self._write(arrays)
-            return Made(self.positions.start, count, None, failures, time.perf_counter() - began)
-        arrays["checksum"] = checksums(arrays)
-        return Made(self.positions.start, count, arrays, failures, time.perf_counter() - began)
 
     def _make(self, seed: int, rows: dict[str, np.ndarray], arrays: dict[str, np.ndarray], row: int) -> None:
         """One sample into its row."""
@@ -121,17 +158,26 @@ class Job:
                 raise WorkError(f"the field {name!r} has values that are not finite in {plan.dtype.name}")
         arrays["solver_residual"][row] = sample.residual
 
-    def _write(self, arrays: dict[str, np.ndarray]) -> None:
-        arrays["checksum"] = checksums(arrays)
-        assert self.plan.target is not None
-        self.plan.target.write(self.positions.start, arrays)
-
     def _where(self, index: int, seed: int, error: Exception) -> str:
         recipe, grid = self.plan.recipe, self.plan.header.grid
         return (
             f"sample {index} (seed {seed}) of the recipe {recipe.name!r} at resolution "
             f"{'x'.join(map(str, grid.shape))} with {recipe.parameters()} failed: {error}"
         )
+
+
+class _Failed(Exception):
+    """A sample failed.
+
+    Args:
+        row: its position among those that were to be made.
+        error: what to tell.
+    """
+
+    def __init__(self, row: int, error: WorkError):
+        super().__init__(row)
+        self.row = row
+        self.error = error
 
 
 def _check_invariants(recipe: Recipe, sample: Sample, grid: Grid) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,7 +15,7 @@ import torch
 from torch.utils.data import Dataset
 
 from opforge.core import Grid, Moments
-from opforge.datasets.files.header import Header
+from opforge.datasets.files.header import OF_SHARDS, Header
 from opforge.datasets.files.layout import PER_SAMPLE
 from opforge.datasets.reading.source import ArraySource, Source
 from opforge.datasets.reading.thinning import Thinning
@@ -120,7 +121,7 @@ class OperatorDataset(Dataset):
     @property
     def times(self) -> np.ndarray | None:
         """The times of a sample's frames; None where nothing evolves."""
-        return np.asarray(self._header.times)[self._thinning.frames] if self._header.evolving else None
+        return np.asarray(self._header.times)[list(self._thinning.frames)] if self._header.evolving else None
 
     @property
     def grid(self) -> Grid:
@@ -486,15 +487,24 @@ class OperatorDataset(Dataset):
         return tuple(self.subset(slice(start, end)) for start, end in zip(starts, ends, strict=True))
 
     def to_xarray(self) -> xarray.Dataset:
-        """The samples as an xarray ``Dataset`` with coordinates and attributes; a file's are read when asked for."""
+        """The samples as an xarray ``Dataset`` with coordinates and attributes; a file's are read when asked for.
+
+        Saved as netCDF-4 it opens with `open_dataset`.
+        """
         thinning, header = self._thinning, self._header
         data = self._source.to_xarray(header)
         if not np.array_equal(self._indices, np.arange(header.samples)):
             data = data.isel(sample=self._indices)
-        if not thinning.whole:
+            data.attrs = {name: value for name, value in data.attrs.items() if name not in OF_SHARDS}
+        thinned = not thinning.whole
+        if thinned:
             data = data.isel(dict(zip(thinning.grid.axis_names, thinning.space, strict=True)))
         if header.evolving and len(thinning.frames) < len(header.times):
-            data = data.isel(time=list(thinning.frames))
+            data, thinned = data.isel(time=list(thinning.frames)), True
+        if thinned:  # what told of the whole is not true of a part
+            data = data.drop_vars("checksum", errors="ignore")
+            if "grid" in data.attrs:
+                data = data.assign_attrs(grid=json.dumps(thinning.grid.to_dict()))
         return data
 
     def plot(self, index: int = 0) -> Figure:

@@ -55,6 +55,8 @@ class JoinedSource(Source):
             for name, values in self._parts[owner].read(samples[rows] - first, wanted).items():
                 if name not in found:
                     found[name] = np.empty((len(samples), *values.shape[1:]), values.dtype)
+                elif not np.can_cast(values.dtype, found[name].dtype):  # shards of different precision
+                    found[name] = found[name].astype(values.dtype)
                 found[name][rows] = values
         return found
 
@@ -64,7 +66,7 @@ class JoinedSource(Source):
         from opforge.datasets.reading.lazy import lazy_dataset
 
         parts = [part.to_xarray(header) for part in self._parts]
-        kinds = {name: parts[0][name].dtype for name in header.names}
+        kinds = {name: np.result_type(*(part[name].dtype for part in parts)) for name in header.names}
         others = {
             str(name): (xarray.concat([part[name] for part in parts], "sample").values, parts[0][name].attrs)
             for name, values in parts[0].data_vars.items()

@@ -7,14 +7,16 @@ import os
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
 
+from opforge.datasets.files.contents import array_at
 from opforge.datasets.files.header import Header
-from opforge.datasets.files.opening import DAMAGE, array_at, open_hdf5
+from opforge.datasets.files.opening import DAMAGE, open_hdf5
 from opforge.datasets.files.packing import packing, unpack
 from opforge.datasets.reading.blocks import Blocks
 from opforge.datasets.reading.checksums import Checksums
@@ -178,16 +180,21 @@ class HDF5Source(Source):
         # After a fork the parent's handle must not be used: its position is shared.
         if self._file is not None and self._process == os.getpid():
             return
-        file = open_hdf5(self.path)
-        try:
-            opened = {name: [array_at(file, path) for path in stored.paths] for name, stored in self._fields.items()}
-            self._packing = {name: packing(name, arrays[0].attrs) for name, arrays in opened.items()}
-        except InputError as error:
-            raise InputError(f"{self.path} is damaged: {error}; copy or generate the file again") from error
+        with ExitStack() as closing:
+            file = closing.enter_context(open_hdf5(self.path))
+            try:
+                opened = {
+                    name: [array_at(file, path) for path in stored.paths] for name, stored in self._fields.items()
+                }
+                self._packing = {name: packing(name, arrays[0].attrs) for name, arrays in opened.items()}
+                self._sums = Checksums.of(file, self._header)
+                self._plain = PlainReader.of(self.path, self._header, self._fields, opened)
+                self._blocks = Blocks.of(self._header, self._fields, opened)
+            except DAMAGE as error:
+                what = str(error) if isinstance(error, InputError) else "its structure cannot be read"
+                raise InputError(f"{self.path} is damaged: {what}; copy or generate the file again") from error
+            closing.pop_all()  # it stays open
         self._opened = opened
-        self._sums = Checksums.of(file, self._header)
-        self._plain = PlainReader.of(self.path, self._header, self._fields, opened)
-        self._blocks = Blocks.of(self._header, self._fields, opened)
         self._file, self._process = file, os.getpid()
 
     def _keep(self) -> dict[str, np.ndarray] | None:
@@ -303,7 +310,12 @@ class HDF5Source(Source):
         import xarray
 
         if self._netcdf:
-            return xarray.open_dataset(str(self.path), engine="h5netcdf")
+            try:
+                return xarray.open_dataset(str(self.path), engine="h5netcdf")
+            except DAMAGE as error:
+                raise InputError(
+                    f"{self.path} cannot be read by xarray: {' '.join(str(error).split()):.200}; mend the file"
+                ) from error
         from opforge.datasets.reading.lazy import lazy_dataset
 
         return lazy_dataset(header, self, {name: self.kind(name) for name in header.names})

@@ -34,7 +34,7 @@ class Thinning:
     @property
     def whole(self) -> bool:
         """Whether all points are left."""
-        return all(part == slice(None) for part in self.space)
+        return all(part in (slice(None), slice(0, None, 1)) for part in self.space)
 
     def every(self, space: Any, time: Any) -> Thinning:
         """Leave every so-manieth point and frame of these.

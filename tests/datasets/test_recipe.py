@@ -15,30 +15,80 @@ from opforge.errors import InputError, UnknownNameError
 RECIPES = sorted(registry())
 
 
+def least(recipe, n):
+    """A grid with n points per axis, or as many as the recipe needs."""
+    return recipe.grid(max(n, recipe.least_resolution))
+
+
+def with_times(recipe, fields):
+    return fields if recipe.times is None else {**fields, "time": recipe.times}
+
+
 @pytest.mark.parametrize("name", RECIPES)
 def test_sample_has_finite_fields_and_keeps_the_tolerance(name):
     recipe = make_recipe(name, {})
-    grid = recipe.grid(8)
+    grid = least(recipe, 8)
     sample = recipe.sample(np.random.default_rng(0), grid)
     assert set(sample.fields) == {*recipe.inputs, *recipe.outputs}
-    assert all(values.shape == grid.shape and np.isfinite(values).all() for values in sample.fields.values())
+    for field, values in sample.fields.items():
+        assert values.shape == ((len(recipe.times), *grid.shape) if field in recipe.evolving else grid.shape)
+        assert values.dtype == np.float64
+        assert np.isfinite(values).all()
     assert 0 <= sample.residual <= recipe.tolerance
 
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_residual_is_that_of_the_equation(name):
     recipe = make_recipe(name, {})
-    grid = recipe.grid(12)
+    grid = least(recipe, 12)
     sample = recipe.sample(np.random.default_rng(0), grid)
-    residual = np.linalg.norm(recipe.equation.residual(sample.fields, grid))
-    scale = recipe.equation.residual_scale(sample.fields, grid)
+    fields = with_times(recipe, sample.fields)
+    residual = np.linalg.norm(recipe.equation.residual(fields, grid))
+    scale = recipe.equation.residual_scale(fields, grid)
     np.testing.assert_allclose(residual / scale, sample.residual, rtol=0.05, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_sample_keeps_the_equations_invariants(name):
+    recipe = make_recipe(name, {})
+    grid = least(recipe, 12)
+    fields = with_times(recipe, recipe.sample(np.random.default_rng(0), grid).fields)
+    for invariant in recipe.equation.invariants:
+        invariant.check(recipe.equation, fields, grid)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_what_evolves_has_times(name):
+    recipe = make_recipe(name, {})
+    assert bool(recipe.evolving) == recipe.equation.evolves == (recipe.times is not None)
+    if recipe.times is not None:
+        assert recipe.times.dtype == np.float64
+        assert recipe.times.ndim == 1
+        assert np.all(np.diff(recipe.times) > 0)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_grid_has_the_recipes_points(name):
+    recipe = make_recipe(name, {})
+    assert least(recipe, 8).points == recipe.points
+    assert (recipe.points == "periodic") == (recipe.equation.boundary == "periodic")
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_refined_is_a_recipe_of_the_same_samples(name):
+    """The same inputs; what they evolve into or solve for differs by the tolerance at most."""
+    recipe = make_recipe(name, {})
+    grid = least(recipe, 12)
+    given, fine = (r.sample(np.random.default_rng(0), grid).fields for r in (recipe, recipe.refined()))
+    assert recipe.refined().equation == recipe.equation
+    for key, values in given.items():
+        np.testing.assert_allclose(fine[key], values, rtol=0, atol=1e-5 * np.abs(values).max())
 
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_sample_depends_on_the_generator_alone(name):
     recipe = make_recipe(name, {})
-    grid = recipe.grid(8)
+    grid = least(recipe, 8)
     first, again, other = (recipe.sample(np.random.default_rng(seed), grid) for seed in (3, 3, 4))
     for key, values in first.fields.items():
         np.testing.assert_array_equal(values, again.fields[key])
@@ -57,8 +107,9 @@ def test_inputs_and_outputs_are_fields_of_the_equation(name):
     recipe = make_recipe(name, {})
     known = {field.name for field in recipe.equation.fields}
     assert {*recipe.inputs, *recipe.outputs} <= known
-    assert not set(recipe.inputs) & set(recipe.outputs)
-    assert recipe.summary and recipe.solver
+    # only what evolves is both: its first frame and the later ones
+    assert set(recipe.inputs) & set(recipe.outputs) <= set(recipe.evolving) <= known
+    assert recipe.summary and recipe.solver and recipe.bytes_per_point > 0
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -66,7 +117,7 @@ def test_samples_are_made_without_torch(name):
     """Workers import what a sample needs; torch would cost each of them a second."""
     code = (
         "import sys, numpy; from opforge.datasets.recipe import make_recipe; "
-        f"r = make_recipe({name!r}, {{}}); r.sample(numpy.random.default_rng(0), r.grid(8)); "
+        f"r = make_recipe({name!r}, {{}}); r.sample(numpy.random.default_rng(0), r.grid(max(8, r.least_resolution))); "
         "print({'torch', 'xarray', 'h5py', 'rich'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -85,18 +136,18 @@ def test_unknown_parameter_names_the_closest(name):
 
 
 @pytest.mark.parametrize("name", RECIPES)
-@pytest.mark.parametrize("resolution", [0, -4, 3, (8, 2, 8)])
+@pytest.mark.parametrize("resolution", [0, -4, 3, (64, 2)])
 def test_resolution_too_low(name, resolution):
-    recipe = make_recipe(name, {"ndim": 3})
-    with pytest.raises(InputError, match="resolution must be at least 4 points per axis"):
+    recipe = make_recipe(name, {"ndim": 2})
+    with pytest.raises(InputError, match=f"resolution must be at least {recipe.least_resolution} points per axis"):
         recipe.grid(resolution)
 
 
 @pytest.mark.parametrize("name", RECIPES)
-@pytest.mark.parametrize("resolution", [8.0, (8, 8), (8, 8, 8.5), "64", None])
+@pytest.mark.parametrize("resolution", [64.0, (64,), (64, 64, 64), (64, 8.5), "64", None])
 def test_resolution_of_another_kind(name, resolution):
-    with pytest.raises(InputError, match="resolution must be an integer or 3 of them"):
-        make_recipe(name, {"ndim": 3}).grid(resolution)
+    with pytest.raises(InputError, match="resolution must be an integer or 2 of them"):
+        make_recipe(name, {"ndim": 2}).grid(resolution)
 
 
 def test_resolution_per_axis():

@@ -121,3 +121,39 @@ def test_layers_that_do_not_fit_are_refused(coefficients, interfaces):
 def test_layers_need_one_dimension():
     with pytest.raises(InputError, match="grid must have one axis"):
         Darcy(ndim=2).layered(Grid.cube(2, 8), [1.0])
+
+
+MAXIMUM_PRINCIPLE = Darcy.invariants[0]
+
+
+@pytest.mark.parametrize(
+    ("forcing", "u", "expected"),
+    [
+        (1.0, [0.0, 1.0, 4.0], 0.0),
+        (1.0, [-1.0, 1.0, 4.0], 0.25),
+        (1.0, [-4.0, 1.0, 2.0], 1.0),
+        (-3.0, [-1.0, -2.0, 0.0], 0.0),
+        (-3.0, [-4.0, -2.0, 1.0], 0.25),
+        (2.0, [0.0, 0.0, 0.0], 0.0),
+    ],
+)
+def test_violation_of_the_maximum_principle(forcing, u, expected):
+    equation, grid = Darcy(ndim=1, forcing=forcing), Grid((3,))
+    assert MAXIMUM_PRINCIPLE.violation(equation, {"u": np.array(u)}, grid) == expected
+
+
+@pytest.mark.parametrize(
+    ("f", "expected"),
+    [([1.0, 0.0, 2.0], 0.5), ([-1.0, -2.0, 0.0], 1.0), ([1.0, -1e-9, 2.0], 0.0), ([0.0, 0.0, 0.0], 0.5)],
+)
+def test_maximum_principle_goes_by_the_field_f(f, expected):
+    """Of the constant forcing it has no part; a forcing of both signs leaves nothing to check."""
+    fields = {"u": np.array([-1.0, 1.0, 2.0]), "f": np.array(f)}
+    for forcing in (1.0, -1.0):
+        assert MAXIMUM_PRINCIPLE.violation(Darcy(ndim=1, forcing=forcing), fields, Grid((3,))) == expected
+
+
+def test_maximum_principle_takes_each_samples_forcing():
+    u, f = np.array([[-1.0, 2.0], [-1.0, 2.0], [-1.0, 2.0]]), np.array([[1.0, 1.0], [-1.0, -1.0], [1.0, -1.0]])
+    violation = MAXIMUM_PRINCIPLE.violation(Darcy(ndim=1), {"u": u, "f": f}, Grid((2,)))
+    np.testing.assert_allclose(violation, [0.5, 1.0, 0.0])

@@ -8,22 +8,36 @@ import torch
 
 from opforge.core import Grid
 from opforge.errors import InputError, UnknownNameError
-from opforge.pdes import Darcy, registry
+from opforge.pdes import Advection, Darcy, LinearEquation, registry
 
 EQUATIONS = sorted(registry().items())
 DIMENSIONS = [(name, cls, ndim) for name, cls in EQUATIONS for ndim in (1, 2, 3)]
+LINEAR = [case for case in DIMENSIONS if issubclass(case[1], LinearEquation)]
+EVOLVING = [case for case in DIMENSIONS if case[1].evolves]
 SIZES = {1: 24, 2: 12, 3: 6}
+TIMES = np.array([0.0, 0.3, 0.35, 1.1])
 
 
-def grid_of(ndim):
-    """A box with unequal axes, an origin and an odd number of cells on one axis."""
+def points_of(cls):
+    return "periodic" if cls.boundary == "periodic" else "cells"
+
+
+def grid_of(cls, ndim):
+    """A box with unequal axes, an origin and an odd number of points on one axis."""
     n = SIZES[ndim]
-    return Grid((n, n + 1, n + 2)[:ndim], (1.0, 2.0, 0.5)[:ndim], origin=(0.0, -1.0, 3.0)[:ndim])
+    origin = (0.0, -1.0, 3.0)[:ndim]
+    return Grid((n, n + 1, n + 2)[:ndim], (1.0, 2.0, 0.5)[:ndim], points_of(cls), origin)
 
 
 def random_fields(equation, grid, seed=0):
     rng = np.random.default_rng(seed)
-    return {field.name: rng.uniform(0.5, 2.0, grid.shape) for field in equation.fields}
+    shape = (len(TIMES), *grid.shape) if equation.evolves else grid.shape
+    fields = {field.name: rng.uniform(0.5, 2.0, shape) for field in equation.fields}
+    return {**fields, "time": TIMES} if equation.evolves else fields
+
+
+def relative_residual(equation, fields, grid):
+    return np.linalg.norm(equation.residual(fields, grid)) / equation.residual_scale(fields, grid)
 
 
 @pytest.mark.parametrize(("name", "cls"), EQUATIONS)
@@ -45,9 +59,9 @@ def test_fields_are_described(name, cls):
     assert all(field.long_name and field.units for field in cls.fields)
 
 
-@pytest.mark.parametrize(("name", "cls", "ndim"), DIMENSIONS)
+@pytest.mark.parametrize(("name", "cls", "ndim"), LINEAR)
 def test_residual_is_right_hand_side_less_operator(name, cls, ndim):
-    equation, grid = cls(ndim=ndim), grid_of(ndim)
+    equation, grid = cls(ndim=ndim), grid_of(cls, ndim)
     fields = random_fields(equation, grid)
     u = fields[equation.fields[-1].name].ravel()
     A, b = equation.operator(fields, grid), equation.right_hand_side(fields, grid)
@@ -55,21 +69,46 @@ def test_residual_is_right_hand_side_less_operator(name, cls, ndim):
     np.testing.assert_allclose(equation.residual(fields, grid).ravel(), b - A @ u, rtol=0, atol=1e-13 * scale)
 
 
-@pytest.mark.parametrize(("name", "cls", "ndim"), DIMENSIONS)
+@pytest.mark.parametrize(("name", "cls", "ndim"), LINEAR)
 def test_operator_is_symmetric_positive_definite(name, cls, ndim):
-    grid = grid_of(ndim)
+    grid = grid_of(cls, ndim)
     A = cls(ndim=ndim).operator(random_fields(cls, grid), grid).toarray()
     np.testing.assert_array_equal(A, A.T)
     assert np.linalg.eigvalsh(A)[0] > 0
 
 
+@pytest.mark.parametrize(("name", "cls", "ndim"), EVOLVING)
+def test_closed_form_leaves_no_residual_and_a_changed_frame_does(name, cls, ndim):
+    equation, grid = cls(ndim=ndim), grid_of(cls, ndim)
+    fields = equation.exact(grid)
+    assert relative_residual(equation, fields, grid) < 1e-13
+    u = fields["u"].copy()
+    u[2] *= 1.001
+    assert 1e-4 < relative_residual(equation, {**fields, "u": u}, grid) < 1e-2
+    assert relative_residual(equation, {**fields, "time": fields["time"] * 1.01}, grid) > 1e-4
+
+
+@pytest.mark.parametrize(("name", "cls", "ndim"), EVOLVING)
+def test_residual_is_of_steps_from_frame_to_frame(name, cls, ndim):
+    equation, grid = cls(ndim=ndim), grid_of(cls, ndim)
+    fields = random_fields(equation, grid)
+    whole = equation.residual(fields, grid)
+    assert whole.shape == (len(TIMES) - 1, *grid.shape)
+    for i in range(len(TIMES) - 1):
+        step = {key: values[i : i + 2] for key, values in fields.items()}
+        np.testing.assert_allclose(equation.residual(step, grid)[0], whole[i], rtol=0, atol=1e-13)
+
+
 @pytest.mark.parametrize(("name", "cls", "ndim"), DIMENSIONS)
 def test_torch_and_numpy_agree_and_batches_are_samples(name, cls, ndim):
-    equation, grid = cls(ndim=ndim), grid_of(ndim)
+    equation, grid = cls(ndim=ndim), grid_of(cls, ndim)
     samples = [random_fields(equation, grid, seed) for seed in range(3)]
-    stacked = {key: torch.stack([torch.from_numpy(s[key]) for s in samples])[:, None] for key in samples[0]}
+    names = [field.name for field in equation.fields]
+    stacked = {key: torch.stack([torch.from_numpy(s[key]) for s in samples])[:, None] for key in names}
+    if equation.evolves:
+        stacked["time"] = torch.from_numpy(TIMES)
     residual, scale = equation.residual(stacked, grid), equation.residual_scale(stacked, grid)
-    assert residual.shape == (3, 1, *grid.shape)
+    assert residual.shape == (3, 1, *((len(TIMES) - 1,) if equation.evolves else ()), *grid.shape)
     assert scale.shape == (3, 1)
     for i, sample in enumerate(samples):
         np.testing.assert_allclose(residual[i, 0].numpy(), equation.residual(sample, grid), rtol=1e-12, atol=1e-10)
@@ -79,12 +118,13 @@ def test_torch_and_numpy_agree_and_batches_are_samples(name, cls, ndim):
 @pytest.mark.parametrize("ndim", [1, 2, 3])
 @pytest.mark.parametrize(("name", "cls"), EQUATIONS)
 def test_residual_gradients(name, cls, ndim):
-    equation, grid = cls(ndim=ndim), Grid((4, 3, 3)[:ndim])
+    equation, grid = cls(ndim=ndim), Grid((4, 3, 3)[:ndim], points=points_of(cls))
     names = [field.name for field in equation.fields]
-    values = [torch.from_numpy(v)[None].requires_grad_() for v in random_fields(equation, grid).values()]
+    fields = random_fields(equation, grid)
+    values = [torch.from_numpy(fields[name])[None].requires_grad_() for name in names]
 
     def residual(*arrays):
-        return equation.residual(dict(zip(names, arrays, strict=True)), grid)
+        return equation.residual({**fields, **dict(zip(names, arrays, strict=True))}, grid)
 
     assert torch.autograd.gradcheck(residual, values)
     assert torch.autograd.gradgradcheck(residual, values)
@@ -92,28 +132,33 @@ def test_residual_gradients(name, cls, ndim):
 
 @pytest.mark.parametrize(("name", "cls", "ndim"), DIMENSIONS)
 def test_symmetries_move_the_residual_along(name, cls, ndim):
-    equation, grid = cls(ndim=ndim), Grid.cube(ndim, SIZES[ndim])
+    equation, grid = cls(ndim=ndim), Grid.cube(ndim, SIZES[ndim], points=points_of(cls))
     fields = random_fields(equation, grid)
-    residual = {"r": equation.residual(fields, grid)}
-    assert equation.symmetries
+    others = {"time": fields.pop("time")} if equation.evolves else {}
+    residual = {"r": equation.residual({**fields, **others}, grid)}
     assert len({symmetry.name for symmetry in equation.symmetries}) == len(equation.symmetries)
-    for symmetry in equation.symmetries:
-        assert symmetry.applies_to(grid)
-        moved = equation.residual(symmetry(fields, ndim), grid)
+    holding = [symmetry for symmetry in equation.symmetries if symmetry.applies_to(grid)]
+    assert holding
+    for symmetry in holding:
+        moved = equation.residual({**symmetry(fields, ndim), **others}, grid)
         np.testing.assert_allclose(moved, symmetry(residual, ndim)["r"], rtol=1e-12, atol=1e-10)
 
 
 @pytest.mark.parametrize(("name", "cls", "ndim"), DIMENSIONS)
 def test_exact_fields_have_the_grids_shape(name, cls, ndim):
-    grid = grid_of(ndim)
+    grid = grid_of(cls, ndim)
     fields = cls(ndim=ndim).exact(grid)
     assert {field.name for field in cls.fields} <= set(fields)
-    assert all(values.shape == grid.shape and np.isfinite(values).all() for values in fields.values())
+    frames = fields.pop("time").shape if cls.evolves else ()
+    assert all(values.shape == (*frames, *grid.shape) for values in fields.values())
+    assert all(np.isfinite(values).all() for values in fields.values())
 
 
 def test_missing_field_is_named():
     with pytest.raises(InputError, match="fields must contain 'u' for the equation 'darcy', got a"):
         Darcy().residual({"a": np.ones((4, 4))}, Grid.cube(2, 4))
+    with pytest.raises(InputError, match="fields must contain 'time' for the equation 'advection', got u"):
+        Advection().residual({"u": np.ones((2, 4))}, Grid.cube(1, 4, points="periodic"))
 
 
 def test_shape_that_does_not_fit_is_named():

@@ -19,10 +19,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pyfftw
 
 from opforge.core.full_transforms import _wisdom
 from opforge.core.full_transforms._forks import under_way
+from opforge.core.full_transforms._pyfftw import pyfftw
 from opforge.core.full_transforms._transform import scaled_at
 from opforge.core.full_transforms._trigonometric import logical_size, ortho_ends
 from opforge.core.full_transforms.fft_planning import Planning

@@ -20,11 +20,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import pyfftw
-
 from opforge.core.choice._choices_file import write
 from opforge.core.choice.cache_folder import user_cache
 from opforge.core.choice.machine import processor
+from opforge.core.full_transforms._pyfftw import pyfftw
 
 try:
     import fcntl

@@ -20,9 +20,9 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import pyfftw
 
 from opforge.core.full_transforms import _fftw
+from opforge.core.full_transforms._pyfftw import pyfftw
 
 _LONGEST = 4096  # that is transformed at once
 _MOST = 128  # first level; beyond, strides defeat the cache

@@ -213,7 +213,12 @@ def test_ordinary_netcdf_untold(tmp_path):
 
 def test_ordinary_netcdf_with_other_dimensions(tmp_path):
     foreign(tmp_path / "d.nc", dimensions=("sample", "lon", "lat"), coordinates=False)
-    refused(tmp_path / "d.nc", r"must have the dimensions sample, \[time\], x.*got lon, lat; give rename=", inputs=("head",), outputs=("head",))
+    refused(
+        tmp_path / "d.nc",
+        r"must have the dimensions sample, \[time\], x.*got lon, lat; give rename=",
+        inputs=("head",),
+        outputs=("head",),
+    )
 
 
 def test_coordinates_that_are_not_uniform(tmp_path):

@@ -12,8 +12,10 @@ import pytest
 
 from opforge.core import Grid
 from opforge.datasets.files.header import Header
-from opforge.datasets.files.layout import checksums, places
+from opforge.datasets.files.layout import FAILURES, checksums, places
 from opforge.datasets.files.outputs import is_done, partial_of
+from opforge.datasets.files.slots import Slots
+from opforge.datasets.files.targets import clipped
 from opforge.datasets.files.writer import Arrays, FileWriter
 from opforge.errors import InputError
 from opforge.pdes import Darcy
@@ -131,12 +133,12 @@ def test_without_a_sample_nothing_is_left(tmp_path, error):
     assert os.listdir(tmp_path) == []
 
 
-def interrupted(path, count, header=HEADER):
+def interrupted(path, count, header=HEADER, **options):
     """A partial file with so many samples."""
     with (
         pytest.warns(UserWarning, match="samples are in"),
         pytest.raises(KeyboardInterrupt),
-        FileWriter(path, header, FLOAT) as writer,
+        FileWriter(path, header, FLOAT, **options) as writer,
     ):
         fill(writer, count)
         raise KeyboardInterrupt
@@ -161,7 +163,7 @@ def test_a_sample_that_was_not_written_whole_is_made_again(tmp_path, name, sampl
     assert (tmp_path / "d.nc").read_bytes() == (tmp_path / "whole.nc").read_bytes()
 
 
-def test_a_file_cut_anywhere_is_gone_on_with(tmp_path):
+def test_a_plain_file_cut_anywhere_is_gone_on_with(tmp_path):
     write(tmp_path / "whole.nc")
     whole = (tmp_path / "whole.nc").read_bytes()
     for size in range(0, len(whole), 97):
@@ -203,14 +205,14 @@ def test_resuming_nothing_starts_from_nothing(tmp_path):
     with FileWriter(tmp_path / "d.nc", HEADER, FLOAT, resume=True) as writer:
         assert writer.count == 0
         fill(writer)
-    assert is_done(tmp_path / "d.nc", HEADER)
+    assert is_done(tmp_path / "d.nc", HEADER, FLOAT)
     whole = (tmp_path / "d.nc").read_bytes()
     for size in range(1, len(whole), 997):  # cut off anywhere
         (tmp_path / "cut.nc").write_bytes(whole[:size])
         with pytest.raises(InputError, match=r"cut\.nc is "):
-            is_done(tmp_path / "cut.nc", HEADER)
+            is_done(tmp_path / "cut.nc", HEADER, FLOAT)
     with pytest.raises(InputError, match=r"d\.nc is of another dataset: tolerance is None there and 0\.1 here"):
-        is_done(tmp_path / "d.nc", replace(HEADER, provenance={**HEADER.provenance, "tolerance": 0.1}))
+        is_done(tmp_path / "d.nc", replace(HEADER, provenance={**HEADER.provenance, "tolerance": 0.1}), FLOAT)
 
 
 class Full:
@@ -317,3 +319,180 @@ def test_arrays_take_samples_in_any_order():
     np.testing.assert_array_equal(arrays.values["a"][:, 0, 0], [1, 2, 3, 4, 5])
     np.testing.assert_allclose(arrays.values["solver_residual"], [1e-1, 1e-2, 1e-3, 1e-4, 1e-5])
     np.testing.assert_array_equal(arrays.values["seed"], np.arange(5, dtype=np.uint64) + 2**63)
+
+
+# --- compressed, and what was left by other arguments ----------------------------------------------------------------
+
+
+def test_compressed_and_plain_files_hold_the_same(tmp_path):
+    write(tmp_path / "p.nc")
+    write(tmp_path / "c.nc", compression=9)
+    write(tmp_path / "again.nc", compression=9)
+    assert (tmp_path / "c.nc").read_bytes() == (tmp_path / "again.nc").read_bytes()
+    assert sorted(os.listdir(tmp_path)) == ["again.nc", "c.nc", "p.nc"]
+    with h5py.File(tmp_path / "p.nc") as plain, h5py.File(tmp_path / "c.nc") as compressed:
+        assert list(plain) == list(compressed) and dict(plain.attrs) == dict(compressed.attrs)
+        for name in ("a", "u", "seed", "solver_residual", "checksum", "x", "y"):
+            np.testing.assert_array_equal(plain[name][...], compressed[name][...])
+            assert dict(plain[name].attrs).keys() == dict(compressed[name].attrs).keys()
+        assert compressed["a"].compression_opts == 9 and plain["a"].compression is None
+
+
+def test_a_compressed_file_cut_anywhere_is_gone_on_with(tmp_path):
+    """In what says whose samples they are (every byte of it: test_slots), and around the borders of all slots."""
+    write(tmp_path / "whole.nc", compression=4)
+    whole = (tmp_path / "whole.nc").read_bytes()
+    partial = interrupted(tmp_path / "d.nc", 5, compression=4).read_bytes()
+    slots = Slots(HEADER, FLOAT, 4)
+    borders = [len(slots.preamble()), slots.room, slots.first, *(slots.first + i * slots.size for i in range(1, 6))]
+    sizes = {*range(0, len(slots.preamble()), 9), *range(14, 23), *range(slots.first, len(partial), 1009)}
+    for size in sorted(sizes | {border + off for border in borders for off in (-1, 0, 1, 11, 13, 100)}):
+        (tmp_path / "d.nc.partial").write_bytes(partial[:size])
+        with FileWriter(tmp_path / "d.nc", HEADER, FLOAT, compression=4, resume=True) as writer:
+            complete = max(0, size - slots.first) // slots.size
+            assert complete <= writer.count <= complete + 1
+            fill(writer)
+        assert (tmp_path / "d.nc").read_bytes() == whole, size
+        assert sorted(os.listdir(tmp_path)) == ["d.nc", "whole.nc"]
+        os.remove(tmp_path / "d.nc")
+
+
+@pytest.mark.parametrize("compression", [None, 4])
+def test_whatever_order_the_samples_came_in(tmp_path, compression):
+    write(tmp_path / "whole.nc", compression=compression)
+    partial = partial_of(tmp_path / "d.nc")
+    for sample in (3, 0, 4, 2):
+        with pytest.warns(UserWarning, match="samples are in"), pytest.raises(KeyboardInterrupt):  # noqa: SIM117
+            with FileWriter(tmp_path / "d.nc", HEADER, FLOAT, compression=compression, resume=True) as writer:
+                assert sample in writer.missing
+                writer.put(*some([sample]))
+                raise KeyboardInterrupt
+    assert partial.exists()
+    with FileWriter(tmp_path / "d.nc", HEADER, FLOAT, compression=compression, resume=True) as writer:
+        assert writer.missing.tolist() == [1]
+        fill(writer)
+    assert (tmp_path / "d.nc").read_bytes() == (tmp_path / "whole.nc").read_bytes()
+
+
+@pytest.mark.parametrize("before", [None, 1, 4])
+@pytest.mark.parametrize("after", [None, 1, 4])
+def test_resuming_with_another_compression_or_type_is_refused(tmp_path, before, after):
+    partial = interrupted(tmp_path / "d.nc", 2, compression=before)
+    kept = partial.read_bytes()
+    cases = [(np.dtype(np.float64), after, "dtype is 'float32' there and 'float64' here")]
+    if before != after:
+        cases.append((FLOAT, after, f"compression is {before} there and {after} here"))
+    for dtype, level, match in cases:
+        with (
+            pytest.raises(InputError, match=rf"d\.nc\.partial is of another dataset: {match}; give the same") as raised,
+            FileWriter(tmp_path / "d.nc", HEADER, dtype, compression=level, resume=True),
+        ):
+            pass
+        assert "\n" not in str(raised.value)
+    other = replace(HEADER, provenance={**HEADER.provenance, "seed": 2})
+    with (
+        pytest.raises(InputError, match="seed is 1 there and 2 here"),
+        FileWriter(tmp_path / "d.nc", other, FLOAT, compression=before, resume=True),
+    ):
+        pass
+    assert partial.read_bytes() == kept
+    assert os.listdir(tmp_path) == ["d.nc.partial"]
+
+
+@pytest.mark.parametrize("compression", [None, 4])
+def test_a_done_file_of_another_type_or_compression_is_another(tmp_path, compression):
+    write(tmp_path / "d.nc", compression=compression)
+    assert is_done(tmp_path / "d.nc", HEADER, FLOAT, compression)
+    with pytest.raises(InputError, match="dtype is 'float32' there and 'float64' here"):
+        is_done(tmp_path / "d.nc", HEADER, np.dtype(np.float64), compression)
+    with pytest.raises(InputError, match=f"compression is {compression} there and 7 here"):
+        is_done(tmp_path / "d.nc", HEADER, FLOAT, 7)
+    assert not is_done(tmp_path / "none.nc", HEADER, FLOAT)
+
+
+@pytest.mark.parametrize("compression", [None, 4])
+def test_a_file_that_lacks_samples_gets_no_name(tmp_path, compression):
+    with (
+        pytest.warns(UserWarning, match="3 of 5 samples are in"),
+        FileWriter(tmp_path / "d.nc", HEADER, FLOAT, compression=compression) as writer,
+    ):
+        fill(writer, 3)
+    assert os.listdir(tmp_path) == ["d.nc.partial"]
+
+
+@pytest.mark.parametrize("compression", [None, 4])
+def test_what_a_killed_end_left_is_thrown_away(tmp_path, compression):
+    """The process was killed while the compressed samples were put together."""
+    write(tmp_path / "whole.nc", compression=compression)
+    interrupted(tmp_path / "d.nc", 4, compression=compression)
+    (tmp_path / "d.nc.assembled.partial").write_text("half a file")
+    with FileWriter(tmp_path / "d.nc", HEADER, FLOAT, compression=compression, resume=True) as writer:
+        fill(writer)
+    assert (tmp_path / "d.nc").read_bytes() == (tmp_path / "whole.nc").read_bytes()
+    assert compression is None or sorted(os.listdir(tmp_path)) == ["d.nc", "whole.nc"]
+
+
+@pytest.mark.parametrize("compression", [None, 4])
+def test_samples_that_others_wrote_and_did_not_tell_of_stay(tmp_path, compression):
+    with (
+        pytest.warns(UserWarning, match="2 of 5 samples are in"),
+        pytest.raises(KeyboardInterrupt),
+        FileWriter(tmp_path / "d.nc", HEADER, FLOAT, compression=compression) as writer,
+    ):
+        writer.target.write(*some([1, 2]))
+        raise KeyboardInterrupt
+    with FileWriter(tmp_path / "d.nc", HEADER, FLOAT, compression=compression, resume=True) as writer:
+        assert writer.missing.tolist() == [0, 3, 4]
+        fill(writer)
+
+
+def failing(index):
+    """A sample that failed."""
+    start, arrays = some([index])
+    for name in ("a", "u", "solver_residual"):
+        arrays[name][...] = np.nan
+    return start, {**arrays, "checksum": checksums({k: v for k, v in arrays.items() if k != "checksum"})}
+
+
+def fill_but(writer, failed, reason="no"):
+    """Give a writer what it lacks, of which some samples fail."""
+    told = []
+    for index in writer.missing.tolist():
+        writer.put(*(failing(index) if index in failed else some([index])))
+        if index in failed:
+            told.append(f"sample {index} (seed 1): {reason}")
+            writer.fail(told)
+
+
+@pytest.mark.parametrize("reason", ["no", "é" * 400])
+@pytest.mark.parametrize("compression", [None, 4])
+def test_failed_samples_are_tried_again_and_the_file_tells_them_once(tmp_path, compression, reason):
+    with FileWriter(tmp_path / "whole.nc", HEADER, FLOAT, compression=compression) as writer:
+        fill_but(writer, (1, 3), reason)
+    with (
+        pytest.warns(UserWarning, match="2 of 5 samples are in"),
+        FileWriter(tmp_path / "d.nc", HEADER, FLOAT, compression=compression) as writer,
+    ):
+        writer.missing = writer.missing[:-1]
+        fill_but(writer, (1, 3), reason)
+    with FileWriter(tmp_path / "d.nc", HEADER, FLOAT, compression=compression, resume=True) as writer:
+        assert writer.missing.tolist() == [1, 3, 4]
+        fill_but(writer, (1, 3), reason)
+    assert (tmp_path / "d.nc").read_bytes() == (tmp_path / "whole.nc").read_bytes()
+    with h5py.File(tmp_path / "d.nc") as file:
+        texts = [row.tobytes().rstrip(b"\0").decode() for row in file[FAILURES][...]]
+        assert [text for text in texts if text] == [clipped(f"sample {i} (seed 1): {reason}") for i in (1, 3)]
+        assert np.flatnonzero(np.isnan(file["solver_residual"][...])).tolist() == [1, 3]
+
+
+def test_reasons_are_kept_in_the_order_of_the_samples(tmp_path):
+    header = replace(HEADER, samples=50)
+    with FileWriter(tmp_path / "d.nc", header, FLOAT) as writer:
+        for index in (49, 3, 10):
+            writer.put(*failing(index))
+            writer.fail([f"sample {index} (seed 1): no"])
+        writer.missing = np.setdiff1d(writer.missing, [49, 3, 10])
+        fill_but(writer, range(11, 49))
+    with h5py.File(tmp_path / "d.nc") as file:
+        texts = [row.tobytes().rstrip(b"\0").decode() for row in file[FAILURES][...]]
+    assert [int(text.split()[1]) for text in texts] == [3, 10, *range(11, 41)]

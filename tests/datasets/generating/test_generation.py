@@ -6,13 +6,20 @@ import textwrap
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
+from typing import ClassVar
 
+import h5py
 import numpy as np
 import pytest
 import torch
 
 import opforge
-from opforge.datasets import generate, registry
+from opforge.datasets import generate, open_dataset, registry
+from opforge.datasets.darcy import DarcyRecipe
+from opforge.datasets.files.writer import FileWriter
+from opforge.datasets.generating.merging import read_failures
+from opforge.datasets.generating.sampling import sample_seed
+from opforge.datasets.recipe import make_recipe
 from opforge.errors import InputError, UnknownNameError, WorkError
 
 
@@ -24,7 +31,7 @@ def contents(dataset):
 def assert_same(one, other, samples=slice(None)):
     assert one.keys() == other.keys()
     for name, values in one.items():
-        np.testing.assert_array_equal(values, other[name][samples] if name not in "xyz" else other[name])
+        np.testing.assert_array_equal(values, other[name] if name in ("time", *"xyz") else other[name][samples])
 
 
 @pytest.fixture(scope="module")
@@ -74,11 +81,22 @@ def test_any_executor_does(make, reference):
         assert_same(contents(generate("darcy", 6, 12, seed=3, executor=executor)), reference)
 
 
-@pytest.mark.parametrize("ndim", [1, 2, 3])
-@pytest.mark.parametrize("name", sorted(registry()))
-def test_file_and_memory_are_the_same(tmp_path, name, ndim):
-    memory = generate(name, 3, 8, ndim=ndim)
-    file = generate(name, 3, 8, out=tmp_path / "d.nc", ndim=ndim)
+def cases():
+    """Every recipe in every number of dimensions that it has."""
+    for name in sorted(registry()):
+        for ndim in (1, 2, 3):
+            try:
+                recipe = make_recipe(name, {"ndim": ndim})
+            except InputError:
+                continue
+            yield name, ndim, max(8, recipe.least_resolution)
+
+
+@pytest.mark.parametrize("compression", [None, 1])
+@pytest.mark.parametrize(("name", "ndim", "resolution"), list(cases()))
+def test_file_and_memory_are_the_same(tmp_path, name, ndim, resolution, compression):
+    memory = generate(name, 3, resolution, ndim=ndim)
+    file = generate(name, 3, resolution, out=tmp_path / "d.nc", ndim=ndim, compression=compression)
     assert (memory.path, file.path) == (None, tmp_path / "d.nc")
     assert_same(contents(memory), contents(file))
     assert memory.to_xarray().attrs == {key: value for key, value in file.to_xarray().attrs.items()}
@@ -255,11 +273,13 @@ def test_equal_functions_on_different_grids():
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
-def test_killed_at_any_moment_it_goes_on_to_the_same_file(tmp_path):
+@pytest.mark.parametrize("compression", [None, 4])
+def test_killed_at_any_moment_it_goes_on_to_the_same_file(tmp_path, compression):
     """Twenty times SIGKILL, anywhere from the first import to the last sample."""
-    code = """
+    code = f"""
         import sys, opforge
-        opforge.generate("darcy", 800, 32, seed=5, out=sys.argv[1], workers=int(sys.argv[2]), resume=True)
+        options = {{"compression": {compression}, "resume": True}}
+        opforge.generate("darcy", 800, 32, seed=5, out=sys.argv[1], workers=int(sys.argv[2]), **options)
     """
 
     def start(name, workers):
@@ -277,3 +297,211 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_file(tmp_path):
     assert start("d.nc", 1).wait() == 0
     assert sorted(os.listdir(tmp_path)) == ["d.nc", "whole.nc"]
     assert (tmp_path / "d.nc").read_bytes() == (tmp_path / "whole.nc").read_bytes()
+
+
+# --- shards, compression, failures ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("count", [1, 2, 4, 6])
+def test_shards_are_parts_of_the_whole(tmp_path, reference, count):
+    parts = [generate("darcy", 6, 12, seed=3, out=tmp_path / f"{i}.nc", shard=(i, count)) for i in range(1, count + 1)]
+    assert sum(len(part) for part in parts) == 6
+    first = 0
+    for part in parts:
+        assert (part.header.first, part.header.total) == (first, 6)
+        assert_same(contents(part), reference, slice(first, first + len(part)))
+        first += len(part)
+    assert_same(contents(open_dataset(tmp_path)), reference)
+
+
+def test_a_shard_goes_on_where_it_was_interrupted(tmp_path):
+    options = {"seed": 3, "shard": (2, 3), "workers": 1}
+    whole = generate("darcy", 6, 12, out=tmp_path / "whole.nc", **options)
+    before = whole.path.stat().st_mtime_ns
+    assert len(generate("darcy", 6, 12, out=tmp_path / "whole.nc", resume=True, **options)) == 2
+    assert whole.path.stat().st_mtime_ns == before
+    with pytest.raises(InputError, match=r"whole\.nc is of another dataset: samples is 2 there and 6 here"):
+        generate("darcy", 6, 12, seed=3, out=tmp_path / "whole.nc", resume=True)
+    with pytest.raises(InputError, match=r"whole\.nc is of another dataset: first_sample is 2 there and 4 here"):
+        generate("darcy", 6, 12, seed=3, out=tmp_path / "whole.nc", resume=True, shard=(3, 3))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("level", [1, 9])
+def test_compression_loses_nothing(tmp_path, reference, workers, level):
+    options = {"seed": 3, "compression": level}
+    files = [
+        generate("darcy", 6, 12, out=tmp_path / f"{i}.nc", workers=n, **options) for i, n in enumerate((1, workers))
+    ]
+    assert_same(contents(files[1]), reference)
+    assert files[0].path.read_bytes() == files[1].path.read_bytes()
+    with h5py.File(files[1].path) as file:
+        assert (file["a"].compression, file["a"].compression_opts) == ("gzip", level)
+
+
+@pytest.mark.parametrize("compression", [None, 4])
+@pytest.mark.parametrize(
+    "make", [ThreadPoolExecutor, lambda n: ProcessPoolExecutor(n, mp_context=get_context("spawn"))]
+)
+def test_any_executor_writes_the_same_file(tmp_path, make, compression):
+    generate("darcy", 6, 12, seed=3, out=tmp_path / "one.nc", workers=1, compression=compression)
+    with make(2) as executor:
+        generate("darcy", 6, 12, seed=3, out=tmp_path / "two.nc", executor=executor, compression=compression)
+    assert (tmp_path / "one.nc").read_bytes() == (tmp_path / "two.nc").read_bytes()
+
+
+def test_an_executor_hands_samples_back(tmp_path):
+    """Its workers may have other disks."""
+
+    class Seen(ThreadPoolExecutor):
+        targets: ClassVar = []
+
+        def submit(self, job):
+            self.targets.append(job.plan.target)
+            return super().submit(job)
+
+    with Seen(1) as executor:
+        generate("darcy", 3, 8, out=tmp_path / "d.nc", executor=executor)
+    assert Seen.targets and set(Seen.targets) == {None}
+
+
+def failing(*indices, seed=3):
+    """A recipe's sample that fails for these samples, which it knows by their seeds."""
+    real, bad = DarcyRecipe.sample, {np.random.default_rng(sample_seed(seed, i)).random() for i in indices}
+
+    def sample(self, rng, grid):
+        state = rng.bit_generator.state
+        if rng.random() in bad:
+            raise ArithmeticError("it was to fail")
+        rng.bit_generator.state = state
+        return real(self, rng, grid)
+
+    return sample
+
+
+def told(path):
+    with h5py.File(path) as file:
+        return read_failures(file), np.flatnonzero(np.isnan(file["solver_residual"][...])).tolist()
+
+
+@pytest.mark.parametrize("out", ["plain", "compressed", None])
+def test_failed_samples_are_skipped_and_told(tmp_path, monkeypatch, reference, out):
+    monkeypatch.setattr(DarcyRecipe, "sample", failing(1, 4))
+    path = None if out is None else tmp_path / "d.nc"
+    options = {"workers": 1, "out": path, "compression": 4 if out == "compressed" else None}
+    match = (
+        rf"2 of 6 samples failed and were left out, .* the first: sample 1 \(seed {sample_seed(3, 1)}\): it was to fail"
+    )
+    with pytest.warns(UserWarning, match=match):
+        dataset = generate("darcy", 6, 12, seed=3, on_error="skip", **options)
+    assert_same(contents(dataset), {name: values for name, values in reference.items()}, [0, 2, 3, 5])
+    assert len(dataset) == 4
+    if path is not None:
+        expected = [f"sample {i} (seed {sample_seed(3, i)}): it was to fail" for i in (1, 4)]
+        assert told(path) == (expected, [1, 4])
+        assert os.listdir(tmp_path) == ["d.nc"]
+
+
+@pytest.mark.parametrize("compression", [None, 4])
+def test_after_a_stop_the_rest_can_skip(tmp_path, monkeypatch, compression):
+    monkeypatch.setattr("opforge.datasets.generating.pace.Pace._size", lambda self: 1)
+    monkeypatch.setattr(DarcyRecipe, "sample", failing(2, 5))
+    arguments = {"seed": 3, "workers": 1, "compression": compression}
+    with pytest.warns(UserWarning, match="2 of 6 samples failed"):
+        generate("darcy", 6, 12, out=tmp_path / "whole.nc", on_error="skip", **arguments)
+    with (
+        pytest.warns(UserWarning, match="2 of 6 samples are in"),
+        pytest.raises(WorkError, match=r"sample 2 .*to fail"),
+    ):
+        generate("darcy", 6, 12, out=tmp_path / "d.nc", **arguments)
+    with pytest.warns(UserWarning, match="2 of 6 samples failed"):
+        assert len(generate("darcy", 6, 12, out=tmp_path / "d.nc", on_error="skip", resume=True, **arguments)) == 4
+    assert (tmp_path / "d.nc").read_bytes() == (tmp_path / "whole.nc").read_bytes()
+
+
+def test_killed_between_a_failure_and_its_record_it_is_told_nevertheless(tmp_path, monkeypatch):
+    monkeypatch.setattr("opforge.datasets.generating.pace.Pace._size", lambda self: 1)
+    monkeypatch.setattr(DarcyRecipe, "sample", failing(0, 2))
+    arguments = {"seed": 3, "workers": 1, "on_error": "skip"}
+    with pytest.warns(UserWarning, match="2 of 6 samples failed"):
+        generate("darcy", 6, 12, out=tmp_path / "whole.nc", **arguments)
+
+    def struck(self, reasons):
+        if len(reasons) == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FileWriter, "fail", struck)
+        with pytest.warns(UserWarning, match="samples are in"), pytest.raises(KeyboardInterrupt):
+            generate("darcy", 6, 12, out=tmp_path / "d.nc", **arguments)
+    with pytest.warns(UserWarning, match="2 of 6 samples failed"):
+        generate("darcy", 6, 12, out=tmp_path / "d.nc", resume=True, **arguments)
+    assert (tmp_path / "d.nc").read_bytes() == (tmp_path / "whole.nc").read_bytes()
+
+
+def test_what_was_skipped_stops_a_run_that_shall_not_skip(tmp_path, monkeypatch):
+    monkeypatch.setattr("opforge.datasets.generating.pace.Pace._size", lambda self: 1)
+    monkeypatch.setattr(DarcyRecipe, "sample", failing(1))
+    put = FileWriter.wrote
+
+    def interrupted(self, start, count, failed):
+        put(self, start, count, failed)
+        if start == 3:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FileWriter, "wrote", interrupted)
+        with pytest.warns(UserWarning, match="samples are in"), pytest.raises(KeyboardInterrupt):
+            generate("darcy", 6, 12, seed=3, out=tmp_path / "d.nc", on_error="skip", workers=1)
+    with pytest.warns(UserWarning, match="3 of 6 samples are in"), pytest.raises(WorkError, match="sample 1 "):
+        generate("darcy", 6, 12, seed=3, out=tmp_path / "d.nc", resume=True, workers=1)
+
+
+@pytest.mark.parametrize("out", [True, False])
+def test_where_all_fail_there_is_no_dataset(tmp_path, monkeypatch, out):
+    monkeypatch.setattr(DarcyRecipe, "sample", failing(*range(6)))
+    path = tmp_path / "d.nc" if out else None
+    for resume in (False, True) if out else (False,):
+        with pytest.raises(WorkError, match=r"all 6 samples failed; sample 0 \(seed \d+\): it was to fail"):
+            generate("darcy", 6, 12, seed=3, on_error="skip", workers=1, out=path, resume=resume)
+        assert os.listdir(tmp_path) == [], "there is nothing to go on with"
+
+
+def test_workers_skip_too(tmp_path):
+    """Where a recipe itself fails for most samples: the same file from one process and from two."""
+    arguments = {"coefficient": "lognormal", "sigma": 220.0, "on_error": "skip"}
+    for workers in (1, 2):
+        with pytest.warns(UserWarning, match=r"\d+ of 40 samples failed and were left out"):
+            generate("darcy", 40, 16, out=tmp_path / f"{workers}.nc", workers=workers, **arguments)
+    reasons, failed = told(tmp_path / "1.nc")
+    assert 0 < len(failed) < 40 and len(reasons) == min(32, len(failed))
+    assert all("lower sigma" in reason for reason in reasons)
+    assert (tmp_path / "1.nc").read_bytes() == (tmp_path / "2.nc").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        ({"shard": (1, 2)}, "shard needs out, the file to write"),
+        ({"compression": 4}, "compression needs out, the file to write"),
+        ({"shard": (3, 2), "out": "d.nc"}, "shard must be .* got 3/2"),
+        ({"shard": "1/2", "out": "d.nc"}, "shard must be two whole numbers"),
+        ({"compression": 11, "out": "d.nc"}, "compression must be a level from 1"),
+        ({"on_error": "ignore"}, "on_error must be 'stop' or 'skip', got 'ignore'"),
+    ],
+)
+def test_wrong_shards_levels_and_words(tmp_path, monkeypatch, arguments, match):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=match) as raised:
+        generate("darcy", 4, 8, **arguments)
+    assert "\n" not in str(raised.value) and os.listdir(tmp_path) == []
+
+
+def test_resuming_with_another_type_or_compression_is_refused(tmp_path):
+    generate("darcy", 3, 8, out=tmp_path / "d.nc")
+    for options, match in (
+        ({"dtype": "float64"}, "dtype is 'float32' there"),
+        ({"compression": 2}, "compression is None"),
+    ):
+        with pytest.raises(InputError, match=rf"d\.nc is of another dataset: {match}"):
+            generate("darcy", 3, 8, out=tmp_path / "d.nc", resume=True, **options)

@@ -25,7 +25,7 @@ def test_every_missing_sample_is_in_one_job():
     assert [i for job in jobs for i in job.positions] == missing
 
 
-@pytest.mark.parametrize(("seconds", "expected"), [(0.001, 100), (0.02, 5), (3.0, 1)])
+@pytest.mark.parametrize(("seconds", "expected"), [(0.001, 100), (0.03, 4), (3.0, 1)])
 def test_jobs_become_a_tenth_of_a_second(seconds, expected):
     paced = pace(Grid.cube(1, 16), range(10**5))
     jobs = paced.jobs()

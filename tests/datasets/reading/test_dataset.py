@@ -1,5 +1,6 @@
 import gc
 import pickle
+from dataclasses import replace
 
 import h5netcdf
 import numpy as np
@@ -10,8 +11,11 @@ from torch.utils.data import DataLoader
 from opforge import generate, open_dataset
 from opforge.core import Grid
 from opforge.datasets import OperatorDataset
+from opforge.datasets.files.layout import checksums
+from opforge.datasets.files.writer import Arrays
 from opforge.errors import InputError
 from opforge.pdes import Darcy
+from tests.datasets.reading.examples import FLOAT, HEADER, assert_equal, columns, in_memory, pair, write
 
 N = 10
 
@@ -210,3 +214,323 @@ def test_other_variables_on_demand(path):
     torch.testing.assert_close(X[:, 1:], Y, rtol=0, atol=0)
     np.testing.assert_array_equal(X[0, 0], raw(path, "u")[1])
     assert open_dataset(path, outputs=("a",)).inputs == ("a",)
+
+
+# --- fields that evolve --------------------------------------------------------------------------------------------
+
+ARRAYS = columns()
+
+
+@pytest.fixture(params=["memory", "plain", "compressed", "compressed, not kept"])
+def evolving(request, tmp_path, monkeypatch):
+    if request.param == "memory":
+        return in_memory(ARRAYS)
+    if "," in request.param:
+        monkeypatch.setattr("opforge.datasets.reading.source.KEEP_BYTES", 0)
+    return open_dataset(write(tmp_path / "d.nc", ARRAYS, compression=None if request.param == "plain" else 4))
+
+
+def runs_of(frames, given, wanted, step, stride):
+    """The frames of all pairs of a sample, by their definition."""
+    length = (given + wanted - 1) * step + 1
+    starts = range(0, frames - length + 1, stride)
+    return [[start + step * i for i in range(given + wanted)] for start in starts]
+
+
+WINDOWS = [(1, 1, 1, 1), (2, 3, 1, 1), (3, 1, 2, 1), (1, 2, 1, 3), (2, 2, 2, 2), (6, 1, 1, 1), (1, 1, 6, 9)]
+
+
+@pytest.mark.parametrize(("given", "wanted", "step", "stride"), WINDOWS)
+def test_every_window_is_what_numpy_takes(evolving, given, wanted, step, stride):
+    pairs = evolving.windows(given, wanted, step=step, stride=stride)
+    runs = runs_of(7, given, wanted, step, stride)
+    assert len(pairs) == 5 * len(runs) and pairs.pairs_per_sample == len(runs) and pairs.samples == 5
+    assert (pairs.in_channels, pairs.out_channels) == (1 + 2 * given, 2 * wanted)
+    order = np.random.default_rng(0).permutation(len(pairs))
+    x, y = pairs.batch(order)
+    for row, number in enumerate(order):
+        run = runs[number % len(runs)]
+        expected = pair(ARRAYS, HEADER, number // len(runs), run[:given], run[given:])
+        assert_equal(x[row], expected[0])
+        assert_equal(y[row], expected[1])
+    last = pairs[-1]
+    assert_equal(last[0], pair(ARRAYS, HEADER, 4, runs[-1][:given], runs[-1][given:])[0])
+
+
+def test_channels_are_named_in_their_order(evolving):
+    assert (evolving.inputs, evolving.outputs) == (("a", "w", "u"), ("u", "v"))
+    pairs = evolving.windows(2, 3)
+    assert pairs.inputs == ("a", "w[-1]", "w[0]", "u[-1]", "u[0]")
+    assert pairs.outputs == ("u[1]", "u[2]", "u[3]", "v[1]", "v[2]", "v[3]")
+    assert (pairs.fields, pairs.evolving) == (("a", "w", "u", "v"), ("w", "u", "v"))
+    assert "5 samples, a, w, u -> u, v, 6x4 periodic, 7 frames" in repr(evolving)
+
+
+def test_a_sample_pairs_its_first_frame_with_its_last(evolving):
+    assert len(evolving) == 5
+    np.testing.assert_array_equal(evolving.times, HEADER.times)
+    for i in range(5):
+        expected = pair(ARRAYS, HEADER, i, (0,), (6,))
+        assert_equal(evolving[i][0], expected[0])
+        assert_equal(evolving[i][1], expected[1])
+
+
+def test_whole_samples_in_any_order(evolving):
+    for samples in ([4, 0, 4], [-1], np.arange(5) == 2, []):
+        found = evolving.windows(2).arrays(samples)
+        for name in HEADER.names:
+            np.testing.assert_array_equal(
+                found[name], ARRAYS[name][np.asarray(samples, dtype=None if len(samples) else int)]
+            )
+
+
+def test_parts_have_whole_samples_with_all_their_pairs(evolving):
+    pairs = evolving.windows(1, 2)
+    train, test = pairs.split(3, 2)
+    assert (train.samples, len(train), test.samples, len(test)) == (3, 15, 2, 10)
+    assert_equal(train.batch(range(15))[0], pairs.batch(range(15))[0])
+    assert_equal(test.batch(range(10))[1], pairs.batch(range(15, 25))[1])
+    some = pairs.subset([4, 1])
+    assert_equal(some.batch(range(10))[0], pairs.batch([*range(20, 25), *range(5, 10)])[0])
+    assert_equal(some.windows(1, 1).batch([0])[0], pairs.batch([20])[0])
+    with pytest.raises(InputError, match="indices must lie between 0 and 4, got 7; the dataset has 5 samples"):
+        pairs.subset([7])
+    with pytest.raises(InputError, match="indices must lie between 0 and 24, got 25; the dataset has 25 pairs"):
+        pairs.batch([25])
+    with pytest.raises(IndexError, match="index 25 is out of range for 25 pairs"):
+        pairs[25]
+
+
+def test_windows_of_every_second_frame_and_point(evolving):
+    thin = evolving.every((3, 2), 2)
+    np.testing.assert_array_equal(thin.times, HEADER.times[::2])
+    assert thin.grid.shape == (2, 2) and len(thin) == 5
+    less = {name: (values[:, ::2] if name in HEADER.evolving else values) for name, values in ARRAYS.items()}
+    less = {name: values[..., ::3, ::2] if name in HEADER.names else values for name, values in less.items()}
+    for dataset, given, wanted in ((thin, 1, 1), (thin.windows(2, 1), 2, 1)):
+        runs = runs_of(4, given, wanted, 1, 1) if given > 1 else [[0, 3]]
+        x, y = dataset.batch(range(len(dataset)))
+        for number in range(len(dataset)):
+            run = runs[number % len(runs)]
+            expected = pair(less, HEADER, number // len(runs), run[:given], run[given:])
+            assert_equal(x[number], expected[0])
+            assert_equal(y[number], expected[1])
+    found = thin.arrays([3, 1])
+    for name in HEADER.names:
+        np.testing.assert_array_equal(found[name], less[name][[3, 1]])
+
+
+@pytest.mark.parametrize("points", ["cells", "nodes", "periodic"])
+@pytest.mark.parametrize(("first", "second"), [((3, 2), 1), (2, 2), ((2, 4), (3, 1)), (1, 3)])
+def test_points_that_are_left_are_where_the_grid_says(tmp_path, points, first, second):
+    """Fields that are the coordinates themselves, thinned twice."""
+    shape = tuple(n + (points == "nodes") for n in (36, 24))
+    header = replace(
+        HEADER, grid=Grid(shape, (2.0, 3.0), points, (-1.0, 0.5)), inputs=("a",), outputs=("u",), samples=2
+    )
+    header = replace(header, evolving=("u",))
+    arrays = columns(header)
+    x, y = header.grid.mesh()
+    arrays["a"][...], arrays["u"][...] = x, y
+    arrays["checksum"] = checksums(arrays)
+    for dataset in (in_memory(arrays, header), open_dataset(write(tmp_path / "d.nc", arrays, header))):
+        once = dataset.every(first)
+        for thin in (once, once.every(second)):
+            a, u = thin[1]
+            mesh = thin.grid.mesh()
+            np.testing.assert_allclose(a[0], mesh[0], rtol=1e-6, atol=1e-6)
+            np.testing.assert_allclose(u[0], mesh[1], rtol=1e-6, atol=1e-6)
+            data = thin.to_xarray()
+            for name, values in zip("xy", thin.grid.coordinates(), strict=True):
+                np.testing.assert_allclose(data[name], values, rtol=0, atol=1e-12)
+            np.testing.assert_array_equal(data.u[1, -1], u[0])
+
+
+def test_xarray_of_a_part_is_what_the_tensors_are(evolving):
+    part = evolving.subset([4, 1, 3]).every((1, 2), 3)
+    data = part.to_xarray()
+    assert dict(data.sizes) == {"sample": 3, "time": 3, "x": 6, "y": 2}
+    np.testing.assert_array_equal(data.time, part.times)
+    for name, values in part.arrays(range(3)).items():
+        np.testing.assert_array_equal(data[name], values)
+        assert data[name].dims == (("sample", "time", "x", "y") if name in HEADER.evolving else ("sample", "x", "y"))
+    x, y = part.batch([2])
+    np.testing.assert_array_equal(data.u[2, 0], x[0, 2])
+    np.testing.assert_array_equal(data.v[2, -1], y[0, 1])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda dataset: dataset,
+        lambda dataset: dataset.every(2),
+        lambda dataset: dataset.every(1, 3),
+        lambda dataset: dataset.subset([3, 1]),
+        lambda dataset: dataset.subset([3, 1]).every((3, 1), 2),
+    ],
+)
+@pytest.mark.parametrize("shard", [False, True])
+def test_what_is_saved_by_xarray_opens_again(tmp_path, change, shard):
+    header = replace(HEADER, samples=12).shard(4, 5) if shard else HEADER
+    part = change(open_dataset(write(tmp_path / "d.nc", ARRAYS, header)))
+    part.to_xarray().to_netcdf(tmp_path / "part.nc", engine="h5netcdf")
+    again = open_dataset(tmp_path / "part.nc")
+    assert (again.grid, again.samples, again.inputs, again.outputs) == (
+        part.grid,
+        part.samples,
+        part.inputs,
+        part.outputs,
+    )
+    np.testing.assert_array_equal(again.times, part.times)
+    everything = range(part.samples)
+    for name, values in part.arrays(everything).items():
+        np.testing.assert_array_equal(again.arrays(everything)[name], values)
+
+
+def test_batches_of_windows_share_no_memory(evolving):
+    pairs = evolving.windows(1, 1)
+    before = [side.clone() for side in pairs.batch(range(30))]
+    x, y = pairs.batch(range(30))
+    x.zero_()
+    assert_equal(y, before[1])
+    y.zero_()
+    for side, expected in zip(pairs.batch(range(30)), before, strict=True):
+        assert_equal(side, expected)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs"), [(("u",), ("u",)), (("w",), ("v",)), (("a",), ("a",)), (("a",), ("v",))]
+)
+def test_other_choices_of_fields(tmp_path, inputs, outputs):
+    dataset = open_dataset(write(tmp_path / "d.nc", ARRAYS), inputs=inputs, outputs=outputs)
+    x, y = dataset.batch([3, 1])
+    for side, names, frame in ((x, inputs, 0), (y, outputs, 6)):
+        values = ARRAYS[names[0]][[3, 1]]
+        assert_equal(side[:, 0], values[:, frame] if names[0] in HEADER.evolving else values)
+    x.zero_()
+    assert y.abs().min() > 0, "x and y are different memory"
+
+
+def test_pickled_windows(evolving):
+    pairs = evolving.subset([2, 4]).every((2, 1), 2).windows(1, 2).astype(torch.float64)
+    again = pickle.loads(pickle.dumps(pairs))
+    assert len(again) == len(pairs) == 4 and again.dtype == torch.float64
+    for one, other in zip(again.batch(range(4)), pairs.batch(range(4)), strict=True):
+        assert_equal(one, other)
+
+
+@pytest.mark.parametrize(("context", "compression"), [("fork", None), ("fork", 4), ("spawn", 4)])
+def test_workers_of_a_loader_read_windows(tmp_path, context, compression):
+    """What is kept in memory is not sent to a worker that is spawned, and not changed for one that is forked."""
+    pairs = open_dataset(write(tmp_path / "d.nc", ARRAYS, compression=compression)).windows(2, 1)
+    pairs[0]
+    loader = DataLoader(pairs, batch_size=7, num_workers=2, multiprocessing_context=context)
+    x, y = (torch.cat(sides) for sides in zip(*loader, strict=True))
+    assert_equal(x, pairs.batch(range(25))[0])
+    assert_equal(y, pairs.batch(range(25))[1])
+
+
+@pytest.mark.parametrize("compression", [None, 4])
+def test_samples_that_failed_are_left_out(tmp_path, compression):
+    arrays = columns(failed=[0, 3])
+    dataset = open_dataset(write(tmp_path / "d.nc", arrays, compression=compression))
+    assert (len(dataset), dataset.samples, len(dataset.windows())) == (3, 3, 18)
+    for row, sample in enumerate((1, 2, 4)):
+        assert_equal(dataset[row][0], pair(ARRAYS, HEADER, sample, (0,), (6,))[0])
+    np.testing.assert_array_equal(dataset.to_xarray().seed, [101, 102, 104])
+    assert np.isfinite(dataset.to_xarray().u).all()
+    assert [part.samples for part in dataset.split(2, 1)] == [2, 1]
+    with pytest.raises(InputError, match="no samples, all 5 of them failed"):
+        open_dataset(write(tmp_path / "none.nc", columns(failed=range(5))))
+
+
+def test_in_memory_too():
+    arrays = Arrays(HEADER, FLOAT)
+    arrays.put(0, columns(failed=[2]))
+    dataset = OperatorDataset.from_arrays(arrays)
+    assert dataset.samples == 4
+    assert_equal(dataset[2][0], pair(ARRAYS, HEADER, 3, (0,), (6,))[0])
+
+
+def test_windows_of_what_does_not_evolve(dataset):
+    with pytest.raises(InputError, match="windows need fields that change with time, a, u do not"):
+        dataset.windows()
+    with pytest.raises(InputError, match="time needs fields that change with it, a, u do not"):
+        dataset.every(1, 2)
+    assert dataset.times is None and dataset.evolving == ()
+    assert_equal(dataset.every(2).batch([1])[0], dataset.batch([1])[0][..., ::2, ::2])
+
+
+@pytest.mark.parametrize("room", [1, 2**28], ids=["one block is kept", "all are kept"])
+def test_a_random_order_has_every_pair_once_and_those_of_a_block_together(tmp_path, monkeypatch, room):
+    monkeypatch.setattr("opforge.datasets.reading.source.KEEP_BYTES", 0)
+    monkeypatch.setattr("opforge.datasets.reading.blocks._KEPT_BYTES", room)
+    pairs = open_dataset(write(tmp_path / "d.nc", ARRAYS, compression=4)).windows()
+    order = pairs.order(generator=torch.Generator().manual_seed(0))
+    assert sorted(order.tolist()) == list(range(30))
+    assert order.tolist() == pairs.order(generator=torch.Generator().manual_seed(0)).tolist()
+    samples = (order // 6).reshape(5, 6)
+    assert bool((samples == samples[:, :1]).all()) == (room == 1), "as many blocks are mixed as are kept"
+    assert samples[:, 0].tolist() != list(range(5)) and order[:6].tolist() != sorted(order[:6].tolist())
+
+
+@pytest.mark.parametrize("ahead", [1, 2, 50])
+def test_batches_that_are_read_ahead_are_the_same_in_the_same_order(evolving, ahead):
+    pairs = evolving.windows()
+    indices = [[3, 1], [29], [0, 7, 7], [], range(30)]
+    for (x, y), some in zip(pairs.read_ahead(indices, ahead=ahead), indices, strict=True):
+        assert_equal(x, pairs.batch(some)[0])
+        assert_equal(y, pairs.batch(some)[1])
+
+
+def test_what_reading_ahead_finds_is_told_when_it_is_its_turn(evolving):
+    batches = evolving.read_ahead([[0], [1], [99], [2]])
+    assert len(next(batches)[0]) == len(next(batches)[0]) == 1
+    with pytest.raises(InputError, match="got 99"):
+        next(batches)
+    with pytest.raises(InputError, match="ahead must be at least 1 batch, got 0"):
+        next(evolving.read_ahead([[0]], ahead=0))
+
+
+def test_epochs_in_order_and_shuffled(evolving):
+    pairs = evolving.windows()
+    x = torch.cat([x for x, _ in pairs.batches(7)])
+    assert_equal(x, pairs.batch(range(30))[0])
+
+    def epoch(**options):
+        return torch.cat([x for x, _ in pairs.batches(7, shuffle=True, **options)])
+
+    one = epoch(seed=3, epoch=1)
+    assert one.shape == x.shape and not torch.equal(one, x)
+    assert_equal(one, epoch(seed=3, epoch=1))
+    assert not torch.equal(one, epoch(seed=3, epoch=2)) and not torch.equal(one, epoch(seed=4, epoch=1))
+    key = lambda values: sorted(map(tuple, values.flatten(1).tolist()))  # noqa: E731
+    assert key(one) == key(x)
+    with pytest.raises(InputError, match="size must be at least 1 pair, got 0"):
+        pairs.batches(0)
+
+
+def test_statistics_are_numpys(evolving):
+    for dataset, take in ((evolving, np.s_[:, :]), (evolving.subset([3, 1]).every((2, 1), 3), np.s_[[3, 1], ::3, ::2])):
+        for name, moments in dataset.statistics().items():
+            where = take if name in HEADER.evolving else (take[0], *take[2:])
+            values = ARRAYS[name].astype(np.float64)[where]
+            np.testing.assert_allclose(float(moments.mean), values.mean(), rtol=1e-6, atol=1e-7)
+            assert (float(moments.least), float(moments.greatest)) == (values.min(), values.max())
+
+
+def test_whole_samples_have_all_their_frames(evolving):
+    for dataset, take in (
+        (evolving, np.s_[[2, 0], :]),
+        (evolving.windows(2, 1), np.s_[[2, 0], :]),  # whatever the pairs are
+        (evolving.subset([3, 0, 1]).every((2, 1), 3), np.s_[[1, 3], ::3, ::2]),
+    ):
+        found = dataset.arrays([2, 0])
+        assert tuple(found) == dataset.fields
+        for name, values in found.items():
+            where = take if name in HEADER.evolving else (take[0], *take[2:])
+            np.testing.assert_array_equal(values, ARRAYS[name][where])
+    assert len(evolving.times) == len(HEADER.times)
+    np.testing.assert_array_equal(evolving.every(time=3).times, HEADER.times[::3])
+    with pytest.raises(InputError, match="indices must lie between"):
+        evolving.arrays([99])

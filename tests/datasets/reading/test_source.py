@@ -1,4 +1,10 @@
+import gc
+import io
+import os
+import pickle
 import shutil
+import threading
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -8,8 +14,10 @@ import pytest
 from opforge import generate, open_dataset
 from opforge.datasets.formats.described import Asked
 from opforge.datasets.formats.netcdf import describe
-from opforge.datasets.reading.source import HDF5Source
+from opforge.datasets.reading.source import ArraySource, HDF5Source, picked
+from opforge.datasets.reading.stored import Stored
 from opforge.errors import InputError
+from tests.datasets.reading.examples import HEADER, columns, write
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +51,17 @@ def test_reads_what_the_file_has(path, monkeypatch, kept, indices):
             np.testing.assert_array_equal(values, file[name][...][indices])
 
 
-@pytest.mark.parametrize(("kept", "expected"), [(True, [[1, 2], [3]]), (False, [[1, 2], [1, 2, 3], [1]])])
-def test_small_files_are_read_once_and_large_ones_every_time(path, monkeypatch, kept, expected):
+@pytest.mark.parametrize(
+    ("compression", "kept", "expected"),
+    [
+        (1, True, [[1, 2], [3]]),
+        (1, False, [[1, 2], [1, 2, 3], [1]]),
+        (None, True, [[1, 2], [1, 2, 3], [1]]),  # the system keeps what was read
+    ],
+)
+def test_small_files_are_read_once_and_large_ones_every_time(tmp_path, monkeypatch, compression, kept, expected):
+    path = tmp_path / "c.nc"
+    generate("darcy", 9, 8, out=path, compression=compression)
     loaded, load = [], HDF5Source._whole
     monkeypatch.setattr(
         HDF5Source, "_whole", lambda self, names, indices: loaded.append(list(indices)) or load(self, names, indices)
@@ -128,6 +145,10 @@ def test_a_flipped_bit_is_noticed(tmp_path, name):
         byte = file.read(1)
         file.seek(-1, 1)
         file.write(bytes([byte[0] ^ 1]))
+    if name not in ("a", "u"):  # of the rest, all is compared at once
+        with pytest.raises(InputError, match=r"d\.nc is cut off or damaged"):
+            open_dataset(tmp_path / "d.nc")
+        return
     dataset = open_dataset(tmp_path / "d.nc")
     dataset.batch([0, 1, 3])
     with pytest.raises(InputError, match=r"d\.nc is damaged: sample 2 does not agree with its checksum; copy or"):
@@ -137,3 +158,314 @@ def test_a_flipped_bit_is_noticed(tmp_path, name):
 def test_a_part_of_the_fields_is_read_without_checksums(tmp_path):
     generate("darcy", 4, 8, out=tmp_path / "d.nc")
     assert open_dataset(tmp_path / "d.nc", inputs=("a",), outputs=("a",)).batch([0])[0].shape == (1, 1, 8, 8)
+
+
+# --- fields that evolve --------------------------------------------------------------------------------------------
+
+ARRAYS = columns()
+
+
+def some_frames(rng, header=HEADER):
+    """Samples in any order, also twice, and which frames of each: now together, now apart, now twice."""
+    samples = rng.integers(0, header.samples, rng.integers(0, 8))
+    kinds = [[2, 3, 4], [0], [6, 2, 3], [5, 5]]
+    frames = {}
+    for name in header.names:
+        width = rng.integers(1, 4)
+        rows = [
+            rng.permutation(7)[:width] if rng.random() < 0.5 else np.resize(kinds[rng.integers(4)], width)
+            for _ in samples
+        ]
+        frames[name] = np.reshape(rows, (len(samples), width)).astype(int) if name in header.evolving else None
+    return samples, frames
+
+
+def assert_reads(reader, arrays, header=HEADER, seed=0, times=40):
+    """Random reads are what numpy takes of the arrays, and belong to the caller."""
+    rng = np.random.default_rng(seed)
+    for _ in range(times):
+        samples, frames = some_frames(rng, header)
+        for name, values in reader.read(samples, frames).items():
+            np.testing.assert_array_equal(values, picked(arrays[name], samples, frames[name]))
+            values[...] = 0.0  # is not read again
+
+
+@pytest.fixture(params=["memory", "plain", "compressed", "compressed, not kept", "compressed, few blocks"])
+def evolving(request, tmp_path, monkeypatch):
+    """A source whose fields evolve."""
+    if request.param == "memory":
+        return ArraySource(HEADER, {name: ARRAYS[name].copy() for name in HEADER.names})
+    if "," in request.param:
+        monkeypatch.setattr("opforge.datasets.reading.source.KEEP_BYTES", 0)
+    if "few" in request.param:
+        monkeypatch.setattr("opforge.datasets.reading.blocks._KEPT_BYTES", 2000)
+    path = write(tmp_path / "d.nc", ARRAYS, compression=None if request.param == "plain" else 4)
+    return source(path)
+
+
+def test_any_frames_of_any_samples(evolving):
+    assert_reads(evolving, ARRAYS)
+
+
+def test_a_part_of_the_fields(evolving):
+    samples, frames = np.array([3, 0]), {"v": np.array([[1, 2], [6, 5]]), "a": None}
+    found = evolving.read(samples, frames)
+    assert found.keys() == {"v", "a"}
+    np.testing.assert_array_equal(found["v"], [ARRAYS["v"][3, 1:3], ARRAYS["v"][0, [6, 5]]])
+
+
+def test_pickled_sources_read_for_themselves(evolving):
+    evolving.read(np.array([1]), {"a": None})
+    assert_reads(pickle.loads(pickle.dumps(evolving)), ARRAYS, times=5)
+
+
+@pytest.mark.parametrize("compression", [None, 4])
+def test_a_process_that_was_forked_opens_the_file_for_itself(tmp_path, monkeypatch, compression):
+    reader = source(write(tmp_path / "d.nc", ARRAYS, compression=compression), False, monkeypatch)
+    reader.read(np.array([1]), {"a": None})
+    before = reader._file
+    reader.read(np.array([1]), {"a": None})
+    assert reader._file is before
+    with monkeypatch.context() as patch:
+        patch.setattr("opforge.datasets.reading.source.os.getpid", lambda: -2)
+        assert_reads(reader, ARRAYS, times=3)
+        assert reader._file is not before
+
+
+def test_threads_may_read_at_once(evolving):
+    failures = []
+
+    def work(seed):
+        try:
+            assert_reads(evolving, ARRAYS, seed=seed, times=15)
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+
+
+@pytest.mark.parametrize("name", ["a", "u"])
+@pytest.mark.parametrize("compression", [None, 4])
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_flipped_bit_in_a_frame_that_is_not_asked_for_is_found_at_first_touch(
+    tmp_path, monkeypatch, name, compression, kept
+):
+    if not kept:
+        monkeypatch.setattr("opforge.datasets.reading.source.KEEP_BYTES", 0)
+    path = write(tmp_path / "d.nc", ARRAYS, compression=compression)
+    with h5py.File(path, "r+") as file:  # through HDF5, so that compressed chunks are whole
+        changed = file[name][2]
+        changed[-1] += 1e-3
+        file[name][2] = changed
+    reader, first = source(path), np.array([[0]])
+    for sample in (0, 1, 3, 4):
+        reader.read(np.array([sample]), {"w": first})
+    for _ in range(2):  # also the second time
+        with pytest.raises(InputError, match=r"d\.nc is damaged: sample 2 does not agree with its checksum"):
+            reader.read(np.array([2]), {"w": first})
+
+
+@pytest.mark.parametrize("compression", [None, 4])
+def test_checksums_are_compared_once_for_all_frames(tmp_path, monkeypatch, compression):
+    monkeypatch.setattr("opforge.datasets.reading.source.KEEP_BYTES", 0)
+    reader, whole = source(write(tmp_path / "d.nc", ARRAYS, compression=compression)), []
+    stored = HDF5Source._stored
+    monkeypatch.setattr(
+        HDF5Source,
+        "_stored",
+        lambda self, name, samples: whole.append((name, samples.tolist())) or stored(self, name, samples),
+    )
+    for frame in range(7):
+        reader.read(np.array([3, 1]), {"u": np.array([[frame], [frame]])})
+    assert sorted(whole) == [(name, [1, 3]) for name in sorted(HEADER.names)]
+
+
+def test_values_that_are_not_finite_are_named_with_their_sample(tmp_path, monkeypatch):
+    path = write(tmp_path / "d.nc", ARRAYS)
+    with h5py.File(path, "r+") as file:
+        del file["checksum"]
+        file["v"][3, 5, 0, 0] = np.nan
+    reader = source(path)
+    reader.read(np.array([3]), {"v": np.array([[4]])})
+    with pytest.raises(InputError, match=r"variable 'v' has a value that is not finite .* in sample 3"):
+        reader.read(np.array([0, 3]), {"v": np.array([[5], [5]])})
+
+
+def test_a_plain_file_that_was_cut_off_since_is_damaged(tmp_path):
+    path = write(tmp_path / "d.nc", ARRAYS)
+    reader = source(path)
+    reader.read(np.array([0]), {"a": None})
+    os.truncate(path, path.stat().st_size // 2)
+    with pytest.raises(InputError, match=r"d\.nc is damaged"):
+        reader.read(np.array([4]), {"v": np.array([[6]])})
+
+
+# --- one sample touches its own chunks -----------------------------------------------------------------------------
+
+
+class LoggedFile(io.BytesIO):
+    """A file that HDF5 reads through Python, and the ranges of bytes that it took."""
+
+    def __init__(self, path):
+        super().__init__(path.read_bytes())
+        self.ranges = []
+
+    def readinto(self, buffer):
+        start = self.tell()
+        count = super().readinto(buffer)
+        self.ranges.append((start, start + count))
+        return count
+
+
+def numbers_of(path):
+    """The bytes of the file that hold fields: name, sample -> (start, stop) of its chunks."""
+    with h5py.File(path) as file:
+        found = {}
+        for name in HEADER.names:
+            for i in range(file[name].id.get_num_chunks()):
+                chunk = file[name].id.get_chunk_info(i)
+                span = (chunk.byte_offset, chunk.byte_offset + chunk.size)
+                found.setdefault((name, chunk.chunk_offset[0]), []).append(span)
+        return found
+
+
+@pytest.mark.parametrize("kept", [True, False])
+@pytest.mark.parametrize("room", [2**24, 3 * 24 * 4], ids=["a chunk", "chunks of a frame"])
+def test_reading_one_sample_of_a_compressed_file_touches_its_chunks_alone(tmp_path, monkeypatch, kept, room):
+    monkeypatch.setattr("opforge.datasets.files.layout._CHUNK_BYTES", room)
+    path = write(tmp_path / "d.nc", ARRAYS, compression=4)
+    spans, logs = numbers_of(path), []
+
+    def logged(path):
+        logs.append(LoggedFile(path))
+        return h5py.File(logs[-1], "r")
+
+    monkeypatch.setattr("opforge.datasets.reading.source.open_hdf5", logged)
+    for sample in (3, 0, 4):
+        reader = source(path, kept, monkeypatch)
+        reader.read(np.array([sample]), {"a": None, "u": np.array([[2]])})
+        touched = {
+            owner
+            for owner, parts in spans.items()
+            if any(start < end and begin < stop for start, stop in parts for begin, end in logs[-1].ranges)
+        }
+        assert touched == {(name, sample) for name in HEADER.names}, "all of its fields, for its checksum"
+    assert len(logs) == 3
+
+
+# --- chunks as others make them ------------------------------------------------------------------------------------
+
+
+def foreign(folder, layout):
+    """A file whose arrays are laid out as other programs do: its fields, and how many chunks each array has."""
+    fields = {}
+    with h5py.File(folder / "f.h5", "w") as file:
+        for name in HEADER.names:
+            own, values = tuple(HEADER.dimensions(name)), ARRAYS[name]
+            axes, chunks = layout(name, own)
+            if axes == "by sample":
+                for i in range(5):
+                    file[f"{i}/{name}"] = values[i]
+                fields[name] = Stored(tuple(f"{i}/{name}" for i in range(5)), own[1:])
+                continue
+            if "sample" not in axes:
+                values = values[0]
+            there = tuple(axis for axis in axes if isinstance(axis, str))
+            values = values.transpose([[axis for axis in own if axis in there].index(axis) for axis in there])
+            for axis, part in enumerate(axes):
+                if not isinstance(part, str):  # the field is one component of several
+                    values = np.stack([values if i == part else values + i + 1 for i in range(3)], axis)
+            file.create_dataset(name, data=values, chunks=chunks, compression="gzip" if chunks else None)
+            fields[name] = Stored((name,), axes)
+    return fields
+
+
+LAYOUTS = {
+    "whole": lambda name, own: (own, None),
+    "several samples": lambda name, own: (own, (2, *(3,) * (len(own) - 1))),
+    "all samples, a frame": lambda name, own: (own, (5, *(1,) * (len(own) - 3), 6, 4)),
+    "other numbers of samples": lambda name, own: (own, (dict(a=2, w=3, u=1, v=5)[name], *(4,) * (len(own) - 1))),
+    "samples last": lambda name, own: ((*own[1:], "sample"), (*(3,) * (len(own) - 1), 4)),
+    "time last, space turned": lambda name, own: (
+        ("sample", "y", "x", *(("time",) if "time" in own else ())), (2, 2, 2, *((4,) if "time" in own else ())),
+    ),
+    "components": lambda name, own: ((1, *own, 2), (3, 2, *(2,) * (len(own) - 1), 3)),
+    "components, plain": lambda name, own: ((*own, 0), None),
+    "an array for each sample": lambda name, own: ("by sample", None),
+    "a without samples": lambda name, own: (own[1:] if name == "a" else own, None),
+    "a without samples, others in chunks": lambda name, own: (
+        (own[1:], (6, 4)) if name == "a" else (own, (2, 2, 6, 4))
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kept", [True, False])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_foreign_layouts_are_read_as_numpy_reads_them(tmp_path, monkeypatch, layout, kept):
+    monkeypatch.setattr("opforge.datasets.reading.source.KEEP_BYTES", 2**30 if kept else 0)
+    fields = foreign(tmp_path, LAYOUTS[layout])
+    arrays = dict(ARRAYS)
+    if "without" in layout:
+        arrays["a"] = np.broadcast_to(ARRAYS["a"][0], ARRAYS["a"].shape)
+    assert_reads(HDF5Source(tmp_path / "f.h5", HEADER, fields), arrays)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_foreign_layouts_as_xarray(tmp_path, layout):
+    fields = foreign(tmp_path, LAYOUTS[layout])
+    data = HDF5Source(tmp_path / "f.h5", HEADER, fields).to_xarray(HEADER)
+    np.testing.assert_array_equal(data.w.isel(sample=[4, 1], time=3, x=slice(1, 5, 2)), ARRAYS["w"][[4, 1], 3, 1:5:2])
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_chunks_of_several_samples_are_read_once_when_samples_come_chunk_by_chunk(tmp_path, monkeypatch, count):
+    monkeypatch.setattr("opforge.datasets.reading.source.KEEP_BYTES", 0)
+    monkeypatch.setattr("opforge.datasets.reading.blocks._KEPT_BYTES", count * (24 + 3 * 7 * 24) * 4)  # one of each
+    fields = foreign(tmp_path, lambda name, own: (own, (count, *(4,) * (len(own) - 1))))
+    reader, read, real = HDF5Source(tmp_path / "f.h5", HEADER, fields), [], HDF5Source._from_hdf5
+    monkeypatch.setattr(
+        HDF5Source, "_from_hdf5", lambda self, name, *what: read.append((name, what[0])) or real(self, name, *what)
+    )
+    numbers = reader.blocks(np.arange(5))
+    assert numbers.tolist() == [i // count for i in range(5)] and reader.blocks_kept == 1
+    rng = np.random.default_rng(0)
+    for block in rng.permutation(numbers.max() + 1):
+        for sample in rng.permutation(np.flatnonzero(numbers == block)):
+            for frame in rng.permutation(7):
+                which = {name: np.array([[frame]]) if name in HEADER.evolving else None for name in HEADER.names}
+                values = reader.read(np.array([sample]), which)
+                np.testing.assert_array_equal(values["u"][0, 0], ARRAYS["u"][sample, frame])
+    assert len(read) == len(set(read)) == 4 * (numbers.max() + 1)
+
+
+def test_blocks_are_those_of_a_file_that_is_not_kept(tmp_path, monkeypatch):
+    path = write(tmp_path / "d.nc", ARRAYS, compression=1)
+    assert source(path).blocks(np.arange(5)) is None
+    assert source(path, False, monkeypatch).blocks(np.array([4, 0])).tolist() == [4, 0]
+    assert source(write(tmp_path / "p.nc", ARRAYS), False, monkeypatch).blocks(np.arange(5)) is None
+
+
+def test_a_header_of_fewer_frames_is_not_needed(tmp_path):
+    """A file of one field that stays and none that evolves."""
+    header = replace(HEADER, inputs=("a",), outputs=("a",), evolving=(), times=())
+    path = write(tmp_path / "d.nc", columns(header), header)
+    found = source(path).read(np.array([4, 0, 4]), {"a": None})
+    np.testing.assert_array_equal(found["a"], columns(header)["a"][[4, 0, 4]])
+
+
+def test_files_are_closed_with_their_source(tmp_path):
+    path = write(tmp_path / "d.nc", ARRAYS, compression=1)
+    reader = source(path)
+    reader.read(np.array([0]), {"a": None})
+    handle = reader._file
+    assert handle
+    del reader
+    del handle
+    gc.collect()
+    with h5py.File(path, "r+"):  # HDF5 refuses a file that is still open for reading
+        pass

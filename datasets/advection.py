@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import ClassVar, Literal, Self
 
 import numpy as np
@@ -117,11 +118,11 @@ class AdvectionRecipe(Recipe):
         if self.alpha is not None and self.alpha <= self.ndim / 2:
             raise InputError(f"alpha must be greater than ndim/2 = {self.ndim / 2:g}, got {self.alpha!r}")
 
-    @property
+    @cached_property
     def equation(self) -> Advection:
         return Advection(ndim=self.ndim, velocity=self.velocity)
 
-    @property
+    @cached_property
     def times(self) -> np.ndarray:
         return np.linspace(0.0, self.end_time, self.frames)
 
@@ -187,11 +188,15 @@ def _sines(rng: np.random.Generator, grid: Grid) -> np.ndarray:
     if grid.ndim > 1:
         wavenumbers[:, 1:] *= rng.choice([-1, 1], (_WAVES, grid.ndim - 1))
     amplitudes, phases = rng.random(_WAVES), 2 * math.pi * rng.random(_WAVES)
-    angles = [
-        2 * math.pi * (x - start) / length
-        for x, start, length in zip(np.ix_(*grid.coordinates()), grid.origin, grid.lengths, strict=True)
-    ]
+    angles = _angles(grid)
     u = np.zeros(grid.shape)
-    for k, amplitude, phase in zip(wavenumbers, amplitudes, phases, strict=True):
+    for k, amplitude, phase in zip(wavenumbers.tolist(), amplitudes.tolist(), phases.tolist(), strict=True):
         u += amplitude * np.sin(sum((m * angle for m, angle in zip(k, angles, strict=True)), phase))
     return u
+
+
+@lru_cache(maxsize=4)
+def _angles(grid: Grid) -> tuple[np.ndarray, ...]:
+    """2π (x − origin)/L along every axis, in shapes whose sum has the grid's."""
+    axes = zip(np.ix_(*grid.coordinates()), grid.origin, grid.lengths, strict=True)
+    return tuple(2 * math.pi * (x - start) / length for x, start, length in axes)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from difflib import get_close_matches
@@ -14,8 +13,7 @@ import h5netcdf
 import h5py
 
 from opforge.datasets.files.contents import check_members, find_variable, one_line
-from opforge.datasets.files.probe import probe
-from opforge.datasets.files.seal import is_sealed
+from opforge.datasets.files.probe import examine
 from opforge.errors import InputError
 
 if TYPE_CHECKING:
@@ -55,35 +53,12 @@ def open_hdf5(path: Path) -> h5py.File:
     if not path.is_file():
         raise InputError(f"{path} is a device, a pipe or a socket, expected a netCDF-4 file")
     try:
-        _examine(path)
+        examine(path)
         return h5py.File(path, "r")
     except PermissionError as error:
         raise InputError(f"{path} may not be read; change its permissions") from error
     except OSError as error:
         raise InputError(_what_is_it(path)) from error
-
-
-# The state of every file whose structure was examined: device, number, size and time of its last change. What changed a
-# moment ago may change again within the same tick of the file system's clock.
-_examined: dict[str, tuple[int, ...]] = {}
-_TICK = 50_000_000  # nanoseconds
-
-
-def _examine(path: Path) -> None:
-    """Refuse a file that HDF5 could stumble over, once for each of its states.
-
-    Raises:
-        InputError: see `is_sealed` and `probe`.
-        OSError: it cannot be read.
-    """
-    status = path.stat()
-    state = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
-    if _examined.get(str(path)) == state:
-        return
-    if not is_sealed(path) and h5py.is_hdf5(path):
-        probe(path)
-    if time.time_ns() - status.st_mtime_ns > _TICK:
-        _examined[str(path)] = state
 
 
 def load_variables(path: Path, names: Sequence[str]) -> xarray.Dataset:

@@ -97,7 +97,7 @@ class Slots:
             return None
         body = np.empty(length, np.uint8)
         there = read_bytes(file, start + _HEAD.size, body)
-        return body.tobytes() if there and zlib.crc32(body) == checksum else None
+        return body.tobytes() if there and zlib.crc32(body.data) == checksum else None
 
     def chunks(self, body: bytes) -> tuple[tuple[float, int, int], Iterator[tuple[str, tuple[int, ...], bytes]]]:
         """Residual, seed and checksum of a slot's body, and its chunks: field, place in the sample, bytes."""

@@ -1,9 +1,11 @@
-"""Going through all of a file's structure with HDF5: `opforge.datasets.files.probe` runs this file as a script.
+"""Going through all of a file's structure: `opforge.datasets.files.probe` runs this file as a script.
 
-It imports nothing but h5py, so that it starts soon, and uses h5py's lower level, which takes a third of the time.
+It imports nothing but h5py, or scipy, so that it starts soon, and uses h5py's lower level, which takes a third of the
+time.
 """
 
 import math
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +20,9 @@ import h5py.h5o
 # or chunks take more, nothing.
 _LARGEST = 2**20
 _LARGEST_ROW = 2**24
+
+_MATLAB = b"MATLAB"
+_LARGEST_MATLAB = 2**27
 
 
 def walk(path: str, seconds: float) -> int:
@@ -96,5 +101,23 @@ def _values(array: h5py.Dataset) -> None:
             array[row]
 
 
+def is_matlab(path: str) -> bool:
+    """Whether a file is one of MATLAB's; those of version 7.3 are HDF5."""
+    with open(path, "rb") as file:
+        return file.read(len(_MATLAB)) == _MATLAB
+
+
+def load(path: str) -> None:
+    """Read a file of MATLAB 5 with scipy: its arrays too, unless they are large."""
+    from scipy.io import loadmat, whosmat
+
+    whosmat(path, appendmat=False)
+    if os.path.getsize(path) <= _LARGEST_MATLAB:
+        loadmat(path, appendmat=False)
+
+
 if __name__ == "__main__":
-    walk(sys.argv[1], float(sys.argv[2]))
+    if h5py.is_hdf5(sys.argv[1]):
+        walk(sys.argv[1], float(sys.argv[2]))
+    elif is_matlab(sys.argv[1]):
+        load(sys.argv[1])

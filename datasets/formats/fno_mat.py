@@ -35,6 +35,7 @@ from opforge.core.grid import Points
 from opforge.datasets.files.contents import array_at
 from opforge.datasets.files.header import Header
 from opforge.datasets.files.opening import DAMAGE
+from opforge.datasets.files.probe import examine
 from opforge.datasets.formats.described import Asked, Described
 from opforge.datasets.formats.parts import Contents, is_within, names_in, times_of
 from opforge.datasets.reading.source import Frames, Source, picked
@@ -180,6 +181,7 @@ def open_v5(path: Path, asked: Asked) -> tuple[Header, Source]:
     """
     from scipy.io import whosmat
 
+    examine(path)
     with _explained(path):
         variables = whosmat(str(path), appendmat=False)
     kinds = {name: np.dtype(_NUMBERS[kind]) for name, _, kind in variables if kind in _NUMBERS}

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 
 from opforge.core import Grid
 from opforge.datasets.files.header import Header
-from opforge.datasets.files.layout import checksums, empty_columns
+from opforge.datasets.files.layout import bytes_per_sample, checksums, empty_columns
 from opforge.datasets.files.targets import Target
 from opforge.datasets.recipe import Recipe, Sample
 from opforge.errors import WorkError
 
 # Samples of so many bytes are written while the next ones are made.
-_PIECE_BYTES = 2**23
+_PIECE_BYTES = 2**22
 
 
 def sample_seed(seed: int, index: int) -> int:
@@ -92,37 +91,42 @@ class Job:
         """
         began = time.perf_counter()
         plan, count = self.plan, len(self.positions)
-        arrays = empty_columns(plan.header, plan.dtype, count)
         failures: list[str] = []
-        piece = max(1, _PIECE_BYTES * count // sum(values.nbytes for values in arrays.values()))
-        with self._writing() as write:
-            for start in range(0, count, piece):
-                part = {name: values[start : start + piece] for name, values in arrays.items()}
-                try:
-                    self._fill(start, part, failures)
-                except _Failed as failed:
-                    if plan.target is not None and failed.row:
-                        write(start, {name: values[: failed.row] for name, values in part.items()})
-                    raise failed.error from failed
-                write(start, part)
-        kept = arrays if plan.target is None else None
-        return Made(self.positions.start, count, kept, failures, time.perf_counter() - began)
+        arrays = None
+        try:
+            if plan.target is None:
+                arrays = empty_columns(plan.header, plan.dtype, count)
+                self._fill(0, arrays, failures)
+                arrays["checksum"] = checksums(arrays)
+            else:
+                self._write(plan.target, failures)
+        except _Failed as failed:
+            raise failed.error from failed.error.__cause__
+        return Made(self.positions.start, count, arrays, failures, time.perf_counter() - began)
 
-    @contextmanager
-    def _writing(self) -> Iterator[Callable[[int, dict[str, np.ndarray]], None]]:
-        """What takes the samples from one on that are done: it sums them, and writes them while others are made."""
-        target, first = self.plan.target, self.positions.start
+    def _write(self, target: Target, failures: list[str]) -> None:
+        """Make the samples piece by piece, and write each piece while the next one is made."""
+        plan, count, first = self.plan, len(self.positions), self.positions.start
+        size = max(1, _PIECE_BYTES // bytes_per_sample(plan.header, plan.dtype))
         with ThreadPoolExecutor(1) as writer:
-            writing: list[Future] = []
-
-            def write(start: int, arrays: dict[str, np.ndarray]) -> None:
-                arrays["checksum"][...] = checksums(arrays)
-                if target is not None:
-                    writing.append(writer.submit(target.write, first + start, arrays))
-
-            yield write
-            for done in writing:
-                done.result()
+            writing: Future | None = None
+            for start in range(0, count, size):
+                # new arrays, but of the memory that those before the last ones had, which is still in the caches
+                arrays = empty_columns(plan.header, plan.dtype, min(size, count - start))
+                failed = None
+                try:
+                    self._fill(start, arrays, failures)
+                except _Failed as error:
+                    failed, arrays = error, {name: values[: error.row] for name, values in arrays.items()}
+                arrays["checksum"] = checksums(arrays)
+                if writing is not None:
+                    writing.result()
+                writing = writer.submit(target.write, first + start, arrays)
+                if failed is not None:
+                    writing.result()
+                    raise failed
+            if writing is not None:
+                writing.result()
 
     def _fill(self, start: int, arrays: dict[str, np.ndarray], failures: list[str]) -> None:
         """Make neighbouring samples, the first of which is number ``start`` of the job.

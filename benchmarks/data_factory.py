@@ -3,13 +3,14 @@
     python benchmarks/data_factory.py                       # all parts, some minutes and 9 GB of disk
     python benchmarks/data_factory.py --parts reading       # one of generation, reading, compressed, memory
 
-generation: 10,000 samples of 1-D advection, 1024 points and 50 frames, in fresh processes from start to end, the bytes
-on the disk included, in turns with the bare solver: `opforge.solvers.advect` in a loop in one process on one thread,
-its initial states drawn before. The share is the rate of generation over the solver's rate times the workers.
+generation: 10,000 samples of 1-D advection, 1024 points and 50 frames: `opforge.generate` from call to return, workers
+started, bytes on the disk and file opened, in turns with the same work in a loop in one process on one thread: the
+solver alone (`opforge.solvers.advect`), and the recipe (draw, solve, residual), which neither checks invariants nor
+writes. The share is the rate of generation over that rate times the workers.
 
 reading: random batches of 32 at 64 x 64 (two fields, float32) of a plain file in the system's cache: the first time a
-sample is read, when it is compared with its checksum, and afterwards; beside it h5py, a sample at a time and sorted, and
-xarray.
+sample is read, when it is compared with its checksum, and afterwards; beside it h5py, a sample at a time and sorted,
+and xarray.
 
 compressed: bytes that reading one sample of a compressed file reads, beside the bytes of that sample's chunks, and the
 rates of reading random batches from it.
@@ -35,7 +36,7 @@ from pathlib import Path
 import numpy as np
 
 from opforge.benchmarks.memory import peak_resident
-from opforge.benchmarks.results import seconds, write_csv
+from opforge.benchmarks.results import write_csv
 from opforge.datasets.files.header import Header
 from opforge.datasets.files.layout import checksums, empty_columns
 from opforge.datasets.files.writer import FileWriter
@@ -43,53 +44,72 @@ from opforge.datasets.files.writer import FileWriter
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 BATCH = 32
 
+# What a worker does without the factory: the solver alone, and a recipe that draws its initial states and solves.
 _BARE = """
 import sys, time
 import numpy as np
-from opforge.core import Grid
 from opforge.datasets.recipe import make_recipe
 from opforge.solvers import advect
 recipe = make_recipe("advection", {"frames": 50})
 grid = recipe.grid(1024)
-starts = [recipe.sample(np.random.default_rng(i), grid).fields["u"][0] for i in range(64)]
-velocity, times, count = recipe.equation.velocity, recipe.times, int(sys.argv[1])
-for u in starts:
-    advect(u, velocity, times, grid)
+starts = [recipe.initial_state(np.random.default_rng(i), grid) for i in range(64)]
+velocity, times, count = recipe.velocity, recipe.times, int(sys.argv[1])
+def solve(i):
+    return advect(starts[i % 64], velocity, times, grid)
+def sample(i):
+    return recipe.sample(np.random.default_rng(i), grid)
+for work in (solve, sample):
+    for i in range(200):
+        work(i)
+    began = time.perf_counter()
+    for i in range(count):
+        work(i)
+    print(count / (time.perf_counter() - began))
+"""
+
+_GENERATE = """
+import sys, time
+import opforge, torch
+out, samples, workers = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+options = {"compression": int(sys.argv[4])} if len(sys.argv) > 4 else {}
 began = time.perf_counter()
-for i in range(count):
-    advect(starts[i % 64], velocity, times, grid)
-print(count / (time.perf_counter() - began))
+opforge.generate("advection", samples, 1024, frames=50, out=out, workers=workers, **options)
+print(samples / (time.perf_counter() - began))
 """
 
 
-def bare_rate(count: int) -> float:
-    """Samples per second of the solver in a loop, in a fresh process on one thread."""
-    words = [sys.executable, "-c", _BARE, str(count)]
-    return float(subprocess.run(words, capture_output=True, text=True, check=True, env={**os.environ, **ONE_THREAD}).stdout)
+def printed(code: str, *words: object, environment: dict[str, str] | None = None) -> list[float]:
+    """The numbers that a fresh Python prints that is given this code and these arguments."""
+    command = [sys.executable, "-c", code, *map(str, words)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, env={**os.environ, **(environment or {})}
+    )
+    return [float(word) for word in done.stdout.split()]
 
 
 def generation(folder: Path, runs: int, samples: int) -> Iterator[dict]:
+    """Rates of generating, in turns with what a worker does without the factory."""
     out = folder / "advection.nc"
-    rates: dict[tuple[int, str], list[float]] = {}
-    for workers in (2, 1):
-        for options in ("", ", compression=1"):
-            if options and workers == 1:
-                continue
-            shares, bare, made = [], [], []
-            for _ in range(runs):
-                bare.append(bare_rate(3000))
-                code = (
-                    f"import opforge; opforge.generate('advection', {samples}, 1024, frames=50, out={str(out)!r}, "
-                    f"workers={workers}, overwrite=True{options})"
-                )
-                made.append(samples / seconds(["-c", code]))
-                shares.append(made[-1] / (bare[-1] * workers))
-                out.unlink()
-            rates[workers, options] = shares
-            what = "compressed" if options else "plain"
-            yield figure("generation", f"bare solver, one process, beside {what} x {workers}", bare, "samples/s")
-            yield figure("generation", f"generate, {what}, {workers} workers", made, "samples/s")
-            yield figure("generation", f"share of the bare solver times workers, {what}, {workers} workers", shares, "1")
+    kinds: dict[str, tuple[int, tuple[int, ...]]] = {
+        "2 workers": (2, ()),
+        "1 worker": (1, ()),
+        "2 workers, compressed at level 1": (2, (1,)),
+    }
+    bare: list[list[float]] = []
+    made: dict[str, list[float]] = {kind: [] for kind in kinds}
+    for _ in range(runs):
+        bare.append(printed(_BARE, min(samples, 5000), environment=ONE_THREAD))
+        for kind, (workers, options) in kinds.items():
+            made[kind] += printed(_GENERATE, out, samples, workers, *options)
+            out.unlink()
+    solver, recipe = ([rates[i] for rates in bare] for i in (0, 1))
+    yield figure("generation", "solver in a loop, one process", solver, "samples/s")
+    yield figure("generation", "recipe in a loop (draw, solve, residual), one process", recipe, "samples/s")
+    for kind, (workers, _) in kinds.items():
+        yield figure("generation", f"generate to a file, {kind}", made[kind], "samples/s")
+        for name, rates in (("solver", solver), ("recipe", recipe)):
+            shares = [one / (other * workers) for one, other in zip(made[kind], rates, strict=True)]
+            yield figure("generation", f"share of the {name} times workers, {kind}", shares, "1")
 
 
 def fields_file(path: Path, samples: int, compression: int | None = None) -> None:
@@ -189,12 +209,13 @@ def compressed(folder: Path, runs: int, samples: int) -> Iterator[dict]:
     log = Logged(path)
     with h5py.File(log) as hdf5:
         names, index = ("a", "u"), samples // 2
-        chunks = [hdf5[name].id.get_chunk_info_by_coord((index, 0, 0)) for name in names]  # type: ignore[index]
+        chunks = [hdf5[name].id.get_chunk_info_by_coord((index, 0, 0)) for name in names]
         log.spans.clear()
         for name in names:
             hdf5[name][index]  # type: ignore[index]
         inside = sum(stop - start for start, stop in log.spans if any(_within(start, stop, chunk) for chunk in chunks))
         outside = sum(stop - start for start, stop in log.spans) - inside
+    log.close()
     yield figure("compressed", "bytes of one sample's chunks", [sum(chunk.size for chunk in chunks)], "B")
     yield figure("compressed", "bytes read for it from its chunks", [inside], "B")
     yield figure("compressed", "bytes read for it from elsewhere (index of chunks)", [outside], "B")
@@ -261,7 +282,9 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5, help="runs of each (default 5; memory: 2)")
     parser.add_argument("--samples", type=int, default=10_000, help="samples to generate and to read (default 10000)")
     parser.add_argument("--gigabytes", type=float, default=8.0, help="size of the large file (default 8)")
-    parser.add_argument("--folder", type=Path, help="where to put the files; the system's temporary folder unless given")
+    parser.add_argument(
+        "--folder", type=Path, help="where to put the files; the system's temporary folder unless given"
+    )
     parser.add_argument("--train", metavar="FILE", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.train:

@@ -28,6 +28,35 @@ def blocks(language, text=README):
     return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
 
 
+DATA = (ROOT / "docs" / "data.md").read_text()
+DATA_SMALLER = {
+    "-n 10000 --resolution 64": "-n 6 --resolution 16",
+    "-n 10000 --resolution 1024": "-n 3 --resolution 32",
+}
+
+
+def test_the_python_of_the_page_about_data_runs(tmp_path, monkeypatch):
+    import xarray
+
+    monkeypatch.chdir(tmp_path)
+    grid = {"lon": [0.125, 0.375, 0.625, 0.875], "lat": [0.25, 0.75]}
+    values = (("member", "lon", "lat"), [[[1.0, 2.0]] * 4] * 3)
+    xarray.Dataset({"k": values, "p": values}, grid).to_netcdf("mine.nc", engine="h5netcdf")
+    for block in blocks("python", DATA):
+        exec(compile(block, "data.md", "exec"), {})
+
+
+def test_the_commands_of_the_page_about_data_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lines = [line for block in blocks("sh", DATA) for line in block.splitlines() if line.startswith("opforge ")]
+    assert len(lines) >= 6
+    for line in lines:
+        for large, small in DATA_SMALLER.items():
+            line = line.replace(large, small)
+        if "--dask" not in line:
+            assert main(["--quiet", *shlex.split(line, comments=True)[1:]]) == 0, line
+
+
 def smaller(text):
     for large, small in SMALLER.items():
         text = text.replace(large, small)

@@ -192,7 +192,7 @@ def _printable(value: Any) -> Any:
 def check_members(hdf5: h5py.File) -> None:
     """Refuse what h5netcdf or xarray would follow out of the file, in circles or nowhere, and what is too large."""
     left: list[tuple[str, Any]] = [("", hdf5["/"])]
-    seen = set()
+    seen = {h5py.h5o.get_info(hdf5["/"].id).addr}
     _check_attributes(hdf5)
     while left:
         path, group = left.pop()

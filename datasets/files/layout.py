@@ -193,7 +193,7 @@ def places(hdf5: h5py.File, header: Header, dtype: np.dtype) -> Places:
     reasons: Any = hdf5[FAILURES]
     if reasons.shape != FAILURE_ROOM or reasons.dtype != "S1":
         raise ValueError(f"the variable {FAILURES!r} is {reasons.dtype} of shape {reasons.shape}")
-    found[FAILURES] = Place(_offset(reasons, 0), reasons.dtype, FAILURE_ROOM[1:])
+    found[FAILURES] = Place(_offset(reasons, 0), np.dtype("S1"), FAILURE_ROOM[1:])
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from pathlib import Path
@@ -47,10 +47,10 @@ def open_hdf5(path: Path) -> h5py.File:
     if os.path.isdir(path):
         raise InputError(f"{path} is a folder, expected a netCDF-4 file{_hint('in it', path, '')}")
     if not os.path.exists(path):
-        if path.is_symlink():
+        if os.path.islink(path):
             raise InputError(f"{path} is a symbolic link to {path.readlink()}, which does not exist; name another file")
         raise InputError(f"there is no file {path}{_hint('did you mean', path.parent, path.name)}")
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise InputError(f"{path} is a device, a pipe or a socket, expected a netCDF-4 file")
     try:
         examine(path)
@@ -146,9 +146,10 @@ def _hint(words: str, folder: Path, name: str) -> str:
     """The closest file of a folder, or any netCDF file of it."""
     if not os.path.isdir(folder):
         return f"; the folder {folder} does not exist either"
-    files: Iterable[str] = ()
-    with suppress(OSError):  # a folder that may not be read
-        files = sorted(entry.name for entry in os.scandir(folder) if entry.is_file())
+    try:
+        files = sorted(entry for entry in os.listdir(folder) if os.path.isfile(folder / entry))
+    except OSError:  # a folder that may not be read
+        files = []
     close = get_close_matches(name, files, n=1) if name else [entry for entry in files if entry.endswith(".nc")][:1]
     return f"; {words} {folder / close[0]}{'?' if name else ''}" if close else ""
 

@@ -88,16 +88,17 @@ def is_sealed(path: Path) -> bool:
     """Whether a file has a seal, with which it is then known to agree.
 
     Raises:
-        InputError: it does not agree with its seal, or the seal itself is damaged.
+        InputError: it does not agree with its seal, the seal itself is damaged, or the file is shorter than it says.
         OSError: the file cannot be read.
     """
     with open(path, "rb", buffering=0) as file:
         size = os.fstat(file.fileno()).st_size
         last = os.pread(file.fileno(), _TAIL.size, max(0, size - _TAIL.size))
         end = _end(file.fileno())
-        if not last.endswith(MAGIC) and (end is None or os.pread(file.fileno(), len(MAGIC), end) != MAGIC):
+        cut_off = end is not None and size < end
+        if not cut_off and not last.endswith(MAGIC) and os.pread(file.fileno(), len(MAGIC), end or 0) != MAGIC:
             return False
-        if not _agrees(file.fileno(), size, last):
+        if cut_off or not _agrees(file.fileno(), size, last):
             raise InputError(f"{path} is cut off or damaged ({size} bytes are there); copy or generate it again")
     return True
 

@@ -7,7 +7,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -41,9 +41,12 @@ class Target(ABC):
 
     Args:
         path: the file, which must exist.
+        owner: the process that makes the file. Its workers may outlive it for a moment, in which the path may already
+            be that of another file.
     """
 
     path: Path
+    owner: int = field(default_factory=os.getpid, kw_only=True)
 
     def write(self, start: int, arrays: dict[str, np.ndarray]) -> None:
         """Write neighbouring samples.
@@ -56,6 +59,8 @@ class Target(ABC):
             WriteError: the system refuses.
         """
         try:
+            if self.owner not in (os.getpid(), os.getppid()):
+                raise ProcessLookupError(errno.ESRCH, "the process that makes the file is gone")
             with ExitStack() as closing:
                 file = closing.enter_context(open(self.path, "r+b", buffering=0)).fileno()
                 around = closing.enter_context(_around_the_cache(self.path)) if self.large else None

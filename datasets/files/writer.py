@@ -230,7 +230,7 @@ class FileWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if kind is not None:
-            if isinstance(error, WriteError):
+            if isinstance(error, WriteError):  # from a worker
                 self._leave(failed=True)
                 raise self._failure(error) from error
             self._leave(failed=getattr(error, "_of_writing", False))

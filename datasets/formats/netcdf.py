@@ -190,7 +190,7 @@ def uniform_grid(coordinates: list[np.ndarray], points: Points) -> Grid:
             raise InputError(f"coordinate {name!r} must hold finite numbers; mend the file")
         steps = np.diff(values.astype(np.float64))
         if not np.all(steps > 0):
-            at = int(np.argmin(steps))
+            at = int(np.argmax(steps <= 0))
             raise InputError(
                 f"coordinate {name!r} must increase, got {values[at]:g} and then {values[at + 1]:g} at point {at + 1}; "
                 "sort the axis and drop duplicates"

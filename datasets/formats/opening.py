@@ -108,7 +108,7 @@ def describe(path: Path, asked: Asked) -> Described:
 
 def _opened(path: Path, asked: Asked) -> tuple[Header, Source, np.ndarray]:
     """Header, source and the samples that did not fail."""
-    if path.is_file() and fno_mat.matches_v5(path):
+    if os.path.isfile(path) and fno_mat.matches_v5(path):
         header, source = fno_mat.open_v5(path, asked)
         return header, source, np.arange(header.samples)
     found = describe(path, asked)

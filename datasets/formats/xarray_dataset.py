@@ -63,7 +63,12 @@ def open_xarray(data: Any, asked: Asked) -> tuple[Header, Source, np.ndarray]:
     unknown = [name for name in asked.rename if name not in data.variables and name not in data.dims]
     if unknown:
         raise UnknownNameError("variable or dimension in rename:", unknown[0], map(str, {*data.variables, *data.dims}))
-    data = data.rename(asked.rename)
+    try:
+        data = data.rename(asked.rename)
+    except ValueError as error:
+        raise InputError(
+            f"rename gives two things one name: {dict(asked.rename)}; choose names that are free"
+        ) from error
     if not asked.inputs or not asked.outputs:
         raise InputError("inputs and outputs must name variables of the xarray Dataset; give both")
     names = tuple(dict.fromkeys((*asked.inputs, *asked.outputs)))
@@ -126,7 +131,7 @@ def _times(data: xarray.Dataset) -> tuple[float, ...]:
     values = data["time"].values
     if values.dtype.kind in "mM":  # xarray decodes times with units: as seconds since the first
         values = (values - values[0]) / np.timedelta64(1, "s")
-    if values.dtype.kind not in "fiu" or not np.all(np.diff(values) > 0):
+    if values.dtype.kind not in "fiu" or not np.all(np.isfinite(values)) or not np.all(np.diff(values) > 0):
         raise InputError("coordinate 'time' must increase from frame to frame")
     return tuple(map(float, values))
 

@@ -105,7 +105,7 @@ def checked_workers(recipe: Recipe, grid: Grid, samples: int, workers: int | Non
     frames = 1 if recipe.times is None else len(recipe.times)
     if executor is None and samples * (cost(grid) + (frames - 1) * grid.size) < _WORTH_PROCESSES:
         return 1
-    return min(available_cpus(), samples, memory // needed)
+    return int(min(available_cpus(), samples, memory // needed))
 
 
 def total_memory() -> int:

@@ -50,7 +50,7 @@ def dask_executor(address: str) -> Iterator[tuple[Executor, int]]:
             f"no Dask scheduler answers at {address}; start one with `dask scheduler` and workers with `dask worker`"
         ) from error
     with client:
-        threads = sum(client.nthreads().values())
+        threads = sum(dict(client.nthreads()).values())  # type: ignore[arg-type]  # no coroutine, it is synchronous
         if not threads:
             raise InputError(f"the Dask scheduler at {address} has no workers; start some with `dask worker {address}`")
         _check_workers(client)

@@ -103,7 +103,7 @@ def generate(
     if shard is not None:
         first, stop = checked_shard(shard, samples)
         header = header.shard(first, stop - first)
-    workers = checked_workers(recipe, grid, header.samples, workers, executor)
+    at_once = checked_workers(recipe, grid, header.samples, workers, executor)
     recipe.check(grid)
     if resume and overwrite:
         raise InputError("resume keeps what an earlier run made and overwrite throws it away; give one of them")
@@ -114,7 +114,7 @@ def generate(
     def fill(sink: Sink) -> None:
         plan = Plan(recipe, header, seed, kind, on_error == "skip", None if executor is not None else sink.target)
         title = f"{name} {'x'.join(map(str, grid.shape))}" if progress else None
-        _fill(sink, Pace(plan, sink.missing, workers, bytes_per_sample(header, kind)), workers, executor, title)
+        _fill(sink, Pace(plan, sink.missing, at_once, bytes_per_sample(header, kind)), at_once, executor, title)
 
     if out is None:
         return _to_memory(fill, header, kind)

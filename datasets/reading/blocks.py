@@ -25,7 +25,7 @@ class Blocks:
 
     Args:
         header: of the dataset.
-        samples: samples in a block, a whole number of chunks.
+        samples: samples in a block, as many as in a chunk, or in the largest where fields differ.
         kinds: type of each field as it is stored.
     """
 
@@ -39,7 +39,7 @@ class Blocks:
 
     @classmethod
     def of(cls, header: Header, fields: Mapping[str, Stored], opened: Mapping[str, list[h5py.Dataset]]) -> Self | None:
-        """For a file whose chunks hold several samples, or several frames compressed; None where each is read by itself."""
+        """For a file whose chunks hold several samples, or compressed frames; None where each is read by itself."""
         sizes, together = [], False
         for name, stored in fields.items():
             array = opened[name][0]

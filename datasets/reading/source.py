@@ -136,17 +136,24 @@ class HDF5Source(Source):
         self._blocks: Blocks | None = None
         self._loaded = np.zeros(self._header.samples, dtype=bool)
         self._kept: dict[str, np.ndarray] | None = None
-        self._lock = threading.RLock()
+        self._lock, self._locked_in = threading.RLock(), os.getpid()
+
+    def _guard(self) -> threading.RLock:
+        """What lets one thread at a time read; a process that was forked has its own, for nobody would free the parent's."""
+        if self._locked_in != os.getpid():
+            self._lock, self._locked_in = threading.RLock(), os.getpid()
+        return self._lock
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in ("path", "place", "_header", "_fields", "_netcdf")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
+        for name, value in state.items():
+            setattr(self, name, value)
         self._forget()
 
     def blocks(self, samples: np.ndarray) -> np.ndarray | None:
-        with self._lock:
+        with self._guard():
             self._open()
             if self._blocks is None or self._keep() is not None:
                 return None
@@ -154,7 +161,7 @@ class HDF5Source(Source):
             return samples // self._blocks.samples
 
     def read(self, samples: np.ndarray, frames: Frames) -> dict[str, np.ndarray]:
-        with self._lock:
+        with self._guard():
             self._open()
             kept = self._keep()
             if kept is not None:
@@ -165,6 +172,8 @@ class HDF5Source(Source):
                     self._loaded[missing] = True
                 return {name: picked(kept[name], samples, which) for name, which in frames.items()}
             if all(which is None for which in frames.values()):
+                if self._sums is not None and not set(self._sums.names) <= frames.keys():
+                    self._compare(np.unique(samples))
                 order, inverse = np.unique(samples, return_inverse=True)
                 return {name: values[inverse] for name, values in self._whole(tuple(frames), order).items()}
             self._compare(np.unique(samples))
@@ -172,7 +181,7 @@ class HDF5Source(Source):
 
     def kind(self, name: str) -> np.dtype:
         """Type of the numbers that a field stands for."""
-        with self._lock:
+        with self._guard():
             self._open()
             return _native(unpack(np.empty(0, self._opened[name][0].dtype), self._packing[name]).dtype)
 

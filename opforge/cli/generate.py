@@ -83,7 +83,7 @@ def generate(
             overwrite=force,
             resume=resume,
             shard=None if shard is None else _shard(shard),
-            on_error=on_error,  # type: ignore[arg-type]  # generate refuses other words
+            on_error=on_error,
             compression=compress,
             progress=report.progress,
             dtype=dtype,

@@ -1,4 +1,5 @@
 import gc
+import os
 import random
 import shutil
 import subprocess
@@ -7,11 +8,9 @@ import sys
 import h5py
 import numpy as np
 import pytest
-import torch
 import xarray
 
 from opforge import generate, open_dataset
-from opforge.core import Grid
 from opforge.datasets.files.opening import load_variables
 from opforge.errors import InputError
 
@@ -71,8 +70,10 @@ def test_hole_in_the_structures(path):
 @pytest.mark.parametrize("read", [open_dataset, lambda path: load_variables(path, ["a"])])
 def test_overwritten_bytes_are_one_line(original, tmp_path, read, capfd):
     """Also where h5netcdf leaves half an object behind: nothing else is said, not even by a destructor."""
-    for seed in range(40):
-        content, rng = bytearray(original.read_bytes()), random.Random(seed)
+    with h5py.File(shutil.copy(original, tmp_path / "unsealed.nc"), "r+"):
+        pass  # cuts the seal off, which would tell before HDF5 and h5netcdf see the file
+    for seed in range(15):
+        content, rng = bytearray((tmp_path / "unsealed.nc").read_bytes()), random.Random(seed)
         for _ in range(30):
             content[rng.randrange(6000)] = rng.randrange(256)
         (tmp_path / "d.nc").write_bytes(content)
@@ -98,7 +99,7 @@ def test_coordinate_that_was_deleted(path, name):
     with h5py.File(path, "r+") as file:
         del file[name]
     refused(path, "the coordinate .* of variable 'a' is missing")
-    with pytest.raises(InputError, match="the coordinate .* of variable 'a' is missing"):
+    with pytest.raises(InputError, match=r"the coordinate .* of variable 'a' is missing"):
         load_variables(path, ["a"])
 
 
@@ -113,6 +114,17 @@ def test_loaded_variables_that_are_missing(path):
         load_variables(path, ["b"])
     with pytest.raises(InputError, match="there is no file"):
         load_variables(path.with_name("none.nc"), ["a"])
+
+
+def test_links_that_lead_nowhere_and_pipes(tmp_path):
+    (tmp_path / "link.nc").symlink_to("none.nc")
+    (tmp_path / "loop.nc").symlink_to("loop.nc")
+    refused(tmp_path / "link.nc", r"link\.nc is a symbolic link to none\.nc, which does not exist; name another file")
+    refused(tmp_path / "loop.nc", r"is a symbolic link to loop\.nc, which does not exist")
+    refused(tmp_path / ("x" * 300), "there is no file")
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe.nc")
+        refused(tmp_path / "pipe.nc", "is a device, a pipe or a socket, expected a netCDF-4 file")
 
 
 def test_file_that_may_not_be_read(path, monkeypatch):
@@ -164,75 +176,6 @@ def test_plain_hdf5_has_no_dimensions(tmp_path):
     refused(tmp_path / "d.h5", "the dimension 'sample' is missing", inputs=("a",), outputs=("a",))
 
 
-# --- netCDF that opforge did not write -----------------------------------------------------------------------------
-
-
-def foreign(path, points="cells", ndim=2, coordinates=True, dimensions=None):
-    """A file as xarray writes it: two variables of other names, an attribute of another meaning."""
-    grid = Grid((6, 5, 4)[:ndim], (2.0, 1.0, 0.5)[:ndim], points, (1.0, 0.0, -1.0)[:ndim])
-    axes = ("sample", *grid.axis_names) if dimensions is None else dimensions
-    values = np.random.default_rng(0).standard_normal((3, *grid.shape))
-    data = xarray.Dataset(
-        {"conductivity": (axes, values), "head": (axes, -values)},
-        dict(zip(grid.axis_names, grid.coordinates(), strict=True)) if coordinates else {},
-        {"equation": "whatever it was", "seed": "none"},
-    )
-    data.to_netcdf(path, engine="h5netcdf")
-    return grid, values
-
-
-@pytest.mark.parametrize("ndim", [1, 2, 3])
-@pytest.mark.parametrize("points", ["cells", "nodes", "periodic"])
-def test_ordinary_netcdf_opens_when_told_its_variables(tmp_path, points, ndim):
-    grid, values = foreign(tmp_path / "d.nc", points, ndim)
-    dataset = open_dataset(tmp_path / "d.nc", inputs=("conductivity",), outputs=("head",), points=points)
-    assert dataset.grid.shape == grid.shape
-    assert dataset.grid.points == points
-    np.testing.assert_allclose(dataset.grid.lengths, grid.lengths)
-    np.testing.assert_allclose(dataset.grid.origin, grid.origin, atol=1e-12)
-    assert (dataset.equation, dataset.provenance) == (None, {"samples": 3})
-    X, Y = dataset.astype(torch.float64).batch([2, 0])
-    np.testing.assert_array_equal(X[:, 0], values[[2, 0]])
-    np.testing.assert_array_equal(Y[:, 0], -values[[2, 0]])
-    assert list(dataset.subset([1]).to_xarray().data_vars) == ["conductivity", "head"]
-
-
-def test_ordinary_netcdf_without_coordinates_is_on_the_unit_box(tmp_path):
-    foreign(tmp_path / "d.nc", coordinates=False)
-    assert open_dataset(tmp_path / "d.nc", inputs=["conductivity"], outputs=["head"]).grid == Grid((6, 5))
-
-
-def test_ordinary_netcdf_untold(tmp_path):
-    foreign(tmp_path / "d.nc")
-    refused(tmp_path / "d.nc", "the attribute 'inputs' is missing: .*name the variables as open_dataset")
-    refused(tmp_path / "d.nc", "the attribute 'inputs' is missing", outputs=("head",))
-    refused(tmp_path / "d.nc", "the variable 'hed' is missing; did you mean 'head'", inputs=("hed",), outputs=("head",))
-    with pytest.raises(InputError, match=r"inputs must be a tuple of names.*write \('head',\)"):
-        open_dataset(tmp_path / "d.nc", inputs="head", outputs=("head",))
-
-
-def test_ordinary_netcdf_with_other_dimensions(tmp_path):
-    foreign(tmp_path / "d.nc", dimensions=("sample", "lon", "lat"), coordinates=False)
-    refused(
-        tmp_path / "d.nc",
-        r"must have the dimensions sample, \[time\], x.*got lon, lat; give rename=",
-        inputs=("head",),
-        outputs=("head",),
-    )
-
-
-def test_coordinates_that_are_not_uniform(tmp_path):
-    data = xarray.Dataset({"a": (("sample", "x"), np.zeros((2, 4)))}, {"x": [0.0, 1.0, 2.0, 4.0]})
-    data.to_netcdf(tmp_path / "d.nc", engine="h5netcdf")
-    refused(tmp_path / "d.nc", "coordinate 'x' is not that of a uniform", inputs=("a",), outputs=("a",))
-
-
-def test_text_is_refused(tmp_path):
-    data = xarray.Dataset({"a": (("sample", "x"), np.array([["p", "q"]]))}, {"x": [0.0, 1.0]})
-    data.to_netcdf(tmp_path / "d.nc", engine="h5netcdf")
-    refused(tmp_path / "d.nc", "variable 'a' must hold real numbers", inputs=("a",), outputs=("a",))
-
-
 def test_points_that_the_file_contradicts(path):
     assert open_dataset(path, points="cells").grid.points == "cells"
     refused(path, "points must be 'cells' as the file's attribute 'grid' says, got 'nodes'", points="nodes")
@@ -243,22 +186,3 @@ def test_files_open_without_generating_anything():
     code = "import opforge.datasets.reading.dataset, sys; print({'pyamg', 'loky', 'pyfftw'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
-
-
-def test_packed_coordinates(tmp_path):
-    data = xarray.Dataset({"a": (("sample", "x"), np.zeros((2, 4)))}, {"x": [0.0, 0.5, 1.0, 1.5]})
-    data.to_netcdf(tmp_path / "d.nc", engine="h5netcdf", encoding={"x": {"dtype": "i2", "scale_factor": 0.25}})
-    grid = open_dataset(tmp_path / "d.nc", inputs=("a",), outputs=("a",), points="nodes").grid
-    assert grid == Grid((4,), (1.5,), "nodes")
-
-
-def test_packing_that_is_not_a_number(tmp_path):
-    foreign(tmp_path / "d.nc")
-    with h5py.File(tmp_path / "d.nc", "r+") as file:
-        file["head"].attrs["scale_factor"] = "0.1"
-    refused(
-        tmp_path / "d.nc",
-        "attribute 'scale_factor' of variable 'head' must be a number, got '0.1'",
-        inputs=("head",),
-        outputs=("head",),
-    )

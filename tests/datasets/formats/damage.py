@@ -1,4 +1,4 @@
-"""Files damaged at random. Run as a script, this opens many of them and says what came of each, one line for every seed.
+"""Files damaged at random. Run as a script, this opens many of them and says for every seed what came of it.
 
 A process of its own because HDF5 may crash or hang: then the line is missing.
 """

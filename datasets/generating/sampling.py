@@ -121,9 +121,10 @@ class Job:
                 arrays["checksum"] = checksums(arrays)
                 if writing is not None:
                     writing.result()
-                writing = writer.submit(target.write, first + start, arrays)
+                writing = writer.submit(target.write, first + start, arrays) if len(arrays["seed"]) else None
                 if failed is not None:
-                    writing.result()
+                    if writing is not None:
+                        writing.result()
                     raise failed
             if writing is not None:
                 writing.result()

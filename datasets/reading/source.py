@@ -139,7 +139,7 @@ class HDF5Source(Source):
         self._lock, self._locked_in = threading.RLock(), os.getpid()
 
     def _guard(self) -> threading.RLock:
-        """What lets one thread at a time read; a process that was forked has its own, for nobody would free the parent's."""
+        """What lets one thread at a time read; a process that was forked has its own."""
         if self._locked_in != os.getpid():
             self._lock, self._locked_in = threading.RLock(), os.getpid()
         return self._lock

@@ -31,7 +31,8 @@ def predict(
     """Write a trained operator's outputs for a file's inputs.
 
     The inputs are written along. The file needs the input variables with axes sample, x, y, z (as far as there are);
-    outputs are not looked at.
+    outputs are not looked at. Of fields that change with time the first frame is the input, and an output of the same
+    name is written as predicted_NAME.
     """
     from opforge.datasets.files.opening import load_variables
 
@@ -39,12 +40,15 @@ def predict(
     existing(data, what="data file")
     free(out, force=force)
     operator = opforge.load(run, device=device)
-    predicted = predicted_dataset(operator, load_variables(data, operator.inputs), batch_size=batch_size)
+    inputs = load_variables(data, operator.inputs)
+    if "time" in inputs.dims:
+        inputs = inputs.isel(time=0, drop=True)
+    predicted = predicted_dataset(operator, inputs, batch_size=batch_size)
     predicted.attrs |= {"source": str(data), "run": str(run), "opforge_version": opforge.__version__}
     content = netcdf_bytes(predicted)
     with written_whole(out) as partial:
         partial.write_bytes(content)
-    shape = next(iter(predicted.data_vars.values())).shape
+    shape = inputs[operator.inputs[0]].shape
     report.say(f"wrote {out}: {', '.join(operator.outputs)} of {shape[0]} samples on {text(shape[1:])} points")
 
 
@@ -57,7 +61,7 @@ def predicted_dataset(operator: Operator, inputs: xr.Dataset, *, batch_size: int
     outputs: Any = operator(inputs, batch_size=batch_size)
     for name, values in outputs.data_vars.items():
         values.attrs |= field_attributes(operator, str(name))
-    predicted = inputs.merge(outputs)
+    predicted = inputs.merge(outputs.rename({name: f"predicted_{name}" for name in outputs if name in inputs}))
     for name in ("solver", "tolerance"):  # true of the file's own outputs, not of these
         predicted.attrs.pop(name, None)
     return predicted

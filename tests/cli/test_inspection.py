@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 
 import h5py
@@ -54,6 +55,47 @@ def test_what_is_neither_is_refused(refused, tmp_path):
     (tmp_path / "text").write_text("x")
     for name, expected in (("none", "does not exist"), ("folder", "checkpoint"), ("text", "HDF5")):
         assert expected in refused("inspect", name)
+
+
+def overwritten(path):
+    with open(path, "r+b") as file:
+        file.seek(300)
+        file.write(b"\xff" * 512)
+
+
+def changed(change):
+    """A change through HDF5, which leaves the structure in order."""
+
+    def make(path):
+        with h5py.File(path, "r+", libver="latest") as file:
+            change(file)
+
+    return make
+
+
+# what the line says -> what was done to a file of opforge
+DAMAGED = {
+    "cut off or damaged": overwritten,
+    "bytes are there": lambda path: os.truncate(path, path.stat().st_size // 2),
+    "'big' takes 100.0 MB": changed(lambda file: file.attrs.update(big=np.zeros(12_500_000))),
+    "'text' takes 100.0 MB": changed(lambda file: file["a"].attrs.update(text="x" * 100_000_000)),
+    "variable 'more' is a link to another file": changed(
+        lambda file: file.__setitem__("more", h5py.ExternalLink("other.nc", "/a"))
+    ),
+    "variable 'u' is a group": changed(lambda file: (file.pop("u"), file.create_group("u"))),
+    "coordinate 'x' is not that of the attribute 'grid'": changed(lambda file: file["x"].write_direct(np.zeros(16))),
+    "does not agree with its checksum": changed(lambda file: file["u"].write_direct(np.zeros((12, 16, 16), "f4"))),
+    r"solver_residual, seed, checksum, n\nm": changed(lambda file: file.move("u", "n\nm")),
+    "the dimension 'sample' is missing": changed(lambda file: [file.pop(name) for name in list(file)]),
+}
+
+
+@pytest.mark.parametrize("expected", DAMAGED)
+def test_what_is_damaged_or_odd_is_one_line(refused, made, tmp_path, expected):
+    copy = tmp_path / "copy.nc"
+    copy.write_bytes(made.data.read_bytes())
+    DAMAGED[expected](copy)
+    assert expected in refused("inspect", copy)
 
 
 @pytest.fixture

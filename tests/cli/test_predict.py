@@ -79,3 +79,15 @@ def test_batch_size_does_not_change_the_numbers(opforge, made, batch_size):
         xarray.open_dataset("two.nc", engine="h5netcdf") as two,
     ):
         np.testing.assert_allclose(one.u, two.u, rtol=1e-4, atol=1e-7)
+
+
+def test_the_first_frame_of_what_evolves_is_the_input(opforge, tmp_path):
+    words = ("generate", "advection", "-n", 12, "--resolution", 32, "--set", "frames=5", "-o", "a.nc")
+    assert opforge("--quiet", *words).status == 0
+    assert opforge("--quiet", "train", "fno", "a.nc", "--epochs", 1, "--set", "width=4", "-o", "run").status == 0
+    assert opforge("--quiet", "predict", "run", "a.nc", "-o", "p.nc").status == 0
+    with xarray.open_dataset("a.nc") as given, xarray.open_dataset("p.nc") as found:
+        assert dict(found.sizes) == {"sample": 12, "x": 32}
+        np.testing.assert_array_equal(found.u, given.u[:, 0])
+        assert found.predicted_u.shape == (12, 32)
+        assert found.predicted_u.attrs["long_name"] == "predicted advected quantity"

@@ -9,7 +9,7 @@ from contextlib import ExitStack, suppress
 from io import FileIO
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, cast
 
 import h5py
 import numpy as np
@@ -232,7 +232,7 @@ class FileWriter:
         if kind is not None:
             if isinstance(error, WriteError):  # from a worker
                 self._leave(failed=True)
-                raise self._failure(error) from error
+                raise self._failure(cast(OSError, error)) from error
             self._leave(failed=getattr(error, "_of_writing", False))
             return
         if self._count < self.header.samples:

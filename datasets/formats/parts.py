@@ -77,8 +77,8 @@ class Contents:
 
 
 def names_in(group: h5py.Group) -> set[str]:
-    """The names in a group; no link is followed."""
-    return set(group.keys())
+    """The names in a group but those that are no UTF-8, which h5py gives as bytes; no link is followed."""
+    return {name for name in group if isinstance(name, str)}
 
 
 def is_within(group: h5py.Group, name: str) -> bool:

@@ -64,6 +64,7 @@ def test_fields_that_nobody_chose(asked, match):
 
 def test_groups_are_found_without_following_links(file):
     assert group_at(file, "a").name == "/a"
+    file.create_dataset(b"\xff", (3,), "f8")  # a name that is no UTF-8 belongs to no layout
     assert names_in(file) == {"a", "outside", "inside", "nowhere"}
     assert [is_within(file, name) for name in ("a", "outside", "inside", "nowhere")] == [True, False, False, False]
     for path, match in [

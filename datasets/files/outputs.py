@@ -125,3 +125,15 @@ def no_writer(file: Any) -> None:
     except ImportError:  # Windows does not let go of open files without being asked: removing them fails
         return
     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def let_go(file: Any) -> None:
+    """Give a file back that `no_writer` took, before it is closed.
+
+    Closing is not enough: processes that were forked meanwhile, such as an executor's, hold the file open too.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        return
+    fcntl.flock(file, fcntl.LOCK_UN)

@@ -17,7 +17,7 @@ import numpy as np
 from opforge.datasets.files.header import Header
 from opforge.datasets.files.layout import bytes_per_sample, empty_columns, lay_out, places
 from opforge.datasets.files.opening import DAMAGE
-from opforge.datasets.files.outputs import check_same, check_space, identity, identity_of, no_writer, partial_of
+from opforge.datasets.files.outputs import check_same, check_space, identity, identity_of, let_go, no_writer, partial_of
 from opforge.datasets.files.seal import Span, chunk_spans, place_spans, seal_of
 from opforge.datasets.files.slots import MAGIC, Slots, assemble, identity_of_slots
 from opforge.datasets.files.targets import PlainTarget, SlotTarget, Target, WriteError, clipped
@@ -272,6 +272,7 @@ class FileWriter:
         os.replace(whole, self.path)
         if self._slots is not None:
             self.partial.unlink()
+        let_go(self._file)
         self._file.close()
 
     def _failure(self, error: OSError) -> InputError | WorkError:
@@ -294,6 +295,7 @@ class FileWriter:
                 # other processes may have written some that they did not yet tell of: the first ones
                 first = max(1, _LOOKED_AT // bytes_per_sample(self.header, self.dtype))
                 good = int(self.target.whole(self._file.fileno(), min(first, self.header.samples)).sum())
+            let_go(self._file)
             self._file.close()
         if good == 0:
             self.partial.unlink(missing_ok=True)

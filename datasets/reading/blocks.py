@@ -36,6 +36,7 @@ class Blocks:
         size = sum(samples * math.prod(header.shape(name)) * kind.itemsize for name, kind in self._kinds.items())
         self.most = max(1, _KEPT_BYTES // size)  # blocks of all fields that are kept
         self._kept: OrderedDict[tuple[str, int], np.ndarray] = OrderedDict()
+        self._bytes = 0  # of these
 
     @classmethod
     def of(cls, header: Header, fields: Mapping[str, Stored], opened: Mapping[str, list[h5py.Dataset]]) -> Self | None:
@@ -78,6 +79,7 @@ class Blocks:
         block = np.empty((count, *self._header.shape(name)), kind)
         read(name, start, None, block)
         self._kept[key] = block
-        while sum(values.nbytes for values in self._kept.values()) > _KEPT_BYTES and len(self._kept) > 1:
-            self._kept.popitem(last=False)
+        self._bytes += block.nbytes
+        while self._bytes > _KEPT_BYTES and len(self._kept) > 1:
+            self._bytes -= self._kept.popitem(last=False)[1].nbytes
         return block

@@ -179,6 +179,14 @@ def test_interrupt_leaves_samples_to_go_on_with(tmp_path, workers):
     assert os.listdir(tmp_path) == ["d.nc.partial"]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="forks")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_forked_workers_that_live_on_do_not_hold_the_file(tmp_path, reference):
+    with ProcessPoolExecutor(2, mp_context=get_context("fork")) as executor:
+        made = generate("darcy", 6, 12, seed=3, out=tmp_path / "d.nc", executor=executor)
+        assert_same(contents(made), reference)
+
+
 def test_unknown_recipe():
     with pytest.raises(UnknownNameError, match="did you mean 'darcy'"):
         generate("Darcy", 1, 8)

@@ -32,6 +32,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -147,13 +148,14 @@ def reading(folder: Path, runs: int, samples: int) -> Iterator[dict]:
     fields_file(path, samples)
     path.read_bytes()  # into the system's cache
     with h5py.File(path) as hdf5, xarray.open_dataset(path, engine="h5netcdf") as lazy:
+        arrays: dict[str, Any] = {name: hdf5[name] for name in "au"}
 
         def by_h5py(indices: np.ndarray) -> object:
-            return [np.stack([hdf5[name][i] for i in indices]) for name in "au"]  # type: ignore[index]
+            return [np.stack([array[i] for i in indices]) for array in arrays.values()]
 
         def by_sorted_h5py(indices: np.ndarray) -> object:
             order = np.sort(indices)
-            return [hdf5[name][order] for name in "au"]  # type: ignore[index]
+            return [array[order] for array in arrays.values()]
 
         def by_xarray(indices: np.ndarray) -> object:
             some = lazy.isel(sample=np.sort(indices))
@@ -208,11 +210,12 @@ def compressed(folder: Path, runs: int, samples: int) -> Iterator[dict]:
     fields_file(path, samples, compression=4)
     log = Logged(path)
     with h5py.File(log) as hdf5:
-        names, index = ("a", "u"), samples // 2
-        chunks = [hdf5[name].id.get_chunk_info_by_coord((index, 0, 0)) for name in names]
+        arrays: list[Any] = [hdf5[name] for name in "au"]
+        index = samples // 2
+        chunks = [array.id.get_chunk_info_by_coord((index, 0, 0)) for array in arrays]
         log.spans.clear()
-        for name in names:
-            hdf5[name][index]  # type: ignore[index]
+        for array in arrays:
+            array[index]
         inside = sum(stop - start for start, stop in log.spans if any(_within(start, stop, chunk) for chunk in chunks))
         outside = sum(stop - start for start, stop in log.spans) - inside
     log.close()

@@ -67,7 +67,7 @@ def save(figure: Figure, path: Path) -> Path:
 
     from PIL import Image
 
-    from opforge.cli.files import written_whole
+    from opforge.datasets.files.whole import written_whole
 
     buffer = BytesIO()
     figure.savefig(buffer, format="png")

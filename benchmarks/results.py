@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from opforge.cli.files import written_whole
+from opforge.datasets.files.whole import written_whole
 
 FOLDER = Path(__file__).parent / "results"
 LIBRARIES = ("torch", "numpy", "scipy", "pyfftw", "pyamg", "neuraloperator")

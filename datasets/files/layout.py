@@ -197,6 +197,26 @@ def places(hdf5: h5py.File, header: Header, dtype: np.dtype) -> Places:
     return found
 
 
+def read_failures(hdf5: h5py.File) -> list[str]:
+    """Why samples of a file of opforge failed; none for other files."""
+    rows = hdf5.get(FAILURES)
+    if not (isinstance(rows, h5py.Dataset) and rows.shape == FAILURE_ROOM and rows.dtype == "S1"):
+        return []
+    return split_reasons(rows[...].tobytes())
+
+
+def split_reasons(data: bytes) -> list[str]:
+    """The reasons that the bytes of their place in a file hold.
+
+    Example:
+        >>> split_reasons(b"sample 3: no".ljust(256, b"\\0") + bytes(256))
+        ['sample 3: no']
+    """
+    _, width = FAILURE_ROOM
+    found = (data[start : start + width].rstrip(b"\0") for start in range(0, len(data), width))
+    return [text.decode(errors="replace") for text in found if text]
+
+
 def plain_place(variable: h5py.Dataset) -> Place | None:
     """Where a variable's samples lie, if they lie one after the other as plain numbers; None where only HDF5 knows."""
     whole = variable.chunks is None or variable.chunks == (1, *variable.shape[1:])

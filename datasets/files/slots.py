@@ -155,10 +155,12 @@ def assemble(file: Any, source: int, slots: Slots) -> None:
             for name, place, chunk in chunks:
                 targets[name].id.write_direct_chunk((index, *place), chunk)
         for name, values in rest.items():
-            hdf5[name][...] = values  # type: ignore[index]
+            variable: Any = hdf5[name]
+            variable[...] = values
         rows, width = FAILURE_ROOM
         reasons = os.pread(source, rows * width, slots.room).ljust(rows * width, b"\0")
-        hdf5[FAILURES][...] = np.frombuffer(reasons, "S1").reshape(rows, width)  # type: ignore[index]
+        kept: Any = hdf5[FAILURES]
+        kept[...] = np.frombuffer(reasons, "S1").reshape(rows, width)
 
 
 def _pieces(header: Header, name: str, dtype: np.dtype) -> list[tuple[slice, ...]]:

@@ -20,6 +20,7 @@ from opforge.datasets.files.layout import (
     Places,
     checksums,
     read_bytes,
+    split_reasons,
 )
 from opforge.datasets.files.slots import Slots
 
@@ -92,9 +93,7 @@ class Target(ABC):
     def read_failures(self, file: int) -> list[str]:
         """The reasons that `write_failures` kept."""
         rows, width = FAILURE_ROOM
-        data = os.pread(file, rows * width, self._failures_at).ljust(rows * width, b"\0")
-        found = (data[i * width : (i + 1) * width].rstrip(b"\0") for i in range(rows))
-        return [text.decode(errors="replace") for text in found if text]
+        return split_reasons(os.pread(file, rows * width, self._failures_at))
 
     @property
     @abstractmethod

@@ -63,7 +63,7 @@ class Arrays:
             self.values[name][start : start + len(values)] = values
 
     def wrote(self, start: int, count: int, failed: int = 0) -> None:
-        raise NotImplementedError("nothing writes to memory but put")
+        raise AssertionError("memory has no target that others could write to")
 
     def fail(self, reasons: list[str]) -> None:
         pass  # generate warns of them
@@ -114,6 +114,7 @@ class FileWriter:
         self._slots = None if compression is None else Slots(header, dtype, compression)
         self._count = 0
         self._failed = 0  # of these
+        self._told = False  # whether an error says where the samples are
 
     @property
     def count(self) -> int:
@@ -233,7 +234,7 @@ class FileWriter:
             if isinstance(error, WriteError):  # from a worker
                 self._leave(failed=True)
                 raise self._failure(cast(OSError, error)) from error
-            self._leave(failed=getattr(error, "_of_writing", False))
+            self._leave(failed=self._told)
             return
         if self._count < self.header.samples:
             self._leave()
@@ -280,12 +281,11 @@ class FileWriter:
         remedy = "free some space or choose another folder"
         if self._count > self._failed:
             remedy = f"free some space and go on with resume=True (--resume), they are in {self.partial}"
-        failure = kind(
+        self._told = True
+        return kind(
             f"writing {self.path} failed after {self._count} of {self.header.samples} samples: "
             f"{_reason(error)}; {remedy}"
         )
-        failure._of_writing = True  # type: ignore[union-attr]  # the text tells where the samples are
-        return failure
 
     def _leave(self, *, failed: bool = False) -> None:
         """Close the partial file, and remove it if it has nothing to go on with."""

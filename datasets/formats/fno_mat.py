@@ -38,8 +38,9 @@ from opforge.datasets.files.opening import DAMAGE
 from opforge.datasets.files.probe import examine
 from opforge.datasets.formats.described import Asked, Described
 from opforge.datasets.formats.parts import Contents, is_within, names_in, times_of
-from opforge.datasets.reading.source import Frames, Source, picked
+from opforge.datasets.reading.source import Frames, Source
 from opforge.datasets.reading.stored import Stored
+from opforge.datasets.reading.values import check_finite, picked
 from opforge.errors import InputError
 
 if TYPE_CHECKING:
@@ -254,12 +255,7 @@ class MatSource(Source):
 
     def _picked(self, name: str, samples: np.ndarray, frames: np.ndarray | None) -> np.ndarray:
         values = picked(self._whole(name), samples, frames)
-        finite = np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
-        if not finite.all():
-            raise InputError(
-                f"{self.path}: variable {name!r} has a value that is not finite (NaN or infinite) in sample "
-                f"{samples[np.argmin(finite)]}; leave the sample out"
-            )
+        check_finite(values, name, samples, where=str(self.path), remedy="leave the sample out")
         return values
 
     def _whole(self, name: str) -> np.ndarray:

@@ -7,10 +7,8 @@ component, and the same for the differences of neighbouring frames.
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -22,6 +20,7 @@ import torch
 
 from opforge.core import Moments
 from opforge.datasets.files.outputs import check_output
+from opforge.datasets.files.whole import written_whole
 from opforge.datasets.formats.the_well import FIELDS
 from opforge.datasets.generating.progress import progress_bar
 from opforge.errors import InputError
@@ -35,7 +34,7 @@ _ENDINGS = (".h5", ".hdf5")
 # The Well keeps single precision.
 _KIND = np.dtype(np.float32)
 
-# Bytes of samples that are in memory at once, unless one sample is more.
+# Bytes of samples, in double precision, that are in memory at once, unless one sample is more.
 _AT_ONCE = 2**26
 
 # Besides the numbers: HDF5's own structures and the attributes.
@@ -110,23 +109,12 @@ def write_the_well(
     fields = _fields(dataset)
     times = np.zeros(1) if dataset.times is None else dataset.times
     _check_space(path, dataset, fields, len(times))
-    with _whole(path) as partial, _whole(stats) as partial_stats:  # the dataset appears last
+    with written_whole(path) as partial, written_whole(stats) as partial_stats:  # the dataset appears last
         with h5py.File(partial, "w") as file:
             _describe(file, dataset, times)
             arrays = _lay_out(file, dataset, fields, len(times))
             moments = _fill(arrays, dataset, fields, f"writing {path.name}" if progress else None)
         partial_stats.write_text(_yaml(fields, moments), encoding="utf-8")
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[Path]:
-    """A path to write to; it becomes ``path`` when the block ends, and is removed when the block fails."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        yield partial
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _fields(dataset: OperatorDataset) -> list[_Field]:
@@ -250,20 +238,18 @@ def _fill(
     Returns:
         The moments of every field's components and, under ``"_delta"``, of the differences of neighbouring frames.
     """
-    step = max(1, _AT_ONCE * dataset.samples // sum(array.nbytes for array in arrays.values()))
     moments = {end: {each.name: Moments(len(each.components)) for each in fields} for end in ("", "_delta")}
     with progress_bar(title, dataset.samples, 0) as advance:
-        for start in range(0, dataset.samples, step):
-            stop = min(start + step, dataset.samples)
-            values = dataset.arrays(range(start, stop))
+        for start, values in dataset.pieces(_AT_ONCE):
+            count = len(values[dataset.fields[0]])
             for each in fields:
                 block = np.stack([values[name] for name in each.components], axis=-1).astype(_KIND)
                 _check_finite(block, each.name, start)
-                arrays[each.name][start:stop] = block.reshape(-1, *arrays[each.name].shape[1:])
+                arrays[each.name][start : start + count] = block.reshape(-1, *arrays[each.name].shape[1:])
                 moments[""][each.name].add(_rows(block))
                 if each.evolves:
                     moments["_delta"][each.name].add(_rows(np.diff(block.astype(np.float64), axis=1)))
-            advance(stop - start)
+            advance(count)
     return moments
 
 

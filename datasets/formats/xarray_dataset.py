@@ -12,6 +12,7 @@ from opforge.datasets.files.header import Header
 from opforge.datasets.formats.described import Asked
 from opforge.datasets.formats.netcdf import uniform_grid
 from opforge.datasets.reading.source import Frames, Source
+from opforge.datasets.reading.values import check_finite, picked
 from opforge.errors import InputError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -37,13 +38,8 @@ class XarraySource(Source):
         for name, which in frames.items():
             values = self._data[name].isel(sample=order).values
             values = values.astype(np.float32 if np.can_cast(values.dtype, np.float32) else np.float64, copy=False)
-            finite = np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
-            if not finite.all():
-                raise InputError(
-                    f"variable {name!r} has a value that is not finite (NaN or infinite) in sample "
-                    f"{order[np.argmin(finite)]}; leave the sample out"
-                )
-            found[name] = values[inverse] if which is None else values[inverse[:, None], which]
+            check_finite(values, name, order, remedy="leave the sample out")
+            found[name] = picked(values, inverse, which)
         return found
 
     def to_xarray(self, header: Header) -> xarray.Dataset:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
+from typing import Any
 
 from opforge import __version__
 from opforge.errors import InputError, WorkError
@@ -50,7 +51,8 @@ def dask_executor(address: str) -> Iterator[tuple[Executor, int]]:
             f"no Dask scheduler answers at {address}; start one with `dask scheduler` and workers with `dask worker`"
         ) from error
     with client:
-        threads = sum(dict(client.nthreads()).values())  # type: ignore[arg-type]  # no coroutine, it is synchronous
+        workers: Any = client.nthreads()  # a mapping: the client is a synchronous one
+        threads = sum(workers.values())
         if not threads:
             raise InputError(f"the Dask scheduler at {address} has no workers; start some with `dask worker {address}`")
         _check_workers(client)

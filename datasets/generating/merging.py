@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 
 from opforge.datasets.files.header import Header
-from opforge.datasets.files.layout import FAILURES, bytes_per_sample, checksums, variables
+from opforge.datasets.files.layout import bytes_per_sample, checksums, read_failures, variables
 from opforge.datasets.files.opening import DAMAGE, open_hdf5
 from opforge.datasets.files.outputs import check_output, is_done
 from opforge.datasets.files.writer import FileWriter
@@ -21,7 +21,7 @@ from opforge.datasets.formats import netcdf
 from opforge.datasets.formats.described import Asked
 from opforge.datasets.formats.sets import members
 from opforge.datasets.generating.progress import progress_bar
-from opforge.datasets.generating.sampling import runs
+from opforge.datasets.neighbours import runs
 from opforge.datasets.reading.joined import joined_header
 from opforge.errors import InputError, WorkError
 
@@ -167,12 +167,3 @@ def _read(shard: _Shard, hdf5: h5py.File, start: int, stop: int) -> dict[str, np
             "its checksum; copy or generate it again"
         )
     return arrays
-
-
-def read_failures(hdf5: h5py.File) -> list[str]:
-    """Why samples of a file of opforge failed; none for other files."""
-    if FAILURES not in hdf5:
-        return []
-    rows: Any = hdf5[FAILURES]
-    texts = (b"".join(row.tolist()).decode(errors="replace") for row in np.asarray(rows[...]))
-    return [text for text in texts if text]

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from opforge.core import Grid
-from opforge.datasets.generating.sampling import Job, Made, Plan, runs
+from opforge.datasets.generating.sampling import Job, Made, Plan
+from opforge.datasets.neighbours import runs
 
 # A job shall take so long: far longer than handing it over, and short enough to see the end of it soon.
 _SECONDS = 0.1

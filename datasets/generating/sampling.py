@@ -195,15 +195,3 @@ def _check_invariants(recipe: Recipe, sample: Sample, grid: Grid) -> None:
         fields = sample.fields if times is None else {**sample.fields, "time": times}
         for invariant in equation.invariants:
             invariant.check(equation, fields, grid)
-
-
-def runs(positions: np.ndarray) -> list[range]:
-    """Increasing numbers as runs of neighbours.
-
-    Example:
-        >>> runs(np.array([2, 3, 4, 7]))
-        [range(2, 5), range(7, 8)]
-    """
-    breaks = (np.flatnonzero(np.diff(positions) != 1) + 1).tolist()
-    ends = zip([0, *breaks], [*breaks, len(positions)], strict=True)
-    return [range(int(positions[start]), int(positions[stop - 1]) + 1) for start, stop in ends if start < stop]

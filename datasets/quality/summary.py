@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from opforge.core import Moments
-from opforge.datasets.files.layout import FAILURE_ROOM, FAILURES
+from opforge.datasets.files.layout import read_failures
 from opforge.datasets.files.opening import open_hdf5
 from opforge.datasets.generating.progress import progress_bar
 from opforge.datasets.reading.dataset import OperatorDataset
@@ -125,7 +125,7 @@ def summarise(dataset: OperatorDataset, paths: Sequence[Path] = (), *, progress:
     invariants = _invariants(dataset)
     worst = [_Worst() for _ in invariants]
     with progress_bar("reading" if progress else None, dataset.samples, 0) as advance:
-        for start, fields in _blocks(dataset):
+        for start, fields in dataset.pieces(_BLOCK_BYTES):
             exact = {name: values.astype(np.float64) for name, values in fields.items()}
             for name, values in fields.items():
                 spans[name].take(start, exact[name], str(values.dtype))
@@ -152,15 +152,6 @@ def summarise(dataset: OperatorDataset, paths: Sequence[Path] = (), *, progress:
     )
 
 
-def _blocks(dataset: OperatorDataset) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
-    """All samples in order, a few at a time: the number of the first, and its and the next ones' fields."""
-    frames = 1 if dataset.times is None else len(dataset.times)
-    size = 8 * dataset.grid.size * sum(frames if name in dataset.evolving else 1 for name in dataset.fields)
-    count = max(1, _BLOCK_BYTES // size)
-    for start in range(0, dataset.samples, count):
-        yield start, dataset.arrays(range(start, min(start + count, dataset.samples)))
-
-
 def _reasons(paths: Sequence[Path]) -> tuple[str, ...]:
     """Why samples failed, by what the files of a dataset say."""
     found: list[str] = []
@@ -168,10 +159,8 @@ def _reasons(paths: Sequence[Path]) -> tuple[str, ...]:
         if not h5py.is_hdf5(path):  # a MATLAB file of version 5
             continue
         with open_hdf5(path) as file:
-            rows = file.get(FAILURES)
-            if isinstance(rows, h5py.Dataset) and rows.shape == FAILURE_ROOM and rows.dtype == "S1":
-                found += [row.tobytes().rstrip(b"\0").decode(errors="replace") for row in rows[...]]
-    return tuple(reason for reason in found if reason)
+            found += read_failures(file)
+    return tuple(found)
 
 
 class _Span:

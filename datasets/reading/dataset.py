@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -14,9 +12,10 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from opforge.core import Grid, Moments
+from opforge.core import Grid
 from opforge.datasets.files.header import OF_SHARDS, Header
 from opforge.datasets.files.layout import PER_SAMPLE
+from opforge.datasets.reading.passes import Batch, Passes
 from opforge.datasets.reading.source import ArraySource, Source
 from opforge.datasets.reading.thinning import Thinning
 from opforge.datasets.reading.windows import Windows
@@ -29,13 +28,8 @@ if TYPE_CHECKING:
 
     from opforge.datasets.files.writer import Arrays
 
-Batch = tuple[torch.Tensor, torch.Tensor]
 
-# Bytes of samples that a pass over all of them holds at a time.
-_PASS_BYTES = 2**26
-
-
-class OperatorDataset(Dataset):
+class OperatorDataset(Passes, Dataset):
     """Pairs of input and output fields of an operator on a uniform grid; a torch ``Dataset``.
 
     ``dataset[i]`` is the pair (x, y) number i with shapes (C_in, *space) and (C_out, *space); ``dataset.batch`` stacks
@@ -223,87 +217,10 @@ class OperatorDataset(Dataset):
             return fields
         return {name: values[(..., *self._thinning.space)] for name, values in fields.items()}
 
-    def read_ahead(self, batches: Iterable[Any], *, ahead: int = 2) -> Iterator[Batch]:
-        """The batches of these indices, read by a thread of their own while earlier ones are worked on.
-
-        Args:
-            batches: indices of one batch after the other, each as in `batch`.
-            ahead: how many batches are read before they are asked for, at least 1.
-
-        Raises:
-            InputError: as `batch` does, when it is that batch's turn.
-
-        Example:
-            >>> import opforge
-            >>> dataset = opforge.generate("darcy", 5, 8)
-            >>> [len(x) for x, y in dataset.read_ahead([[0, 1, 2], [4, 3]])]
-            [3, 2]
-        """
-        if ahead < 1:
-            raise InputError(f"ahead must be at least 1 batch, got {ahead}")
-        with ThreadPoolExecutor(1) as reader:
-            waiting: deque[Future] = deque()
-            try:
-                for indices in batches:
-                    waiting.append(reader.submit(self.batch, indices))
-                    if len(waiting) > ahead:
-                        yield waiting.popleft().result()
-                while waiting:
-                    yield waiting.popleft().result()
-            finally:
-                for future in waiting:
-                    future.cancel()
-
-    def batches(
-        self, size: int, *, shuffle: bool = False, seed: int = 0, epoch: int = 0, ahead: int = 2
-    ) -> Iterator[Batch]:
-        """Go once through all pairs in batches, read ahead of their use; the last batch may be smaller.
-
-        Args:
-            size: pairs in a batch, at least 1.
-            shuffle: whether in a random order, see `order`; else in their own.
-            seed, epoch: the order depends on both, and on nothing else.
-            ahead: how many batches are read before they are asked for.
-
-        Raises:
-            InputError: a size below 1; what `batch` refuses.
-
-        Example:
-            >>> import opforge
-            >>> [len(x) for x, y in opforge.generate("darcy", 5, 8).batches(2, shuffle=True)]
-            [2, 2, 1]
-        """
-        if size < 1:
-            raise InputError(f"size must be at least 1 pair, got {size}")
-        order = torch.arange(len(self))
-        if shuffle:
-            number = int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0] >> 1)
-            order = self.order(generator=torch.Generator().manual_seed(number))
-        return self.read_ahead(order.split(size), ahead=ahead)
-
-    def statistics(self) -> dict[str, Moments]:
-        """Mean, deviation, least and greatest value of every field, over samples, frames and points, in one pass.
-
-        Nothing but a few samples is in memory at a time. Points and frames that `every` left out do not count.
-
-        Example:
-            >>> import opforge
-            >>> a = opforge.generate("darcy", 4, 16).statistics()["a"]
-            >>> float(a.least), float(a.greatest), 3 < float(a.mean) < 12
-            (3.0, 12.0, True)
-        """
-        found = {name: Moments(1) for name in self.fields}
-        frames = np.asarray(self._thinning.frames, dtype=np.intp)
-        size = 8 * self.grid.size * max(1, len(frames)) * len(self.fields)
-        for some in np.array_split(self._indices, max(1, -(-len(self._indices) * size // _PASS_BYTES))):
-            wanted = {
-                name: np.broadcast_to(frames, (len(some), len(frames))) if name in self.evolving else None
-                for name in self.fields
-            }
-            for name, values in self._source.read(some, wanted).items():
-                thinned = values[(..., *self._thinning.space)]
-                found[name].add(torch.from_numpy(np.ascontiguousarray(thinned)).reshape(len(some), 1, -1))
-        return found
+    def _blocks(self, indices: Sequence[int] | np.ndarray | None) -> tuple[int, np.ndarray | None, int]:
+        pairs = np.arange(len(self)) if indices is None else self._positions(indices)
+        blocks = self._source.blocks(self._indices[pairs // self.pairs_per_sample])
+        return len(pairs), blocks, self._source.blocks_kept
 
     def _frames(self, pairs: np.ndarray, *, wanted: bool) -> np.ndarray:
         """The frames (len(pairs), frames) of the file that these pairs take."""
@@ -325,37 +242,6 @@ class OperatorDataset(Dataset):
                 parts.append(values[:, len(windows.given) :] if wanted else values[:, : len(windows.given)])
         alone = len(names) == 1 and names[0] not in others and self._thinning.whole
         return torch.from_numpy(parts[0] if alone else np.concatenate(parts, axis=1)).to(self._dtype)
-
-    def order(
-        self, indices: Sequence[int] | np.ndarray | None = None, *, generator: torch.Generator | None = None
-    ) -> torch.Tensor:
-        """A random order of pairs, in which those come together that are read in one piece.
-
-        Where every sample is read by itself, as in opforge's files, it is a random permutation. Where chunks hold
-        several samples, or compressed chunks several frames, the chunks come in random order, as many at a time as are
-        kept in memory, and their pairs are mixed.
-
-        Args:
-            indices: the pairs; all unless given.
-            generator: of the random numbers; torch's own unless given.
-
-        Returns:
-            Positions in ``indices``, each once: an integer tensor.
-
-        Example:
-            >>> import opforge
-            >>> dataset = opforge.generate("darcy", 4, 8)
-            >>> sorted(dataset.order(generator=torch.Generator().manual_seed(0)).tolist())
-            [0, 1, 2, 3]
-        """
-        pairs = np.arange(len(self)) if indices is None else self._positions(indices)
-        order = torch.randperm(len(pairs), generator=generator)
-        blocks = self._source.blocks(self._indices[pairs // self.pairs_per_sample])
-        if blocks is None:
-            return order
-        numbers, which = np.unique(blocks, return_inverse=True)
-        turns = torch.randperm(len(numbers), generator=generator)[which] // self._source.blocks_kept
-        return order[torch.argsort(turns[order], stable=True)]
 
     def astype(self, dtype: torch.dtype) -> OperatorDataset:
         """The same samples as tensors of another floating point type."""

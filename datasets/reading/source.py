@@ -18,10 +18,12 @@ from opforge.datasets.files.contents import array_at
 from opforge.datasets.files.header import Header
 from opforge.datasets.files.opening import DAMAGE, open_hdf5
 from opforge.datasets.files.packing import packing, unpack
+from opforge.datasets.neighbours import spans
 from opforge.datasets.reading.blocks import Blocks
 from opforge.datasets.reading.checksums import Checksums
 from opforge.datasets.reading.plain import PlainReader
 from opforge.datasets.reading.stored import Stored
+from opforge.datasets.reading.values import check_finite, picked
 from opforge.errors import InputError
 
 if TYPE_CHECKING:
@@ -131,6 +133,8 @@ class HDF5Source(Source):
         self._process = -1
         self._opened: dict[str, list[h5py.Dataset]] = {}
         self._packing: dict[str, dict[str, Any]] = {}
+        self._kinds: dict[str, np.dtype] = {}
+        self._keeps = False
         self._sums: Checksums | None = None
         self._plain: PlainReader | None = None
         self._blocks: Blocks | None = None
@@ -155,7 +159,7 @@ class HDF5Source(Source):
     def blocks(self, samples: np.ndarray) -> np.ndarray | None:
         with self._guard():
             self._open()
-            if self._blocks is None or self._keep() is not None:
+            if self._blocks is None or self._keeps:
                 return None
             self.blocks_kept = self._blocks.most
             return samples // self._blocks.samples
@@ -183,7 +187,7 @@ class HDF5Source(Source):
         """Type of the numbers that a field stands for."""
         with self._guard():
             self._open()
-            return _native(unpack(np.empty(0, self._opened[name][0].dtype), self._packing[name]).dtype)
+            return self._kinds[name]
 
     def _open(self) -> None:
         # After a fork the parent's handle must not be used: its position is shared.
@@ -196,6 +200,10 @@ class HDF5Source(Source):
                     name: [array_at(file, path) for path in stored.paths] for name, stored in self._fields.items()
                 }
                 self._packing = {name: packing(name, arrays[0].attrs) for name, arrays in opened.items()}
+                self._kinds = {
+                    name: _native(unpack(np.empty(0, arrays[0].dtype), self._packing[name]).dtype)
+                    for name, arrays in opened.items()
+                }
                 self._sums = Checksums.of(file, self._header)
                 self._plain = PlainReader.of(self.path, self._header, self._fields, opened)
                 self._blocks = Blocks.of(self._header, self._fields, opened)
@@ -204,21 +212,28 @@ class HDF5Source(Source):
                 raise InputError(f"{self.path} is damaged: {what}; copy or generate the file again") from error
             closing.pop_all()  # it stays open
         self._opened = opened
+        self._keeps = self._is_kept()
         self._file, self._process = file, os.getpid()
 
-    def _keep(self) -> dict[str, np.ndarray] | None:
-        """Arrays for all samples, filled as they are read; None for a file that is too large.
+    def _is_kept(self) -> bool:
+        """Whether what was read stays in memory: that of files that are not too large.
 
         Plain samples stay in the system's own cache, from which they come as fast and without being there twice.
         """
         if self._plain is not None and self._plain.has(self._header.names):
-            return None
-        if self._kept is None:
-            shapes = {name: (self._header.samples, *self._header.shape(name)) for name in self._header.names}
-            kinds = {name: self.kind(name) for name in shapes}
-            if sum(math.prod(shape) * kinds[name].itemsize for name, shape in shapes.items()) < KEEP_BYTES:
-                # the system hands out memory page by page, as samples come
-                self._kept = {name: np.empty(shape, kinds[name]) for name, shape in shapes.items()}
+            return False
+        header = self._header
+        sizes = (math.prod(header.shape(name)) * self._kinds[name].itemsize for name in header.names)
+        return header.samples * sum(sizes) < KEEP_BYTES
+
+    def _keep(self) -> dict[str, np.ndarray] | None:
+        """Arrays for all samples, filled as they are read; None for a file whose samples are not kept."""
+        if self._keeps and self._kept is None:
+            # the system hands out memory page by page, as samples come
+            self._kept = {
+                name: np.empty((self._header.samples, *self._header.shape(name)), self._kinds[name])
+                for name in self._header.names
+            }
         return self._kept
 
     def _whole(self, names: Sequence[str], samples: np.ndarray) -> dict[str, np.ndarray]:
@@ -231,7 +246,7 @@ class HDF5Source(Source):
     def _stored(self, name: str, samples: np.ndarray) -> np.ndarray:
         """A field of increasing samples as the file keeps it; neighbours are read in one go."""
         values = np.empty((len(samples), *self._header.shape(name)), self._file_kind(name))
-        for start, stop in _runs(samples):
+        for start, stop in spans(samples):
             self._read(name, int(samples[start]), None, values[start:stop])
         return values
 
@@ -242,7 +257,7 @@ class HDF5Source(Source):
             return self._checked(name, self._stored(name, order), order)[inverse]
         values = np.empty((*frames.shape, *self._header.grid.shape), self._file_kind(name))
         for row, (sample, which) in enumerate(zip(samples, frames, strict=True)):
-            for start, stop in _runs(which):
+            for start, stop in spans(which):
                 self._read(name, int(sample), int(which[start]), values[row : row + 1, start:stop])
         return self._checked(name, values, samples)
 
@@ -284,13 +299,9 @@ class HDF5Source(Source):
 
     def _checked(self, name: str, values: np.ndarray, samples: np.ndarray) -> np.ndarray:
         """The numbers that were meant, all of them finite."""
-        values = unpack(values, self._packing[name]).astype(self.kind(name), copy=False)
-        finite = np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
-        if not finite.all():
-            raise InputError(
-                f"{self.path}: variable {name!r} has a value that is not finite (NaN or infinite) in sample "
-                f"{samples[np.argmin(finite)]}; leave the sample out or generate the file again"
-            )
+        values = unpack(values, self._packing[name]).astype(self._kinds[name], copy=False)
+        remedy = "leave the sample out or generate the file again"
+        check_finite(values, name, samples, where=str(self.path), remedy=remedy)
         return values
 
     def _compare(self, samples: np.ndarray) -> None:
@@ -330,28 +341,6 @@ class HDF5Source(Source):
         return lazy_dataset(header, self, {name: self.kind(name) for name in header.names})
 
 
-def picked(values: np.ndarray, samples: np.ndarray, frames: np.ndarray | None) -> np.ndarray:
-    """Samples, or some frames of samples, of an array (samples, [frames], *space): a new array.
-
-    Example:
-        >>> values = np.arange(12).reshape(2, 6)
-        >>> picked(values, np.array([1, 0]), np.array([[0, 1], [5, 4]])).tolist()
-        [[6, 7], [5, 4]]
-    """
-    return values[samples] if frames is None else values[samples[:, None], frames]
-
-
 def _native(dtype: np.dtype) -> np.dtype:
     """Single precision where it holds the values, else double, in this machine's byte order."""
     return np.dtype(np.float32 if np.can_cast(dtype, np.float32) else np.float64)
-
-
-def _runs(indices: np.ndarray) -> list[tuple[int, int]]:
-    """Positions (start, stop) of the runs of neighbours in a sequence.
-
-    Example:
-        >>> _runs(np.array([2, 3, 4, 7]))
-        [(0, 3), (3, 4)]
-    """
-    breaks = (np.flatnonzero(np.diff(indices) != 1) + 1).tolist()
-    return [(start, stop) for start, stop in zip([0, *breaks], [*breaks, len(indices)], strict=True) if start < stop]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from opforge.cli.files import written_whole
+from opforge.datasets.files.whole import written_whole
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from opforge.datasets.files.whole import written_whole
 from opforge.errors import InputError
 
 if TYPE_CHECKING:
@@ -74,20 +72,6 @@ def made_folder(path: Path, *, what: str = "output folder") -> Path:
     except OSError as error:
         raise InputError(f"{what} {str(path)!r} cannot be made: {error.strerror}; choose another place") from error
     return path
-
-
-@contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
-    """Give a path to write to; it becomes ``path`` when the block ends, and is removed when the block fails."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        yield partial
-        os.replace(partial, path)
-    except OSError as error:
-        error.filename = str(path)  # a failing write does not say which file it was
-        raise
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def check_suffix(path: Path) -> None:

@@ -12,9 +12,10 @@ import typer
 import opforge
 from opforge.cli.console import Report, shown, text
 from opforge.cli.data_report import as_values, look_at, show
-from opforge.cli.files import check_suffix, existing, free, free_json, save, written_whole
+from opforge.cli.files import check_suffix, existing, free, free_json, save
 from opforge.cli.options import Force, Json
 from opforge.cli.train import count
+from opforge.datasets.files.whole import written_whole
 from opforge.errors import InputError
 
 

@@ -10,8 +10,9 @@ import typer
 
 import opforge
 from opforge.cli.console import Report, text
-from opforge.cli.files import existing, free, written_whole
+from opforge.cli.files import existing, free
 from opforge.cli.options import BatchSize, Device, Force, Run
+from opforge.datasets.files.whole import written_whole
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -1,9 +1,8 @@
-import errno
 import os
 
 import pytest
 
-from opforge.cli.files import existing, free, free_folder, made_folder, written_whole
+from opforge.cli.files import existing, free, free_folder, made_folder
 from opforge.errors import InputError
 
 
@@ -46,19 +45,6 @@ def test_made_folder(tmp_path):
         InputError, match=r"output folder .*file/below' cannot be made: Not a directory; choose another"
     ):
         made_folder(tmp_path / "file" / "below")
-
-
-def test_a_file_appears_whole_or_not_at_all(tmp_path):
-    path = tmp_path / "out.txt"
-    with written_whole(path) as partial:
-        partial.write_text("first")
-        assert not path.exists()
-    assert [p.name for p in tmp_path.iterdir()] == ["out.txt"]
-    with pytest.raises(OSError, match="full"), written_whole(path) as partial:
-        partial.write_text("sec")
-        raise OSError(errno.ENOSPC, "disk full")
-    assert path.read_text() == "first"
-    assert [p.name for p in tmp_path.iterdir()] == ["out.txt"]
 
 
 def test_a_pipe_is_not_replaced(tmp_path):

@@ -152,7 +152,7 @@ def test_samples_are_read_a_few_at_a_time(path, monkeypatch):
     asked = []
     original = OperatorDataset.arrays
     monkeypatch.setattr(OperatorDataset, "arrays", lambda self, rows: asked.append(len(rows)) or original(self, rows))
-    monkeypatch.setattr(well_writer, "_AT_ONCE", 2 * 4 * 6 * 8 * (5 * 8 + 1))
+    monkeypatch.setattr(well_writer, "_AT_ONCE", 2 * 8 * 6 * 8 * (5 * 8 + 1))
     write_the_well(dataset(), path)
     assert asked == [2, 1]
 

@@ -16,8 +16,8 @@ import torch
 import opforge
 from opforge.datasets import generate, open_dataset, registry
 from opforge.datasets.darcy import DarcyRecipe
+from opforge.datasets.files.layout import read_failures
 from opforge.datasets.files.writer import FileWriter
-from opforge.datasets.generating.merging import read_failures
 from opforge.datasets.generating.sampling import sample_seed
 from opforge.datasets.recipe import make_recipe
 from opforge.errors import InputError, UnknownNameError, WorkError

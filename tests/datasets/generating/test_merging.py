@@ -8,8 +8,8 @@ import pytest
 from opforge import generate, open_dataset
 from opforge.datasets import merge
 from opforge.datasets.darcy import DarcyRecipe
+from opforge.datasets.files.layout import read_failures
 from opforge.datasets.files.writer import FileWriter
-from opforge.datasets.generating.merging import read_failures
 from opforge.datasets.generating.sampling import sample_seed
 from opforge.errors import InputError, WorkError
 

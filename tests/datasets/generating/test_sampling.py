@@ -4,7 +4,7 @@ import pytest
 from opforge.core import Grid
 from opforge.datasets.files.header import Header
 from opforge.datasets.generating.generation import make_header
-from opforge.datasets.generating.sampling import Job, Plan, runs, sample_seed
+from opforge.datasets.generating.sampling import Job, Plan, sample_seed
 from opforge.datasets.recipe import Sample, make_recipe
 from opforge.errors import WorkError
 from opforge.pdes import Darcy, Invariant
@@ -146,10 +146,3 @@ def test_a_shard_has_the_seeds_of_its_samples():
     header = Header((), ("u",), Grid((8,)), 10).shard(6, 3)
     made = Job(Plan(Broken(1.0, 1.0), header, 5, FLOAT), range(1, 3))()
     assert made.arrays["seed"].tolist() == [sample_seed(5, 7), sample_seed(5, 8)]
-
-
-@pytest.mark.parametrize(
-    ("positions", "expected"), [([], []), ([3], [range(3, 4)]), ([0, 1, 4], [range(2), range(4, 5)])]
-)
-def test_runs_of_neighbours(positions, expected):
-    assert runs(np.array(positions, dtype=int)) == expected

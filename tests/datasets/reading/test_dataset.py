@@ -221,15 +221,6 @@ def test_other_variables_on_demand(path):
 ARRAYS = columns()
 
 
-@pytest.fixture(params=["memory", "plain", "compressed", "compressed, not kept"])
-def evolving(request, tmp_path, monkeypatch):
-    if request.param == "memory":
-        return in_memory(ARRAYS)
-    if "," in request.param:
-        monkeypatch.setattr("opforge.datasets.reading.source.KEEP_BYTES", 0)
-    return open_dataset(write(tmp_path / "d.nc", ARRAYS, compression=None if request.param == "plain" else 4))
-
-
 def runs_of(frames, given, wanted, step, stride):
     """The frames of all pairs of a sample, by their definition."""
     length = (given + wanted - 1) * step + 1
@@ -459,64 +450,6 @@ def test_windows_of_what_does_not_evolve(dataset):
         dataset.every(1, 2)
     assert dataset.times is None and dataset.evolving == ()
     assert_equal(dataset.every(2).batch([1])[0], dataset.batch([1])[0][..., ::2, ::2])
-
-
-@pytest.mark.parametrize("room", [1, 2**28], ids=["one block is kept", "all are kept"])
-def test_a_random_order_has_every_pair_once_and_those_of_a_block_together(tmp_path, monkeypatch, room):
-    monkeypatch.setattr("opforge.datasets.reading.source.KEEP_BYTES", 0)
-    monkeypatch.setattr("opforge.datasets.reading.blocks._KEPT_BYTES", room)
-    pairs = open_dataset(write(tmp_path / "d.nc", ARRAYS, compression=4)).windows()
-    order = pairs.order(generator=torch.Generator().manual_seed(0))
-    assert sorted(order.tolist()) == list(range(30))
-    assert order.tolist() == pairs.order(generator=torch.Generator().manual_seed(0)).tolist()
-    samples = (order // 6).reshape(5, 6)
-    assert bool((samples == samples[:, :1]).all()) == (room == 1), "as many blocks are mixed as are kept"
-    assert samples[:, 0].tolist() != list(range(5)) and order[:6].tolist() != sorted(order[:6].tolist())
-
-
-@pytest.mark.parametrize("ahead", [1, 2, 50])
-def test_batches_that_are_read_ahead_are_the_same_in_the_same_order(evolving, ahead):
-    pairs = evolving.windows()
-    indices = [[3, 1], [29], [0, 7, 7], [], range(30)]
-    for (x, y), some in zip(pairs.read_ahead(indices, ahead=ahead), indices, strict=True):
-        assert_equal(x, pairs.batch(some)[0])
-        assert_equal(y, pairs.batch(some)[1])
-
-
-def test_what_reading_ahead_finds_is_told_when_it_is_its_turn(evolving):
-    batches = evolving.read_ahead([[0], [1], [99], [2]])
-    assert len(next(batches)[0]) == len(next(batches)[0]) == 1
-    with pytest.raises(InputError, match="got 99"):
-        next(batches)
-    with pytest.raises(InputError, match="ahead must be at least 1 batch, got 0"):
-        next(evolving.read_ahead([[0]], ahead=0))
-
-
-def test_epochs_in_order_and_shuffled(evolving):
-    pairs = evolving.windows()
-    x = torch.cat([x for x, _ in pairs.batches(7)])
-    assert_equal(x, pairs.batch(range(30))[0])
-
-    def epoch(**options):
-        return torch.cat([x for x, _ in pairs.batches(7, shuffle=True, **options)])
-
-    one = epoch(seed=3, epoch=1)
-    assert one.shape == x.shape and not torch.equal(one, x)
-    assert_equal(one, epoch(seed=3, epoch=1))
-    assert not torch.equal(one, epoch(seed=3, epoch=2)) and not torch.equal(one, epoch(seed=4, epoch=1))
-    key = lambda values: sorted(map(tuple, values.flatten(1).tolist()))  # noqa: E731
-    assert key(one) == key(x)
-    with pytest.raises(InputError, match="size must be at least 1 pair, got 0"):
-        pairs.batches(0)
-
-
-def test_statistics_are_numpys(evolving):
-    for dataset, take in ((evolving, np.s_[:, :]), (evolving.subset([3, 1]).every((2, 1), 3), np.s_[[3, 1], ::3, ::2])):
-        for name, moments in dataset.statistics().items():
-            where = take if name in HEADER.evolving else (take[0], *take[2:])
-            values = ARRAYS[name].astype(np.float64)[where]
-            np.testing.assert_allclose(float(moments.mean), values.mean(), rtol=1e-6, atol=1e-7)
-            assert (float(moments.least), float(moments.greatest)) == (values.min(), values.max())
 
 
 def test_whole_samples_have_all_their_frames(evolving):

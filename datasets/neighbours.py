@@ -1,0 +1,26 @@
+"""Runs of neighbours in a sequence of whole numbers: what is read, made or copied in one go."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def spans(numbers: np.ndarray) -> list[tuple[int, int]]:
+    """Positions (start, stop) of the runs in which each number is the one before it plus 1.
+
+    Example:
+        >>> spans(np.array([2, 3, 4, 7]))
+        [(0, 3), (3, 4)]
+    """
+    breaks = (np.flatnonzero(np.diff(numbers) != 1) + 1).tolist()
+    return [(start, stop) for start, stop in zip([0, *breaks], [*breaks, len(numbers)], strict=True) if start < stop]
+
+
+def runs(numbers: np.ndarray) -> list[range]:
+    """The runs themselves.
+
+    Example:
+        >>> runs(np.array([2, 3, 4, 7]))
+        [range(2, 5), range(7, 8)]
+    """
+    return [range(int(numbers[start]), int(numbers[stop - 1]) + 1) for start, stop in spans(numbers)]

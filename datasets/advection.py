@@ -39,7 +39,8 @@ class AdvectionRecipe(Recipe):
 
     Args:
         ndim: axes of space: 1 or 2.
-        velocity: c, a number that holds for every axis or one per axis, of magnitude at most 1e6; β of the source.
+        velocity: c, a number that holds for every axis or one per axis, of magnitude at most 1e6; β of the source. 0.4
+            carries waves through 0.8 of the box until time 2; through all of it, the last frame would be the first.
         initial: ``"sines"`` for u = Σ A_i sin(2π k_i·x + φ_i) over two waves, with components of the wavenumbers k_i
             from 1 to 8, that of y with either sign, A_i from 0 to 1 and φ_i from 0 to 2π, all uniform and independent;
             ``"gaussian"`` for a periodic N(0, σ²(−Δ + τ²I)^(−α)).
@@ -68,7 +69,7 @@ class AdvectionRecipe(Recipe):
     """
 
     ndim: int = 1
-    velocity: float | tuple[float, ...] = 1.0
+    velocity: float | tuple[float, ...] = 0.4
     initial: Literal["sines", "gaussian"] = "sines"
     frames: int = 50
     end_time: float = 2.0

@@ -16,7 +16,7 @@ import numpy as np
 from opforge import __version__
 from opforge.core import Grid
 from opforge.datasets.files.header import Header
-from opforge.datasets.files.layout import bytes_per_sample
+from opforge.datasets.files.layout import FAILURE_ROOM, bytes_per_sample
 from opforge.datasets.generating.arguments import (
     checked_dtype,
     checked_level,
@@ -190,7 +190,7 @@ def _tell(failures: Sequence[str], samples: int) -> None:
         raise WorkError(f"all {samples} samples failed; {failures[0]}")
     if failures:
         warnings.warn(
-            f"{len(failures)} of {samples} samples failed and were left out, the file tells which and why; "
+            f"{len(failures)} of {samples} samples failed and were left out, the file tells which, and why the first {FAILURE_ROOM[0]} did; "
             f"the first: {failures[0]}",
             stacklevel=2,
         )

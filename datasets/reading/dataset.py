@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -298,6 +298,52 @@ class OperatorDataset(Passes, Dataset):
             raise InputError(f"time needs fields that change with it, {', '.join(self.fields)} do not")
         thinning = self._thinning.every(space, time)
         return self._with(thinning=thinning, windows=Windows.ends(len(thinning.frames) or 1))
+
+    @property
+    def pairing(self) -> dict[str, Any] | None:
+        """How frames make pairs, plain values: how many are given and wanted, and the time from one to the next.
+
+        None where nothing evolves. A run keeps it, and is measured on the same pairs, see `paired_as`.
+        """
+        times = self.times
+        if times is None:
+            return None
+        windows = self._windows
+        first = np.array([*windows.given, *windows.wanted]) + windows.starts[0]
+        interval = float(times[first[1]] - times[first[0]])
+        return {"given": len(windows.given), "wanted": len(windows.wanted), "interval": interval}
+
+    def paired_as(self, pairing: Mapping[str, Any]) -> OperatorDataset:
+        """The same samples in pairs of as many frames, as far apart in time, as those of another dataset.
+
+        Args:
+            pairing: what the other dataset's `pairing` says.
+
+        Raises:
+            InputError: fields that do not evolve, frames that are not evenly spaced or do not meet the interval, fewer
+                frames than it takes.
+
+        Example:
+            >>> import opforge
+            >>> steps = opforge.generate("advection", 2, 32, frames=11, end_time=1.0).windows()
+            >>> finer = opforge.generate("advection", 2, 32, frames=21, end_time=1.0)
+            >>> len(finer.paired_as(steps.pairing)), finer.paired_as(steps.pairing).pairing == steps.pairing
+            (38, True)
+        """
+        times = self.times
+        if times is None:
+            raise InputError(f"pairs of frames need fields that change with time, {', '.join(self.fields)} do not")
+        between = np.diff(times)
+        ratio = float(pairing["interval"]) / float(between.mean())
+        step = max(1, round(ratio))
+        even = np.allclose(between, between.mean(), rtol=1e-6, atol=0)
+        if not even or abs(ratio - step) > 1e-6 * step:
+            spacing = f"{between.mean():g} apart" if even else "not evenly spaced"
+            raise InputError(
+                f"frames must meet the interval {pairing['interval']:g} from one to the next, they are {spacing}; use "
+                "data with such frames"
+            )
+        return self.windows(int(pairing["given"]), int(pairing["wanted"]), step=step)
 
     @property
     def pairs_per_sample(self) -> int:

@@ -49,8 +49,8 @@ def evaluate(
     from opforge import training
 
     operator = opforge.load(run, device=device)
-    samples = opforge.open_dataset(data)
-    check_fit(operator, samples, run, data)
+    opened = opforge.open_dataset(data)
+    samples = as_trained(operator, opened, run, data)
     metrics = training.evaluate(operator, samples, batch_size=batch_size)
     baseline = mean_output_metrics(samples, batch_size=batch_size)
     recorded = recorded_metrics(run)
@@ -60,8 +60,10 @@ def evaluate(
     if seen:
         report.say(f"note: {data} holds functions that {run} was trained on (same recipe and seed): not a test")
     rows = [(f"{data.name}: operator", metrics), (f"{data.name}: its mean output", baseline)]
-    again = same_functions(samples, operator.grid, progress=report.progress)
-    own_grid = None if again is None else training.evaluate(operator, again, batch_size=batch_size)
+    again = same_functions(opened, operator.grid, progress=report.progress)
+    own_grid = None
+    if again is not None:
+        own_grid = training.evaluate(operator, as_trained(operator, again, run, data), batch_size=batch_size)
     if own_grid is not None:
         rows.insert(0, (f"{data.name}: operator, at the training's resolution", own_grid))
     if recorded is not None:
@@ -86,6 +88,22 @@ def table_rows(rows: Sequence[tuple[str, Mapping[str, Any]]]) -> list[tuple[Any,
     """Rows of `COLUMNS` from (name, metrics) pairs."""
     names = ("resolution", "samples", "relative_l2", "h1", "max_error", "residual")
     return [(name, *(metrics[column] for column in names)) for name, metrics in rows]
+
+
+def as_trained(operator: Operator, data: Any, run: Path, file: Path) -> Any:
+    """The data in the pairs of frames that the operator was trained on, if their fields evolve.
+
+    Raises:
+        InputError: other fields, another number of axes, frames that do not meet the training's interval.
+    """
+    pairing = operator.provenance.get("pairing")
+    if pairing is not None:
+        try:
+            data = data.paired_as(pairing)
+        except InputError as error:
+            raise InputError(f"{run} was trained step by step in time, {file} does not serve: {error}") from error
+    check_fit(operator, data, run, file)
+    return data
 
 
 def check_fit(operator: Operator, data: Any, run: Path, file: Path) -> None:

@@ -10,7 +10,7 @@ import typer
 
 import opforge
 from opforge.cli.console import Report
-from opforge.cli.evaluate import check_fit
+from opforge.cli.evaluate import as_trained
 from opforge.cli.files import check_suffix, existing, free, save
 from opforge.cli.inspection import is_run, read_history
 from opforge.cli.options import Device, Force
@@ -101,7 +101,7 @@ def history_figure(run: Path) -> Figure:
 def prediction_figure(run: Path, file: Path, index: int | None, *, device: str = "auto") -> tuple[Figure, int]:
     """Input, truth, prediction and error of a sample, and its index; None takes the sample with the largest error."""
     operator, data = opforge.load(run, device=device), opforge.open_dataset(file)
-    check_fit(operator, data, run, file)
+    data = as_trained(operator, data, run, file)
     if index is None:
         from opforge.training import evaluate
 

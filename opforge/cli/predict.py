@@ -13,6 +13,7 @@ from opforge.cli.console import Report, text
 from opforge.cli.files import existing, free
 from opforge.cli.options import BatchSize, Device, Force, Run
 from opforge.datasets.files.whole import written_whole
+from opforge.errors import InputError
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -41,6 +42,11 @@ def predict(
     existing(data, what="data file")
     free(out, force=force)
     operator = opforge.load(run, device=device)
+    if operator.provenance.get("pairing", {}).get("given", 1) > 1:
+        raise InputError(
+            f"{run} is given several frames at a time ({', '.join(operator.inputs)}), predict gives the first one of a "
+            "file; call opforge.load(run)(x) with x (samples, frames, *space)"
+        )
     inputs = load_variables(data, operator.inputs)
     if "time" in inputs.dims:
         inputs = inputs.isel(time=0, drop=True)

@@ -28,7 +28,7 @@ class Samples:
         data: anything with ``len(data)`` and ``data[i] -> (x, y)``, x (in_channels, *space), y (out_channels, *space).
             ``data.batch(indices) -> (X, Y)``, ``data.order(indices)`` and ``data.read_ahead(batches)`` are used when
             present (see `opforge.datasets.OperatorDataset`), as are the attributes ``inputs``, ``outputs``
-            (names of the channels), ``grid``, ``equation`` and ``provenance``.
+            (names of the channels), ``grid``, ``equation``, ``provenance`` and ``pairing`` (of frames).
         indices: which of the samples, all unless given.
 
     Raises:
@@ -69,6 +69,9 @@ class Samples:
         self.grid: Grid | None = described(data, "grid")
         self.equation: Any = described(data, "equation")
         self.provenance: dict[str, Any] = dict(described(data, "provenance") or {})
+        pairing = described(data, "pairing")
+        if pairing is not None:
+            self.provenance["pairing"] = pairing
 
     @classmethod
     def of(cls, data: Any) -> Samples:

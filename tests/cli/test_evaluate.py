@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import h5py
@@ -10,6 +11,8 @@ import opforge as package
 from opforge.cli.evaluate import mean_output_metrics, recorded_metrics, same_functions
 from opforge.core import Grid
 from opforge.errors import InputError
+from opforge.models import FNO
+from opforge.training import evaluate
 
 
 def test_table_has_both_resolutions_and_a_yardstick(opforge, made):
@@ -136,3 +139,32 @@ def test_damaged_runs_are_refused(refused, made, tmp_path):
     for name, expected in (("bare", "checkpoint"), ("cut", "cut off"), ("garbled", "format"), ("none", "exist")):
         line = refused("evaluate", name, made.data)
         assert name in line and expected in line
+
+
+def steps(**options):
+    return package.generate("advection", 12, 32, frames=6, end_time=1.0, **options)
+
+
+@pytest.fixture
+def stepper(tmp_path):
+    """A run that was trained from each frame to the next, and a file of other functions."""
+    pairs = steps().windows()
+    package.fit(FNO.for_data(pairs, width=8, modes=9), pairs, 20, out="run", progress=False)
+    steps(seed=1, out="t.nc")
+    return package.load("run")
+
+
+def test_a_run_is_measured_on_the_pairs_of_frames_that_it_was_trained_on(opforge, stepper):
+    assert opforge("evaluate", "run", "t.nc", "--json", "m.json").status == 0
+    found = json.loads(Path("m.json").read_text())["metrics"]
+    expected = evaluate(stepper, package.open_dataset("t.nc").windows())
+    assert (found["samples"], found["relative_l2"]) == (60, pytest.approx(expected.relative_l2, rel=1e-6))
+    assert found["relative_l2"] < 0.5 * evaluate(stepper, package.open_dataset("t.nc")).relative_l2, "not to the end"
+    assert opforge("plot", "run", "--data", "t.nc", "-o", "p.png").status == 0
+
+
+def test_frames_of_another_interval_are_refused(opforge, refused, stepper):
+    package.generate("advection", 3, 32, frames=4, end_time=1.0, out="other.nc")
+    assert "interval 0.2 from one to the next, they are 0.333333 apart" in refused("evaluate", "run", "other.nc")
+    package.generate("darcy", 3, 32, ndim=1, out="still.nc")
+    assert "a, u do not" in refused("evaluate", "run", "still.nc")

@@ -43,7 +43,7 @@ def test_times_are_even_and_end_at_the_end():
 
 def test_waves_go_with_the_velocity():
     """After one period at velocity 1 all is as it was; after half of one, half a box further."""
-    u = draw(AdvectionRecipe(frames=5, end_time=2.0)).fields["u"]
+    u = draw(AdvectionRecipe(frames=5, end_time=2.0, velocity=1.0)).fields["u"]
     np.testing.assert_allclose(u[[2, 4]], u[[0, 0]], rtol=0, atol=1e-13)
     np.testing.assert_allclose(u[1], np.roll(u[0], 16), rtol=0, atol=1e-13)
     u = draw(AdvectionRecipe(frames=2, end_time=0.25, velocity=(1.0, -0.5), ndim=2)).fields["u"]
@@ -184,3 +184,10 @@ def test_grid_that_the_tolerance_forbids():
 def test_wrong_parameters(parameters, match):
     with pytest.raises(InputError, match=match):
         AdvectionRecipe(**parameters)
+
+
+@pytest.mark.parametrize("initial", ["sines", "gaussian"])
+def test_by_default_the_last_frame_is_not_the_first(initial):
+    recipe = AdvectionRecipe(initial=initial)
+    u = recipe.sample(np.random.default_rng(0), recipe.grid(64)).fields["u"]
+    assert np.linalg.norm(u[-1] - u[0]) > 0.1 * np.linalg.norm(u[0])

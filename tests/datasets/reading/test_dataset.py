@@ -467,3 +467,25 @@ def test_whole_samples_have_all_their_frames(evolving):
     np.testing.assert_array_equal(evolving.every(time=3).times, HEADER.times[::3])
     with pytest.raises(InputError, match="indices must lie between"):
         evolving.arrays([99])
+
+
+@pytest.mark.parametrize(("given", "wanted", "step"), [(1, 1, 1), (2, 1, 2), (1, 3, 1)])
+def test_pairs_as_another_dataset_has_them(evolving, given, wanted, step):
+    pairs = evolving.windows(given, wanted, step=step)
+    again = evolving.paired_as(pairs.pairing)
+    assert (again.inputs, again.outputs, len(again)) == (pairs.inputs, pairs.outputs, len(pairs))
+    for one, other in zip(again.batch(range(len(again))), pairs.batch(range(len(pairs))), strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
+    ends = evolving.paired_as(evolving.pairing)
+    torch.testing.assert_close(ends.batch([0, 1])[1], evolving.batch([0, 1])[1], rtol=0, atol=0)
+
+
+def test_pairs_keep_their_interval_in_time_or_are_refused(dataset):
+    coarse, fine = (generate("advection", 2, 32, frames=n, end_time=1.0) for n in (6, 11))
+    _, y = fine.paired_as(coarse.windows().pairing).batch([0])
+    torch.testing.assert_close(y, fine.windows(step=2).batch([0])[1], rtol=0, atol=0)
+    with pytest.raises(InputError, match=r"frames must meet the interval 0\.1 .*, they are 0\.2 apart"):
+        coarse.paired_as(fine.windows().pairing)
+    assert dataset.pairing is None
+    with pytest.raises(InputError, match="need fields that change with time, a, u do not"):
+        dataset.paired_as(fine.pairing)

@@ -190,8 +190,8 @@ def _tell(failures: Sequence[str], samples: int) -> None:
         raise WorkError(f"all {samples} samples failed; {failures[0]}")
     if failures:
         warnings.warn(
-            f"{len(failures)} of {samples} samples failed and were left out, the file tells which, and why the first {FAILURE_ROOM[0]} did; "
-            f"the first: {failures[0]}",
+            f"{len(failures)} of {samples} samples failed and were left out, the file tells which, and why the first "
+            f"{FAILURE_ROOM[0]} did; the first: {failures[0]}",
             stacklevel=2,
         )
 

@@ -38,8 +38,8 @@ import numpy as np
 
 from opforge.benchmarks.memory import peak_resident
 from opforge.benchmarks.results import write_csv
+from opforge.datasets.files.columns import checksums, empty_columns
 from opforge.datasets.files.header import Header
-from opforge.datasets.files.layout import checksums, empty_columns
 from opforge.datasets.files.writer import FileWriter
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}

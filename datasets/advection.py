@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import ClassVar, Literal, Self
@@ -12,9 +13,10 @@ import numpy as np
 from opforge.core import Grid
 from opforge.core.grid import Points
 from opforge.datasets.random_fields import GaussianField
-from opforge.datasets.recipe import Recipe, Sample
+from opforge.datasets.recipe import Recipe, Sample, Samples
 from opforge.errors import InputError, WorkError
 from opforge.pdes.advection import Advection, per_axis
+from opforge.pdes.invariant import relative
 from opforge.solvers.advection import METHOD, advect
 
 # Parameters of the law of Gaussian initial states and their defaults.
@@ -28,6 +30,9 @@ _GREATEST = 1e6
 
 # Numbers that compare with others whatever their size.
 _NUMBERS = (int, float, np.integer, np.floating)
+
+# Of all frames of the samples that are made together, in double precision: they are worked on several times.
+_CACHED_BYTES = 2**22
 
 # Frames beyond which a mistake is more likely than a purpose.
 _MOST_FRAMES = 100_000
@@ -161,13 +166,21 @@ class AdvectionRecipe(Recipe):
 
     def initial_state(self, rng: np.random.Generator, grid: Grid) -> np.ndarray:
         """u(x, 0), a float64 array of the grid's shape; a seed stands for one function, whatever the grid."""
-        law = self.law
-        return _sines(rng, grid) if law is None else law.sample(rng, grid)
+        return self._initial_states([rng], grid)[0]
+
+    def at_once(self, grid: Grid) -> int:
+        """As many as stay in a processor's caches, up to 8."""
+        return max(1, min(8, _CACHED_BYTES // (8 * self.frames * grid.size)))
 
     def sample(self, rng: np.random.Generator, grid: Grid) -> Sample:
-        """Draw the initial state and carry it along.
+        """Draw the initial state and carry it along; see `samples`."""
+        made = self.samples([rng], grid)
+        return Sample({"u": made.fields["u"][0]}, float(made.residuals[0]))
 
-        The sample's residual is the equation's over a single step from the first frame to the last, relative to the
+    def samples(self, rngs: Sequence[np.random.Generator], grid: Grid) -> Samples:
+        """Draw initial states and carry them along.
+
+        A sample's residual is the equation's over a single step from the first frame to the last, relative to the
         last. The steps from frame to frame would take as long as the solution itself and find the same; what happens
         between the ends is left to the equation's invariants.
 
@@ -175,29 +188,40 @@ class AdvectionRecipe(Recipe):
             WorkError: a residual beyond the tolerance.
         """
         equation, times = self.equation, self.times
-        u = advect(self.initial_state(rng, grid), self.velocity, times, grid)
-        ends = {"u": u[:: self.frames - 1], "time": times[:: self.frames - 1]}
-        residual = float(np.linalg.norm(equation.residual(ends, grid)) / (equation.residual_scale(ends, grid) or 1.0))
-        if not residual <= self.tolerance:
-            raise WorkError(f"the equation's residual is {residual:.1e}, the tolerance is {self.tolerance:.1e}")
-        return Sample({"u": u}, residual)
+        u = advect(self._initial_states(rngs, grid), self.velocity, times, grid)
+        ends = {"u": u[:, :: self.frames - 1], "time": times[:: self.frames - 1]}
+        left = equation.residual(ends, grid).reshape(len(rngs), -1)
+        residuals = relative(np.vecdot(left, left) ** 0.5, equation.residual_scale(ends, grid))
+        worst = float(residuals.max())
+        if not worst <= self.tolerance:
+            raise WorkError(f"the equation's residual is {worst:.1e}, the tolerance is {self.tolerance:.1e}")
+        return Samples({"u": u}, residuals)
+
+    def _initial_states(self, rngs: Sequence[np.random.Generator], grid: Grid) -> np.ndarray:
+        law = self.law
+        return _sines(rngs, grid) if law is None else np.stack([law.sample(rng, grid) for rng in rngs])
 
 
-def _sines(rng: np.random.Generator, grid: Grid) -> np.ndarray:
-    """A sum of two plane waves with integer wavenumbers; the numbers drawn are the same for every grid."""
-    wavenumbers = rng.integers(1, _HIGHEST + 1, (_WAVES, grid.ndim))
-    if grid.ndim > 1:
-        wavenumbers[:, 1:] *= rng.choice([-1, 1], (_WAVES, grid.ndim - 1))
-    amplitudes, phases = rng.random(_WAVES), 2 * math.pi * rng.random(_WAVES)
-    angles = _angles(grid)
-    u = np.zeros(grid.shape)
-    for k, amplitude, phase in zip(wavenumbers.tolist(), amplitudes.tolist(), phases.tolist(), strict=True):
-        u += amplitude * np.sin(sum((m * angle for m, angle in zip(k, angles, strict=True)), phase))
-    return u
+def _sines(rngs: Sequence[np.random.Generator], grid: Grid) -> np.ndarray:
+    """Sums of two plane waves with integer wavenumbers; the numbers drawn are the same for every grid."""
+    wavenumbers = np.empty((len(rngs), _WAVES, grid.ndim), np.intp)
+    amplitudes, phases = np.empty((2, len(rngs), _WAVES))
+    for i, rng in enumerate(rngs):
+        wavenumbers[i] = rng.integers(1, _HIGHEST + 1, (_WAVES, grid.ndim))
+        if grid.ndim > 1:
+            wavenumbers[i, :, 1:] *= rng.choice([-1, 1], (_WAVES, grid.ndim - 1))
+        amplitudes[i], phases[i] = rng.random(_WAVES), rng.random(_WAVES)
+    waves = (amplitudes * np.exp(2j * math.pi * phases))[(..., *(None,) * grid.ndim)]
+    for axis, factors in enumerate(_factors(grid)):
+        waves = waves * factors[wavenumbers[..., axis]]
+    return waves.imag.sum(1)
 
 
 @lru_cache(maxsize=4)
-def _angles(grid: Grid) -> tuple[np.ndarray, ...]:
-    """2π (x − origin)/L along every axis, in shapes whose sum has the grid's."""
+def _factors(grid: Grid) -> tuple[np.ndarray, ...]:
+    """e^{2πi k (x − origin)/L} along every axis: an array (wavenumbers, 1, …, points, …, 1), negative ones at its end."""
+    wavenumbers = np.concatenate([np.arange(_HIGHEST + 1), np.arange(-_HIGHEST, 0)])
     axes = zip(np.ix_(*grid.coordinates()), grid.origin, grid.lengths, strict=True)
-    return tuple(2 * math.pi * (x - start) / length for x, start, length in axes)
+    return tuple(
+        np.exp(2j * math.pi * np.multiply.outer(wavenumbers, (x - start) / length)) for x, start, length in axes
+    )

@@ -24,3 +24,14 @@ def runs(numbers: np.ndarray) -> list[range]:
         [range(2, 5), range(7, 8)]
     """
     return [range(int(numbers[start]), int(numbers[stop - 1]) + 1) for start, stop in spans(numbers)]
+
+
+def aligned(start: int, stop: int, size: int, first: int = 0) -> list[range]:
+    """Cut start … stop into ranges that end where ``first`` plus the end is a multiple of ``size``, and at ``stop``.
+
+    Example:
+        >>> aligned(2, 9, 4), aligned(0, 5, 4, first=3)
+        ([range(2, 4), range(4, 8), range(8, 9)], [range(0, 1), range(1, 5)])
+    """
+    ends = [*range(start + size - (first + start) % size, stop, size), stop]
+    return [range(a, b) for a, b in zip([start, *ends], ends, strict=False) if a < b]

@@ -148,7 +148,7 @@ class Advection(Equation):
         """Relative to the first frame's root mean square, because the mean may be 0 for fields that are not."""
         self._check(fields, grid, "u")
         u = _points_last(fields["u"], grid)
-        return drift(u.mean(-1), _mean_square(u[..., 0, :]) ** 0.5)
+        return drift(u @ np.full(grid.size, 1 / grid.size), _mean_square(u[..., 0, :]) ** 0.5)
 
     def _change_of_energy(self, fields: Mapping[str, np.ndarray], grid: Grid) -> np.ndarray:
         self._check(fields, grid, "u")

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from opforge.core import Grid
-from opforge.errors import WorkError
 
 
 @dataclass(frozen=True)
@@ -36,17 +35,31 @@ class Invariant:
     violation: Callable[[Any, Mapping[str, np.ndarray], Grid], np.ndarray]
     tolerance: float
 
-    def check(self, equation: Any, fields: Mapping[str, np.ndarray], grid: Grid) -> None:
-        """Refuse fields, of one sample or of several, that do not keep to it.
+    def broken(self, equation: Any, fields: Mapping[str, np.ndarray], grid: Grid) -> list[tuple[int, str]]:
+        """Which of several samples do not keep to it.
 
-        Raises:
-            WorkError: they do not; the text says by how much.
+        Args:
+            equation: what the fields solve.
+            fields: double precision arrays (samples, [frames], *space), and ``"time"`` (frames,) where they evolve.
+            grid: of the fields.
+
+        Returns:
+            Their positions, each with a sentence that tells by how much.
+
+        Example:
+            >>> positive = Invariant("sign", "u >= 0", lambda equation, fields, grid: -fields["u"].min(-1), 0.0)
+            >>> positive.broken(None, {"u": np.array([[1.0, 2.0], [1.0, -0.5]])}, Grid.cube(1, 2))
+            [(1, 'the sign (u >= 0) is violated by 0.5, the tolerance is 0')]
         """
-        found = float(np.max(self.violation(equation, fields, grid)))
-        if not found <= self.tolerance:  # NaN too
-            raise WorkError(
-                f"the {self.name} ({self.statement}) is violated by {found:.3g}, the tolerance is {self.tolerance:.3g}"
+        found = self.violation(equation, fields, grid)
+        return [
+            (
+                int(row),
+                f"the {self.name} ({self.statement}) is violated by {found[row]:.3g}, "
+                f"the tolerance is {self.tolerance:.3g}",
             )
+            for row in np.flatnonzero(~(found <= self.tolerance))  # NaN too
+        ]
 
 
 def drift(quantity: np.ndarray, size: np.ndarray | None = None) -> np.ndarray:

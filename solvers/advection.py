@@ -10,7 +10,6 @@ import numpy as np
 
 from opforge.core import Grid, irfftn, rfftn
 from opforge.errors import InputError
-from opforge.pdes._arrays import along
 from opforge.pdes.advection import carried, check_periodic, phases
 
 if TYPE_CHECKING:
@@ -67,10 +66,15 @@ def advect(u: Array, velocity: float | Sequence[float], times: Sequence[float] |
     if not isinstance(u, np.ndarray):
         return irfftn(carried(spectrum, factors), grid.shape, space)
     frames = np.empty((*shape[: -grid.ndim], len(t), *grid.shape), u.dtype)
-    step = max(1, _AT_ONCE // spectrum.size)
-    for start in range(0, len(t), step):
-        moved = carried(spectrum, [factor[start : start + step] for factor in factors])
-        along(frames, -grid.ndim - 1, start, start + step)[...] = irfftn(moved, grid.shape, space)
+    evolutions, starts = (
+        frames.reshape(-1, len(t), *grid.shape),
+        spectrum.reshape(-1, *spectrum.shape[-grid.ndim - 1 :]),
+    )
+    parts = math.ceil(len(t) * starts[0].size / max(_AT_ONCE, frames.size // 14)) if frames.size else 1
+    step = math.ceil(len(t) / parts)
+    for one, start in zip(evolutions, starts, strict=True):
+        for k in range(0, len(t), step):
+            one[k : k + step] = irfftn(carried(start, [f[k : k + step] for f in factors]), grid.shape, space)
     return frames
 
 

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import math
 import os
-import zlib
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,6 +17,7 @@ import h5netcdf
 import h5py
 import numpy as np
 
+from opforge.datasets.files.columns import PAGE, variables
 from opforge.datasets.files.header import Header
 from opforge.errors import InputError
 
@@ -32,18 +31,11 @@ _CHECKSUM = {"long_name": "CRC-32 of the sample's fields as stored, one after th
 _VERSION = h5py.h5f.LIBVER_V110
 
 PER_SAMPLE = {"solver_residual": _RESIDUAL, "seed": _SEED, "checksum": _CHECKSUM}
-_TYPES = {"solver_residual": np.dtype("<f8"), "seed": np.dtype("<u8"), "checksum": np.dtype("<u4")}
-
-# What is summed up with the fields, in this order.
-SUMMED_WITH = ("solver_residual", "seed")
 
 # Where the reasons of failed samples are kept, beside the data: so many, of so many bytes of UTF-8 each.
 FAILURES = "generation/failures"
 FAILURE_ROOM = (32, 256)
 _FAILURES = {"long_name": "why samples failed, those whose residual is NaN; empty where none did"}
-
-# What a system's disks and memory are divided into. Where samples are whole pages, they begin at one.
-PAGE = 4096
 
 # Bytes of a compressed chunk before compression, at most, unless one frame is larger; and what HDF5 takes at all.
 _CHUNK_BYTES = 2**24
@@ -71,17 +63,6 @@ class Place:
 
 
 Places = dict[str, Place]
-
-
-def variables(header: Header, dtype: np.dtype) -> dict[str, tuple[np.dtype, tuple[int, ...]]]:
-    """Type and shape of one sample of every variable that holds samples, in the order in which they are summed."""
-    fields = {name: (dtype.newbyteorder("<"), header.shape(name)) for name in header.names}
-    return {**fields, **{name: (kind, ()) for name, kind in _TYPES.items()}}
-
-
-def bytes_per_sample(header: Header, dtype: np.dtype) -> int:
-    """Bytes that a sample takes in a file that is not compressed."""
-    return sum(math.prod(shape) * kind.itemsize for kind, shape in variables(header, dtype).values())
 
 
 def chunk_shape(header: Header, name: str, dtype: np.dtype, *, compressed: bool) -> tuple[int, ...]:
@@ -264,35 +245,3 @@ def _offset(variable: h5py.Dataset, index: int) -> int:
     if first is None:
         raise ValueError(f"no room is set aside for the variable {variable.name!r}")
     return first + index
-
-
-def empty_columns(header: Header, dtype: np.dtype, samples: int) -> dict[str, np.ndarray]:
-    """An array (samples, …) for each of the `variables`, to be filled; those of fields begin at a page of memory."""
-    return {name: _on_page((samples, *shape), kind) for name, (kind, shape) in variables(header, dtype).items()}
-
-
-def _on_page(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    size = math.prod(shape) * dtype.itemsize
-    if len(shape) == 1:
-        return np.empty(shape, dtype)
-    room = np.empty(size + PAGE, np.uint8)
-    start = -room.ctypes.data % PAGE
-    return room[start : start + size].view(dtype).reshape(shape)
-
-
-def checksums(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
-    """One for each sample, of arrays (samples, …) in the order of `variables`; ``"checksum"`` itself is left out.
-
-    Example:
-        >>> checksums({"a": np.zeros((2, 3), "<f4")}).tolist()
-        [2077607535, 2077607535]
-    """
-    some = next(iter(arrays.values()))
-    found = np.zeros(len(some), _TYPES["checksum"])
-    for index in range(len(some)):
-        total = 0
-        for name, values in arrays.items():
-            if name != "checksum":
-                total = zlib.crc32(values[index : index + 1].data, total)
-        found[index] = total
-    return found

@@ -10,8 +10,8 @@ from typing import Any
 import h5py
 import numpy as np
 
+from opforge.datasets.files.columns import bytes_per_sample
 from opforge.datasets.files.header import Header, plain
-from opforge.datasets.files.layout import bytes_per_sample
 from opforge.datasets.files.opening import DAMAGE, open_hdf5
 from opforge.errors import InputError
 

@@ -15,16 +15,17 @@ import json
 import math
 import os
 import struct
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import h5py
 import numpy as np
+from zlib_ng import zlib_ng
 
+from opforge.datasets.files.columns import variables
 from opforge.datasets.files.header import Header
-from opforge.datasets.files.layout import FAILURE_ROOM, FAILURES, chunk_shape, create, new_hdf5, read_bytes, variables
+from opforge.datasets.files.layout import FAILURE_ROOM, FAILURES, chunk_shape, create, new_hdf5, read_bytes
 from opforge.datasets.files.outputs import identity
 
 MAGIC = b"opforge slots 1\n"
@@ -76,7 +77,7 @@ class Slots:
         return self.room + rows * width
 
     def pack(self, arrays: dict[str, np.ndarray], index: int) -> bytes:
-        """The slot's bytes for row ``index`` of arrays as `opforge.datasets.files.layout.variables` has them."""
+        """The slot's bytes for row ``index`` of arrays as `opforge.datasets.files.columns.variables` has them."""
         body = [_SAMPLE.pack(arrays["solver_residual"][index], arrays["seed"][index], arrays["checksum"][index])]
         for name in self.header.names:
             values = arrays[name][index]
@@ -84,7 +85,7 @@ class Slots:
                 chunk = _compressed(_shuffled(values[piece]), self.level)
                 body += [_LENGTH.pack(len(chunk)), chunk]
         joined = b"".join(body)
-        return _HEAD.pack(zlib.crc32(joined), len(joined)) + joined
+        return _HEAD.pack(zlib_ng.crc32(joined), len(joined)) + joined
 
     def whole(self, file: int, index: int) -> bytes | None:
         """The body of a sample's slot; None where it was not written whole."""
@@ -97,7 +98,7 @@ class Slots:
             return None
         body = np.empty(length, np.uint8)
         there = read_bytes(file, start + _HEAD.size, body)
-        return body.tobytes() if there and zlib.crc32(body.data) == checksum else None
+        return body.tobytes() if there and zlib_ng.crc32(body.data) == checksum else None
 
     def chunks(self, body: bytes) -> tuple[tuple[float, int, int], Iterator[tuple[str, tuple[int, ...], bytes]]]:
         """Residual, seed and checksum of a slot's body, and its chunks: field, place in the sample, bytes."""
@@ -177,8 +178,8 @@ def _most(raw: int) -> int:
 
 def _compressed(data: bytes, level: int) -> bytes:
     # some builds of zlib make noise larger than its own bound at low levels; level 0 keeps it
-    chunk = zlib.compress(data, level)
-    return chunk if len(chunk) <= _most(len(data)) else zlib.compress(data, 0)
+    chunk = zlib_ng.compress(data, level)
+    return chunk if len(chunk) <= _most(len(data)) else zlib_ng.compress(data, 0)
 
 
 def _shuffled(values: np.ndarray) -> bytes:

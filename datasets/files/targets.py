@@ -12,16 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from opforge.datasets.files.layout import (
-    FAILURE_ROOM,
-    FAILURES,
-    PAGE,
-    SUMMED_WITH,
-    Places,
-    checksums,
-    read_bytes,
-    split_reasons,
-)
+from opforge.datasets.files.columns import PAGE, SUMMED_WITH, checksums
+from opforge.datasets.files.layout import FAILURE_ROOM, FAILURES, Places, read_bytes, split_reasons
 from opforge.datasets.files.slots import Slots
 
 # Bytes of samples that are read at once to see which are whole.
@@ -54,7 +46,7 @@ class Target(ABC):
 
         Args:
             start: position of the first in the file.
-            arrays: (samples, …) as `opforge.datasets.files.layout.variables` has them.
+            arrays: (samples, …) as `opforge.datasets.files.columns.variables` has them.
 
         Raises:
             WriteError: the system refuses.

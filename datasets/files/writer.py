@@ -14,8 +14,9 @@ from typing import Any, Protocol, Self, cast
 import h5py
 import numpy as np
 
+from opforge.datasets.files.columns import bytes_per_sample, empty_columns
 from opforge.datasets.files.header import Header
-from opforge.datasets.files.layout import bytes_per_sample, empty_columns, lay_out, places
+from opforge.datasets.files.layout import lay_out, places
 from opforge.datasets.files.opening import DAMAGE
 from opforge.datasets.files.outputs import check_same, check_space, identity, identity_of, let_go, no_writer, partial_of
 from opforge.datasets.files.seal import Span, chunk_spans, place_spans, seal_of

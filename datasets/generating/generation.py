@@ -15,8 +15,9 @@ import numpy as np
 
 from opforge import __version__
 from opforge.core import Grid
+from opforge.datasets.files.columns import bytes_per_sample
 from opforge.datasets.files.header import Header
-from opforge.datasets.files.layout import FAILURE_ROOM, bytes_per_sample
+from opforge.datasets.files.layout import FAILURE_ROOM
 from opforge.datasets.generating.arguments import (
     checked_dtype,
     checked_level,

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 
+from opforge.datasets.files.columns import bytes_per_sample, checksums, variables
 from opforge.datasets.files.header import Header
-from opforge.datasets.files.layout import bytes_per_sample, checksums, read_failures, variables
+from opforge.datasets.files.layout import read_failures
 from opforge.datasets.files.opening import DAMAGE, open_hdf5
 from opforge.datasets.files.outputs import check_output, is_done
 from opforge.datasets.files.writer import FileWriter

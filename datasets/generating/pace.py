@@ -44,6 +44,7 @@ class Pace:
         self._most = max(1, _BYTES // bytes_per_sample)
         self._seconds = 0.0  # of one sample, as far as is known
         self._guess = max(1, _FIRST_POINTS // cost(plan.header.grid))
+        self._together = 1 if plan.recipe is None else plan.recipe.at_once(plan.header.grid)
 
     def learn(self, made: Made) -> None:
         """Take in how long a job took."""
@@ -55,10 +56,12 @@ class Pace:
         for run in self._runs:
             start = run.start
             while start < run.stop:
-                size = min(self._size(), run.stop - start)
-                yield Job(self._plan, range(start, start + size))
-                start += size
-                self._left -= size
+                stop = start + self._size()
+                stop += -(self._plan.header.first + stop) % self._together  # what is solved together stays together
+                stop = min(stop, run.stop)
+                yield Job(self._plan, range(start, stop))
+                self._left -= stop - start
+                start = stop
 
     def _size(self) -> int:
         wanted = self._guess if self._seconds == 0.0 else math.ceil(_SECONDS / self._seconds)

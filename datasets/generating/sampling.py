@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,14 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from opforge.core import Grid
+from opforge.datasets.files.columns import bytes_per_sample, checksums, empty_columns
 from opforge.datasets.files.header import Header
-from opforge.datasets.files.layout import bytes_per_sample, checksums, empty_columns
 from opforge.datasets.files.targets import Target
-from opforge.datasets.recipe import Recipe, Sample
+from opforge.datasets.neighbours import aligned
+from opforge.datasets.recipe import Recipe, Samples
 from opforge.errors import WorkError
 
 # Samples of so many bytes are written while the next ones are made.
-_PIECE_BYTES = 2**22
+_PIECE_BYTES = 2**23
 
 
 def sample_seed(seed: int, index: int) -> int:
@@ -106,22 +108,23 @@ class Job:
 
     def _write(self, target: Target, failures: list[str]) -> None:
         """Make the samples piece by piece, and write each piece while the next one is made."""
-        plan, count, first = self.plan, len(self.positions), self.positions.start
-        size = max(1, _PIECE_BYTES // bytes_per_sample(plan.header, plan.dtype))
+        plan, first = self.plan, self.positions.start
+        together = plan.recipe.at_once(plan.header.grid)
+        size = max(1, _PIECE_BYTES // (bytes_per_sample(plan.header, plan.dtype) * together)) * together
         with ThreadPoolExecutor(1) as writer:
             writing: Future | None = None
-            for start in range(0, count, size):
+            for piece in aligned(0, len(self.positions), size, plan.header.first + first):
                 # new arrays, but of the memory that those before the last ones had, which is still in the caches
-                arrays = empty_columns(plan.header, plan.dtype, min(size, count - start))
+                arrays = empty_columns(plan.header, plan.dtype, len(piece))
                 failed = None
                 try:
-                    self._fill(start, arrays, failures)
+                    self._fill(piece.start, arrays, failures)
                 except _Failed as error:
                     failed, arrays = error, {name: values[: error.row] for name, values in arrays.items()}
                 arrays["checksum"] = checksums(arrays)
                 if writing is not None:
                     writing.result()
-                writing = writer.submit(target.write, first + start, arrays) if len(arrays["seed"]) else None
+                writing = writer.submit(target.write, first + piece.start, arrays) if len(arrays["seed"]) else None
                 if failed is not None:
                     if writing is not None:
                         writing.result()
@@ -132,36 +135,59 @@ class Job:
     def _fill(self, start: int, arrays: dict[str, np.ndarray], failures: list[str]) -> None:
         """Make neighbouring samples, the first of which is number ``start`` of the job.
 
+        Samples that are solved together are always the same ones, whatever of them is wanted: to the last bit, their
+        values may depend on each other.
+
         Raises:
             _Failed: one failed, and none shall be skipped.
         """
         plan = self.plan
-        for row in range(len(arrays["seed"])):
-            index = plan.header.first + self.positions[start + row]
-            arrays["seed"][row] = seed = sample_seed(plan.seed, index)
-            try:
-                self._make(seed, {name: values[row] for name, values in arrays.items() if values.ndim > 1}, arrays, row)
-            except Exception as error:  # whatever a recipe stumbles over, the user needs to know on which sample
+        first = plan.header.first + self.positions[start]
+        together = plan.recipe.at_once(plan.header.grid)
+        for rows in aligned(0, len(arrays["seed"]), together, first):
+            lowest = (first + rows.start) // together * together
+            wanted = slice(first + rows.start - lowest, first + rows.stop - lowest)
+            seeds = [sample_seed(plan.seed, index) for index in range(lowest, lowest + together)]
+            part = {name: values[rows.start : rows.stop] for name, values in arrays.items()}
+            part["seed"][:] = seeds[wanted]
+            for row, error in zip(rows, self._make(seeds, wanted, part), strict=True):
+                if error is None:
+                    continue
                 if not plan.skip:
-                    failure = WorkError(self._where(index, seed, error))
+                    failure = WorkError(self._where(first + row, arrays["seed"][row], error))
                     failure.__cause__ = error
                     raise _Failed(row, failure) from error
-                failures.append(f"sample {index} (seed {seed}): {error}")
+                failures.append(f"sample {first + row} (seed {arrays['seed'][row]}): {error}")
                 for name in (*plan.header.names, "solver_residual"):
                     arrays[name][row] = np.nan
 
-    def _make(self, seed: int, rows: dict[str, np.ndarray], arrays: dict[str, np.ndarray], row: int) -> None:
-        """One sample into its row."""
+    def _make(self, seeds: list[int], wanted: slice, part: dict[str, np.ndarray]) -> list[Exception | None]:
+        """Make the samples of these seeds, put those that are wanted into their rows, and tell how each of them failed.
+
+        Where the recipe fails, not all of them need be at fault: they are made one by one.
+        """
         plan, grid = self.plan, self.plan.header.grid
-        sample = plan.recipe.sample(np.random.default_rng(seed), grid)
-        _check_invariants(plan.recipe, sample, grid)
-        with np.errstate(over="ignore"):  # what does not fit is refused below
-            for name, values in rows.items():
-                values[...] = sample.fields[name]
-        for name, values in rows.items():
-            if not np.isfinite(values).all():
-                raise WorkError(f"the field {name!r} has values that are not finite in {plan.dtype.name}")
-        arrays["solver_residual"][row] = sample.residual
+        try:
+            made = plan.recipe.samples([np.random.default_rng(seed) for seed in seeds], grid)
+            made = Samples({name: values[wanted] for name, values in made.fields.items()}, made.residuals[wanted])
+            errors = _broken_promises(plan.recipe, made, grid)
+            part["solver_residual"][:] = made.residuals
+            for name in plan.header.names:
+                with np.errstate(over="ignore"):  # what does not fit is refused below
+                    part[name][...] = made.fields[name]
+                if not np.isfinite(part[name]).all():
+                    for row in range(len(errors)):
+                        if not np.isfinite(part[name][row]).all():
+                            text = f"the field {name!r} has values that are not finite in {plan.dtype.name}"
+                            errors[row] = errors[row] or WorkError(text)
+        except Exception as error:  # whatever a recipe stumbles over, the user needs to know on which sample
+            if len(seeds) == 1:
+                return [error]
+            return [
+                self._make([seed], slice(0, 1), {name: values[row : row + 1] for name, values in part.items()})[0]
+                for row, seed in enumerate(seeds[wanted])
+            ]
+        return errors
 
     def _where(self, index: int, seed: int, error: Exception) -> str:
         recipe, grid = self.plan.recipe, self.plan.header.grid
@@ -185,13 +211,15 @@ class _Failed(Exception):
         self.error = error
 
 
-def _check_invariants(recipe: Recipe, sample: Sample, grid: Grid) -> None:
-    """Refuse a sample that does not keep to what its equation promises."""
-    if not np.isfinite(sample.residual):
-        raise WorkError(f"the solver's residual is {sample.residual}")
-    equation = recipe.equation
-    if equation.invariants:
-        times = recipe.times
-        fields = sample.fields if times is None else {**sample.fields, "time": times}
-        for invariant in equation.invariants:
-            invariant.check(equation, fields, grid)
+def _broken_promises(recipe: Recipe, made: Samples, grid: Grid) -> list[Exception | None]:
+    """How each of the samples fails to keep to what the recipe and its equation promise; None for those that do."""
+    errors: list[Exception | None] = [
+        None if math.isfinite(residual) else WorkError(f"the solver's residual is {residual}")
+        for residual in made.residuals.tolist()
+    ]
+    times = recipe.times
+    fields = made.fields if times is None else {**made.fields, "time": times}
+    for invariant in recipe.equation.invariants:
+        for row, text in invariant.broken(recipe.equation, fields, grid):
+            errors[row] = errors[row] or WorkError(text)
+    return errors

@@ -8,8 +8,8 @@ from typing import Self, cast
 import h5py
 import numpy as np
 
+from opforge.datasets.files.columns import SUMMED_WITH, checksums
 from opforge.datasets.files.header import Header
-from opforge.datasets.files.layout import SUMMED_WITH, checksums
 from opforge.datasets.files.opening import DAMAGE
 
 

@@ -10,8 +10,8 @@ import opforge
 from opforge.cli.console import Report
 from opforge.cli.data_report import as_values, look_at, show
 from opforge.core import Grid
+from opforge.datasets.files.columns import checksums
 from opforge.datasets.files.header import Header
-from opforge.datasets.files.layout import checksums
 from opforge.datasets.files.writer import FileWriter
 
 

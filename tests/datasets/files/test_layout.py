@@ -9,19 +9,9 @@ import numpy as np
 import pytest
 
 from opforge.core import Grid
+from opforge.datasets.files.columns import bytes_per_sample, checksums, empty_columns, variables
 from opforge.datasets.files.header import Header
-from opforge.datasets.files.layout import (
-    FAILURES,
-    bytes_per_sample,
-    checksums,
-    chunk_shape,
-    empty_columns,
-    lay_out,
-    places,
-    plain_place,
-    read_bytes,
-    variables,
-)
+from opforge.datasets.files.layout import FAILURES, chunk_shape, lay_out, places, plain_place, read_bytes
 from opforge.errors import InputError
 
 HEADER = Header(("a",), ("u",), Grid((3, 4)), 7)

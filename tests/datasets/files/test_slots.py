@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from opforge.core import Grid
+from opforge.datasets.files.columns import checksums, empty_columns
 from opforge.datasets.files.header import Header
-from opforge.datasets.files.layout import checksums, chunk_shape, empty_columns
+from opforge.datasets.files.layout import chunk_shape
 from opforge.datasets.files.outputs import identity
 from opforge.datasets.files.slots import MAGIC, Slots, assemble, identity_of_slots
 from opforge.datasets.files.targets import SlotTarget

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from opforge.core import Grid
+from opforge.datasets.files.columns import checksums, empty_columns
 from opforge.datasets.files.header import Header
-from opforge.datasets.files.layout import checksums, empty_columns, lay_out
+from opforge.datasets.files.layout import lay_out
 from opforge.datasets.files.slots import Slots
 from opforge.datasets.files.targets import PlainTarget, SlotTarget, WriteError, clipped
 

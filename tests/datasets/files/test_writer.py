@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from opforge.core import Grid
+from opforge.datasets.files.columns import checksums
 from opforge.datasets.files.header import Header
-from opforge.datasets.files.layout import FAILURES, checksums, places
+from opforge.datasets.files.layout import FAILURES, places
 from opforge.datasets.files.outputs import is_done, partial_of
 from opforge.datasets.files.slots import Slots
 from opforge.datasets.files.targets import clipped

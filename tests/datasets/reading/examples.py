@@ -5,8 +5,8 @@ import torch
 from torch.testing import assert_close
 
 from opforge.core import Grid
+from opforge.datasets.files.columns import checksums, empty_columns
 from opforge.datasets.files.header import Header
-from opforge.datasets.files.layout import checksums, empty_columns
 from opforge.datasets.files.writer import FileWriter
 from opforge.datasets.reading.dataset import OperatorDataset
 from opforge.datasets.reading.source import ArraySource

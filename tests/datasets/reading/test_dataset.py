@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 from opforge import generate, open_dataset
 from opforge.core import Grid
 from opforge.datasets import OperatorDataset
-from opforge.datasets.files.layout import checksums
+from opforge.datasets.files.columns import checksums
 from opforge.datasets.files.writer import Arrays
 from opforge.errors import InputError
 from opforge.pdes import Darcy

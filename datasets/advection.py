@@ -219,7 +219,7 @@ def _sines(rngs: Sequence[np.random.Generator], grid: Grid) -> np.ndarray:
 
 @lru_cache(maxsize=4)
 def _factors(grid: Grid) -> tuple[np.ndarray, ...]:
-    """e^{2πi k (x − origin)/L} along every axis: an array (wavenumbers, 1, …, points, …, 1), negative ones at its end."""
+    """e^{2πi k (x − origin)/L} along every axis: arrays (wavenumbers, 1, …, points, …, 1), negative ones last."""
     wavenumbers = np.concatenate([np.arange(_HIGHEST + 1), np.arange(-_HIGHEST, 0)])
     axes = zip(np.ix_(*grid.coordinates()), grid.origin, grid.lengths, strict=True)
     return tuple(

@@ -36,22 +36,22 @@ class Invariant:
     tolerance: float
 
     def broken(self, equation: Any, fields: Mapping[str, np.ndarray], grid: Grid) -> list[tuple[int, str]]:
-        """Which of several samples do not keep to it.
+        """Which samples do not keep to it.
 
         Args:
             equation: what the fields solve.
-            fields: double precision arrays (samples, [frames], *space), and ``"time"`` (frames,) where they evolve.
+            fields: double precision arrays (…, [frames], *space), and ``"time"`` (frames,) where they evolve.
             grid: of the fields.
 
         Returns:
-            Their positions, each with a sentence that tells by how much.
+            Their positions, counted along all axes of samples, each with a sentence that tells by how much.
 
         Example:
             >>> positive = Invariant("sign", "u >= 0", lambda equation, fields, grid: -fields["u"].min(-1), 0.0)
             >>> positive.broken(None, {"u": np.array([[1.0, 2.0], [1.0, -0.5]])}, Grid.cube(1, 2))
             [(1, 'the sign (u >= 0) is violated by 0.5, the tolerance is 0')]
         """
-        found = self.violation(equation, fields, grid)
+        found = np.ravel(self.violation(equation, fields, grid))
         return [
             (
                 int(row),

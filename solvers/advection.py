@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 METHOD = "exact shift of the trigonometric interpolant by the phases of its Fourier coefficients"
 
 # Coefficients that are moved and transformed together. All frames at once would take twice the memory of the result,
-# and from 128 KiB on, the allocator may fetch fresh pages from the system every time: twice as slow, measured.
+# and from 128 KiB on, the allocator may fetch fresh pages from the system every time: twice as slow, measured. It does
+# not for arrays that are small beside another one that was freed before, such as an earlier result.
 _AT_ONCE = 7000
+_PARTS = 14
 
 
 def advect(u: Array, velocity: float | Sequence[float], times: Sequence[float] | np.ndarray, grid: Grid) -> Array:
@@ -66,12 +68,12 @@ def advect(u: Array, velocity: float | Sequence[float], times: Sequence[float] |
     if not isinstance(u, np.ndarray):
         return irfftn(carried(spectrum, factors), grid.shape, space)
     frames = np.empty((*shape[: -grid.ndim], len(t), *grid.shape), u.dtype)
-    evolutions, starts = (
-        frames.reshape(-1, len(t), *grid.shape),
-        spectrum.reshape(-1, *spectrum.shape[-grid.ndim - 1 :]),
-    )
-    parts = math.ceil(len(t) * starts[0].size / max(_AT_ONCE, frames.size // 14)) if frames.size else 1
-    step = math.ceil(len(t) / parts)
+    samples = math.prod(shape[: -grid.ndim])
+    starts = spectrum.reshape(samples, *spectrum.shape[-grid.ndim - 1 :])
+    modes = math.prod(spectrum.shape[-grid.ndim :])
+    parts = max(1, math.ceil(len(t) * modes / max(_AT_ONCE, frames.size // _PARTS)))
+    step = max(1, math.ceil(len(t) / parts))
+    evolutions = frames.reshape(samples, len(t), *grid.shape)
     for one, start in zip(evolutions, starts, strict=True):
         for k in range(0, len(t), step):
             one[k : k + step] = irfftn(carried(start, [f[k : k + step] for f in factors]), grid.shape, space)

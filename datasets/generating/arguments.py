@@ -89,7 +89,7 @@ def checked_workers(recipe: Recipe, grid: Grid, samples: int, workers: int | Non
         InputError: no number of processes, a resolution that does not fit the memory.
     """
     wanted = 1 if workers is None else whole_number("workers", workers, 1)
-    needed, memory = recipe.bytes_per_point * grid.size, total_memory()
+    needed, memory = recipe.bytes_per_point * grid.size * recipe.at_once(grid), total_memory()
     if needed > memory:
         raise InputError(
             f"resolution {'x'.join(map(str, grid.shape))} is {grid.size:.3g} points, which take about "

@@ -154,7 +154,7 @@ class Job:
                 if error is None:
                     continue
                 if not plan.skip:
-                    failure = WorkError(self._where(first + row, arrays["seed"][row], error))
+                    failure = WorkError(self._where(first + row, int(arrays["seed"][row]), error))
                     failure.__cause__ = error
                     raise _Failed(row, failure) from error
                 failures.append(f"sample {first + row} (seed {arrays['seed'][row]}): {error}")

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from opforge.datasets.neighbours import runs, spans
+from opforge.datasets.neighbours import aligned, runs, spans
 
 
 @pytest.mark.parametrize(
@@ -13,3 +13,16 @@ def test_runs_of_neighbours(numbers, expected):
     assert [i for run in found for i in run] == numbers.tolist()
     assert expected is None or found == expected
     assert [list(numbers[start:stop]) for start, stop in spans(numbers)] == [list(run) for run in found]
+
+
+@pytest.mark.parametrize("first", [0, 3, 100])
+@pytest.mark.parametrize("size", [1, 4, 7])
+def test_aligned_ranges_are_all_numbers_cut_at_multiples(first, size):
+    ranges = aligned(2, 30, size, first)
+    assert [i for numbers in ranges for i in numbers] == list(range(2, 30))
+    assert all((first + numbers.stop) % size == 0 for numbers in ranges[:-1])
+    assert all(0 < len(numbers) <= size for numbers in ranges)
+
+
+def test_nothing_is_cut_into_nothing():
+    assert aligned(3, 3, 4) == []

@@ -5,7 +5,7 @@ from opforge.core import Grid
 from opforge.datasets.files.header import Header
 from opforge.datasets.generating.generation import make_header
 from opforge.datasets.generating.sampling import Job, Plan, sample_seed
-from opforge.datasets.recipe import Sample, make_recipe
+from opforge.datasets.recipe import Recipe, Sample, Samples, make_recipe
 from opforge.errors import WorkError
 from opforge.pdes import Darcy, Invariant
 
@@ -65,7 +65,7 @@ def test_failing_sample_is_named():
     assert "\n" not in text
 
 
-class Broken:
+class Broken(Recipe):
     """A recipe whose field a test chooses: one value for each sample, an exception that is raised."""
 
     name = "broken"
@@ -135,7 +135,7 @@ def test_samples_before_one_that_fails_are_written():
 
 
 def test_invariants_of_the_equation_are_checked_for_each_sample(monkeypatch):
-    least = Invariant("least value", "u >= 2", lambda equation, fields, grid: 2 - fields["u"].min(), 0.0)
+    least = Invariant("least value", "u >= 2", lambda equation, fields, grid: 2 - fields["u"].min(-1), 0.0)
     monkeypatch.setattr(Darcy, "invariants", (least,))
     assert job(Broken(2.0, 3.0), range(2))().count == 2
     with pytest.raises(WorkError, match=r"sample 1 .*the least value \(u >= 2\) is violated by 0\.5"):
@@ -146,3 +146,54 @@ def test_a_shard_has_the_seeds_of_its_samples():
     header = Header((), ("u",), Grid((8,)), 10).shard(6, 3)
     made = Job(Plan(Broken(1.0, 1.0), header, 5, FLOAT), range(1, 3))()
     assert made.arrays["seed"].tolist() == [sample_seed(5, 7), sample_seed(5, 8)]
+
+
+# the first random number of every sample tells which one it is
+FIRST = [np.random.default_rng(sample_seed(0, index)).random() for index in range(30)]
+
+
+class Together(Recipe):
+    """Samples whose values tell which were made with them; some numbers of samples fail."""
+
+    name = "together"
+    times = None
+    equation = Darcy(ndim=1)
+
+    def __init__(self, *failing):
+        self.failing = failing
+        self.calls = []
+
+    def parameters(self):
+        return {}
+
+    def at_once(self, grid):
+        return 4
+
+    def sample(self, rng, grid):
+        raise AssertionError("samples are made by `samples`")
+
+    def samples(self, rngs, grid):
+        numbers = [FIRST.index(rng.random()) for rng in rngs]
+        self.calls.append(numbers)
+        if set(numbers) & set(self.failing):
+            raise WorkError(f"not {numbers}")
+        u = np.array([np.full(grid.shape, 1000 * min(numbers) + number) for number in numbers], float)
+        return Samples({"u": u}, np.zeros(len(numbers)))
+
+
+@pytest.mark.parametrize("cut", [1, 3, 4, 10])
+def test_the_same_samples_are_made_together_whatever_is_wanted(cut):
+    header = Header((), ("u",), Grid((8,)), 30).shard(3, 20)
+    plan = Plan(Together(), header, 0, np.dtype(np.float64))
+    jobs = [Job(plan, range(start, min(start + cut, 10))) for start in range(0, 10, cut)]
+    values = np.concatenate([job().arrays["u"][:, 0] for job in jobs])
+    assert values.tolist() == [1000 * (number // 4 * 4) + number for number in range(3, 13)]
+
+
+def test_where_making_them_together_fails_they_are_made_one_by_one():
+    recipe = Together(5)
+    made = Job(Plan(recipe, Header((), ("u",), Grid((8,)), 10), 0, np.dtype(np.float64), skip=True), range(3, 8))()
+    assert made.arrays["u"][:, 0].tolist()[:2] == [3.0, 4004.0]
+    np.testing.assert_array_equal(made.arrays["u"][:, 0], [3.0, 4004.0, np.nan, 6006.0, 7007.0])
+    assert made.failures == [f"sample 5 (seed {sample_seed(0, 5)}): not [5]"]
+    assert recipe.calls == [[0, 1, 2, 3], [4, 5, 6, 7], [4], [5], [6], [7]]

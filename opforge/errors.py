@@ -34,10 +34,20 @@ class WorkError(RuntimeError):
 
 
 def no_room(error: OSError) -> bool:
-    """Whether a write failed because the disk or the quota is full: the place was the caller's choice.
+    """Whether a write failed because the disk, the quota or the file is full: the place was the caller's choice.
 
     Example:
         >>> no_room(OSError(errno.ENOSPC, "No space left on device"))
         True
     """
-    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def make_room(error: OSError) -> str:
+    """What helps where there was no room.
+
+    Example:
+        >>> make_room(OSError(errno.ENOSPC, "No space left on device"))
+        'free some space'
+    """
+    return "raise the limit on the size of a file (ulimit -f)" if error.errno == errno.EFBIG else "free some space"

@@ -157,7 +157,7 @@ def missing_attribute(attributes: Mapping[str, Any]) -> InputError:
     missing = next(name for name in _REQUIRED if name not in attributes)
     return InputError(
         f"the attribute {missing!r} is missing: not a dataset of opforge; "
-        "name the variables as open_dataset(path, inputs=..., outputs=...)"
+        "name the variables: open_dataset(path, inputs=..., outputs=...) in Python, --inputs and --outputs in a shell"
     )
 
 

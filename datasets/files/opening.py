@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from pathlib import Path
@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import h5netcdf
 import h5py
 
-from opforge.datasets.files.contents import check_members, find_variable, one_line
+from opforge.datasets.files.contents import check_members, one_line
 from opforge.datasets.files.probe import examine
 from opforge.errors import InputError
 
 if TYPE_CHECKING:
-    import xarray
+    pass
 
 # What h5py, h5netcdf and xarray raise where the structures of a file are damaged. They follow what they read without
 # checking it, so that overwritten bytes surface as almost anything: a name that is None (AttributeError), a size or a
@@ -59,26 +59,6 @@ def open_hdf5(path: Path) -> h5py.File:
         raise InputError(f"{path} may not be read; change its permissions") from error
     except OSError as error:
         raise InputError(_what_is_it(path)) from error
-
-
-def load_variables(path: Path, names: Sequence[str]) -> xarray.Dataset:
-    """Variables of a netCDF-4 file with their coordinates and the file's attributes, in memory.
-
-    Args:
-        path: the file; that it holds samples is not asked for.
-        names: of the variables.
-
-    Raises:
-        InputError: what `open_hdf5` refuses, a variable that is missing, a damaged file.
-    """
-    import xarray
-    from xarray.backends import H5NetCDFStore
-
-    with open_netcdf(path) as file:
-        axes = {axis for name in names for axis in find_variable(file, name).dimensions}
-        others = [name for name in file.variables if name not in axes and name not in names]
-        with xarray.open_dataset(H5NetCDFStore(file), drop_variables=others) as data:
-            return data[list(names)].load()
 
 
 @contextmanager

@@ -9,12 +9,13 @@ from contextlib import ExitStack, suppress
 from io import FileIO
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self, cast
+from typing import Protocol, Self, cast
 
 import h5py
 import numpy as np
 
 from opforge.datasets.files.columns import bytes_per_sample, empty_columns
+from opforge.datasets.files.disk import Disk
 from opforge.datasets.files.header import Header
 from opforge.datasets.files.layout import lay_out, places
 from opforge.datasets.files.opening import DAMAGE
@@ -22,7 +23,7 @@ from opforge.datasets.files.outputs import check_same, check_space, identity, id
 from opforge.datasets.files.seal import Span, chunk_spans, place_spans, seal_of
 from opforge.datasets.files.slots import MAGIC, Slots, assemble, identity_of_slots
 from opforge.datasets.files.targets import PlainTarget, SlotTarget, Target, WriteError, clipped
-from opforge.errors import InputError, WorkError, no_room
+from opforge.errors import InputError, WorkError, make_room, no_room
 
 # Bytes of samples that are looked at to see whether there are any.
 _LOOKED_AT = 2**28
@@ -188,7 +189,7 @@ class FileWriter:
             assert self._slots is not None, "the compression is the same"
             return SlotTarget(self.partial, self._slots)
         try:
-            with h5py.File(_Disk(left), "r") as hdf5:
+            with h5py.File(Disk(left), "r") as hdf5:
                 check_same(self.partial, identity_of(hdf5, self.header), here)
                 return PlainTarget(self.partial, places(hdf5, self.header, self.dtype), self.header.samples)
         except InputError:
@@ -200,12 +201,12 @@ class FileWriter:
         """Set room aside in a new file."""
         self.missing = np.arange(self.header.samples)
         if self._slots is None:
-            disk = _Disk(self._file)
+            disk = Disk(self._file)
             found = lay_out(disk, self.header, self.dtype)
             disk.check()
             self.target = PlainTarget(self.partial, found, self.header.samples)
         else:
-            _Disk(self._file).write(self._slots.preamble())
+            Disk(self._file).write(self._slots.preamble())
             self._file.truncate(self._slots.first + self.header.samples * self._slots.size)
             self.target = SlotTarget(self.partial, self._slots)
 
@@ -257,10 +258,10 @@ class FileWriter:
             whole.unlink(missing_ok=True)
             try:
                 with open(whole, "x+b", buffering=0) as file:
-                    disk = _Disk(file)
+                    disk = Disk(file)
                     assemble(disk, self._file.fileno(), self._slots)
                     disk.check()
-                    with h5py.File(_Disk(file), "r") as hdf5:
+                    with h5py.File(Disk(file), "r") as hdf5:
                         spans = chunk_spans(hdf5, self.header.names)
                     _seal(file, spans)
                     os.fsync(file.fileno())
@@ -279,9 +280,9 @@ class FileWriter:
 
     def _failure(self, error: OSError) -> InputError | WorkError:
         kind = InputError if no_room(error) else WorkError
-        remedy = "free some space or choose another folder"
+        remedy = f"{make_room(error)} or choose another folder"
         if self._count > self._failed:
-            remedy = f"free some space and go on with resume=True (--resume), they are in {self.partial}"
+            remedy = f"{make_room(error)} and go on with resume=True (--resume), they are in {self.partial}"
         self._told = True
         return kind(
             f"writing {self.path} failed after {self._count} of {self.header.samples} samples: "
@@ -307,62 +308,11 @@ class FileWriter:
             )
 
 
-class _Disk:
-    """The file under HDF5. It keeps the first failure and goes on as if nothing had happened.
-
-    HDF5 does not survive a failing write: closing fails as well, and the process may crash later. So it is not told;
-    who uses it asks for the failure afterwards.
-    """
-
-    def __init__(self, file: FileIO):
-        self._file = file
-        self.failure: OSError | None = None
-
-    def check(self) -> None:
-        """Raise the first failure, if there was one."""
-        if self.failure is not None:
-            raise self.failure
-
-    def _try(self, action: Any, *arguments: Any) -> None:
-        if self.failure is None:
-            try:
-                action(*arguments)
-            except OSError as error:
-                self.failure = error
-
-    def write(self, data: Any) -> int:
-        self._try(self._write_all, memoryview(data))
-        return len(data)
-
-    def _write_all(self, data: memoryview) -> None:
-        while data:  # without a buffer a write may be short
-            data = data[self._file.write(data) :]
-
-    def truncate(self, size: int) -> int:
-        self._try(self._file.truncate, size)
-        return size
-
-    def flush(self) -> None:
-        self._try(self._file.flush)
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def read(self, size: int = -1) -> bytes:
-        return self._file.read(size)
-
-    def readinto(self, buffer: Any) -> int:
-        return self._file.readinto(buffer)
-
-
 def _seal(file: FileIO, spans: Sequence[Span]) -> None:
     """End a file with its seal, in the place of an earlier one if there is one."""
     end, seal = seal_of(file.fileno(), spans)
     file.truncate(end)
-    disk = _Disk(file)
+    disk = Disk(file)
     disk.seek(end)
     disk.write(seal)
     disk.check()

@@ -89,7 +89,8 @@ def _header(file: h5netcdf.File, names: _Names, asked: Asked) -> Header:
     if sample not in file.dimensions:
         raise InputError(
             f"the dimension 'sample' is missing, the file has {', '.join(file.dimensions) or 'none'}; "
-            "variables need the dimensions sample, [time], x[, y[, z]]; give rename={'its name': 'sample'}"
+            "variables need the dimensions sample, [time], x[, y[, z]]; "
+            "give rename={'its name': 'sample'} (--rename NAME=sample)"
         )
     samples = file.dimensions[sample].size
     if samples < 1:
@@ -155,7 +156,7 @@ def _grid(file: h5netcdf.File, names: _Names, name: str, points: Points) -> Grid
     """The grid of an ordinary file: from its coordinates, or the unit cube where it has none."""
     axes = [axis for axis in names.dimensions(names.variable(file, name)) if axis not in ("sample", "time")]
     if not axes or sorted(axes) != sorted(AXIS_NAMES[: len(axes)]):
-        remedy = f"; give rename={{{axes[0]!r}: 'x', ...}}" if axes else ""
+        remedy = f"; give rename={{{axes[0]!r}: 'x', ...}} (--rename {axes[0]}=x)" if axes else ""
         raise InputError(
             f"variable {name!r} must have the dimensions sample, [time], x[, y[, z]], got {', '.join(axes) or 'none'}"
             f"{remedy}"

@@ -57,8 +57,9 @@ class Contents:
                 raise UnknownNameError("field", name, self.fields)
         if not inputs or not outputs:
             raise InputError(
-                "the file does not say which fields are inputs and which are outputs; name them as "
-                f"open_dataset(path, inputs=..., outputs=...); it has: {', '.join(self.fields) or 'none'}"
+                "the file does not say which fields are inputs and which are outputs; name them: open_dataset(path, "
+                f"inputs=..., outputs=...) in Python, --inputs and --outputs in a shell; it has: "
+                f"{', '.join(self.fields) or 'none'}"
             )
         names = tuple(dict.fromkeys((*inputs, *outputs)))
         evolving = tuple(name for name in names if "time" in self.fields[name].axes)

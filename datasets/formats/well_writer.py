@@ -19,11 +19,12 @@ import numpy as np
 import torch
 
 from opforge.core import Moments
+from opforge.datasets.files.disk import Disk
 from opforge.datasets.files.outputs import check_output
 from opforge.datasets.files.whole import written_whole
 from opforge.datasets.formats.the_well import FIELDS
 from opforge.datasets.generating.progress import progress_bar
-from opforge.errors import InputError
+from opforge.errors import InputError, make_room, no_room
 
 if TYPE_CHECKING:
     from opforge.datasets.reading.dataset import OperatorDataset
@@ -109,12 +110,23 @@ def write_the_well(
     fields = _fields(dataset)
     times = np.zeros(1) if dataset.times is None else dataset.times
     _check_space(path, dataset, fields, len(times))
-    with written_whole(path) as partial, written_whole(stats) as partial_stats:  # the dataset appears last
-        with h5py.File(partial, "w") as file:
-            _describe(file, dataset, times)
-            arrays = _lay_out(file, dataset, fields, len(times))
-            moments = _fill(arrays, dataset, fields, f"writing {path.name}" if progress else None)
-        partial_stats.write_text(_yaml(fields, moments), encoding="utf-8")
+    title = f"writing {path.name}" if progress else None
+    try:
+        with written_whole(path) as partial, written_whole(stats) as partial_stats:  # the dataset appears last
+            with open(partial, "x+b", buffering=0) as raw:
+                disk = Disk(raw)
+                with h5py.File(disk, "w") as file:
+                    _describe(file, dataset, times)
+                    arrays = _lay_out(file, dataset, fields, len(times))
+                    moments = _fill(arrays, dataset, fields, disk, title)
+                disk.check()
+            partial_stats.write_text(_yaml(fields, moments), encoding="utf-8")
+    except OSError as error:
+        if not no_room(error):
+            raise
+        raise InputError(
+            f"writing {error.filename} failed: {error.strerror}; {make_room(error)} or write elsewhere"
+        ) from error
 
 
 def _fields(dataset: OperatorDataset) -> list[_Field]:
@@ -231,7 +243,11 @@ def _names(names: Any) -> np.ndarray:
 
 
 def _fill(
-    arrays: Mapping[str, h5py.Dataset], dataset: OperatorDataset, fields: Sequence[_Field], title: str | None
+    arrays: Mapping[str, h5py.Dataset],
+    dataset: OperatorDataset,
+    fields: Sequence[_Field],
+    disk: Disk,
+    title: str | None,
 ) -> dict[str, dict[str, Moments]]:
     """Write the values, as many samples at once as fit in memory.
 
@@ -249,6 +265,7 @@ def _fill(
                 moments[""][each.name].add(_rows(block))
                 if each.evolves:
                     moments["_delta"][each.name].add(_rows(np.diff(block.astype(np.float64), axis=1)))
+            disk.check()
             advance(count)
     return moments
 

@@ -30,7 +30,7 @@ from opforge.cli import (
     tune,
 )
 from opforge.cli.console import Report
-from opforge.errors import InputError, WorkError, no_room
+from opforge.errors import InputError, WorkError, make_room, no_room
 
 DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -174,7 +174,7 @@ def _system_text(error: OSError) -> str:
         return str(error) or type(error).__name__
     text = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     if no_room(error):
-        return f"{text}; free some space or write elsewhere"
+        return f"{text}; {make_room(error)} or write elsewhere"
     return f"{text}; change its permissions or choose another place" if _forbidden(error) else text
 
 

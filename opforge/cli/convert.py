@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-import opforge
 from opforge.cli.console import Report, text
-from opforge.cli.files import existing, free
+from opforge.cli.data import DataFile, Inputs, Names, Outputs, PointsOfGrid, Rename, existing_data, opened
+from opforge.cli.files import free
 from opforge.cli.options import Force
 from opforge.errors import UnknownNameError
 
@@ -19,7 +19,7 @@ LAYOUTS = ("the-well",)
 
 def convert(
     context: typer.Context,
-    data: Annotated[Path, typer.Argument(metavar="FILE", help="Data file of any layout that opforge reads.")],
+    data: DataFile,
     to: Annotated[str, typer.Option("--to", metavar="LAYOUT", help=f"Layout to write: {', '.join(LAYOUTS)}.")],
     out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="File to write.")],
     stats: Annotated[
@@ -27,6 +27,10 @@ def convert(
         typer.Option(metavar="FILE", help="File of statistics to write.", show_default="stats.yaml beside --out"),
     ] = None,
     force: Force = False,
+    inputs: Inputs = None,
+    outputs: Outputs = None,
+    points: PointsOfGrid = None,
+    rename: Rename = None,
 ) -> None:
     """Write a dataset in another layout.
 
@@ -39,10 +43,11 @@ def convert(
     if to not in LAYOUTS:
         raise UnknownNameError("layout", to, LAYOUTS)
     stats = out.with_name("stats.yaml") if stats is None else stats
-    existing(data, what="data file")
+    existing_data(data)
+    names = Names(inputs, outputs, points, rename)
     free(out, force=force)
     free(stats, force=force, what="file of statistics")
-    dataset = opforge.open_dataset(data)
+    dataset = opened(data, names)
     write_the_well(dataset, out, stats=stats, overwrite=force, progress=report.progress)
     report.say(f"wrote {out} and {stats}: {dataset.samples} samples on {text(dataset.grid.shape)} points")
 

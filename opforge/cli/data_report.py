@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import opforge
 from opforge.cli.console import Report, shown, text
+from opforge.cli.data import Names, opened
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -63,11 +63,12 @@ class Found:
         return quality_picture(self.data, self.spectra)
 
 
-def look_at(place: Path, *, verified: int | None = None, progress: bool = False) -> Found:
+def look_at(place: Path, names: Names | None = None, *, verified: int | None = None, progress: bool = False) -> Found:
     """Read a dataset once and find out how good it is.
 
     Args:
         place: a file, a folder of shards, or a pattern.
+        names: what the file's names stand for.
         verified: samples to make again; none unless given.
         progress: whether to show a bar where reading takes long.
 
@@ -79,7 +80,7 @@ def look_at(place: Path, *, verified: int | None = None, progress: bool = False)
     from opforge.datasets.quality.summary import summarise
     from opforge.datasets.quality.verification import recipe_of, verify
 
-    data, paths = opforge.open_dataset(place), members(place)
+    data, paths = opened(place, names), members(place)
     if verified is not None:
         recipe_of(data)  # before all samples are read
     large = sum(path.stat().st_size for path in paths) > _LARGE

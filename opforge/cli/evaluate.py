@@ -10,8 +10,9 @@ import typer
 
 import opforge
 from opforge.cli.console import Report
-from opforge.cli.files import existing, free_json
-from opforge.cli.options import BatchSize, DataFile, Device, Force, Json, Run
+from opforge.cli.data import DataFile, Inputs, Names, Outputs, PointsOfGrid, Rename, existing_data, opened
+from opforge.cli.files import free_json
+from opforge.cli.options import BatchSize, Device, Force, Json, Run
 from opforge.errors import InputError
 
 if TYPE_CHECKING:
@@ -34,6 +35,10 @@ def evaluate(
     batch_size: BatchSize = 32,
     json: Json = None,
     force: Force = False,
+    inputs: Inputs = None,
+    outputs: Outputs = None,
+    points: PointsOfGrid = None,
+    rename: Rename = None,
 ) -> None:
     """Measure a trained operator on a data file of any resolution.
 
@@ -44,13 +49,14 @@ def evaluate(
     what the prediction leaves over in the discretised equation, relative to the source term.
     """
     report: Report = context.obj
-    existing(data, what="data file")
+    existing_data(data)
+    names = Names(inputs, outputs, points, rename)
     free_json(json, force=force)
     from opforge import training
 
     operator = opforge.load(run, device=device)
-    opened = opforge.open_dataset(data)
-    samples = as_trained(operator, opened, run, data)
+    whole = opened(data, names)
+    samples = as_trained(operator, whole, run, data)
     metrics = training.evaluate(operator, samples, batch_size=batch_size)
     baseline = mean_output_metrics(samples, batch_size=batch_size)
     recorded = recorded_metrics(run)
@@ -60,7 +66,7 @@ def evaluate(
     if seen:
         report.say(f"note: {data} holds functions that {run} was trained on (same recipe and seed): not a test")
     rows = [(f"{data.name}: operator", metrics), (f"{data.name}: its mean output", baseline)]
-    again = same_functions(opened, operator.grid, progress=report.progress)
+    again = same_functions(whole, operator.grid, progress=report.progress)
     own_grid = None
     if again is not None:
         own_grid = training.evaluate(operator, as_trained(operator, again, run, data), batch_size=batch_size)

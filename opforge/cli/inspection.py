@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json as json_format
-from glob import has_magic
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,8 +10,9 @@ import typer
 
 import opforge
 from opforge.cli.console import Report, shown, text
+from opforge.cli.data import Inputs, Names, Outputs, PointsOfGrid, Rename, existing_data
 from opforge.cli.data_report import as_values, look_at, show
-from opforge.cli.files import check_suffix, existing, free, free_json, save
+from opforge.cli.files import check_suffix, free, free_json, save
 from opforge.cli.options import Force, Json
 from opforge.cli.train import count
 from opforge.datasets.files.whole import written_whole
@@ -45,6 +45,10 @@ def inspect(
     ] = None,
     json: Json = None,
     force: Force = False,
+    inputs: Inputs = None,
+    outputs: Outputs = None,
+    points: PointsOfGrid = None,
+    rename: Rename = None,
 ) -> None:
     """Show what a data file or a run folder holds.
 
@@ -55,11 +59,11 @@ def inspect(
     on, how the training went.
     """
     report: Report = context.obj
-    if not has_magic(str(path)):
-        existing(path, what="file or run folder")
+    existing_data(path, what="file or run folder")
+    names = Names(inputs, outputs, points, rename)
     free_json(json, force=force)
     if is_run(path):
-        _for_data_only(path, verify=verify, samples=samples, card=card, out=out, picture=picture)
+        _for_data_only(path, verify=verify, samples=samples, card=card, out=out, picture=picture, **names._asdict())
         run = of_run(path)
         if json != "-":
             show_run(run, report)
@@ -67,7 +71,7 @@ def inspect(
         return
     wanted = _samples_to_verify(verify, samples)
     _check_outputs(card, out, picture, json, force=force)
-    found = look_at(path, verified=wanted, progress=report.progress)
+    found = look_at(path, names, verified=wanted, progress=report.progress)
     if card and out is None:
         print(found.card, end="")
     elif card and out is not None:

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `opforge train` wrote.")]
-DataFile = Annotated[Path, typer.Argument(metavar="FILE", help="Data file (netCDF-4) of `opforge generate`.")]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="A setting by its name in Python; may be repeated."),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from glob import has_magic
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,8 +9,9 @@ import typer
 
 import opforge
 from opforge.cli.console import Report
+from opforge.cli.data import Inputs, Names, Outputs, PointsOfGrid, Rename, existing_data, opened
 from opforge.cli.evaluate import as_trained
-from opforge.cli.files import check_suffix, existing, free, save
+from opforge.cli.files import check_suffix, free, save
 from opforge.cli.inspection import is_run, read_history
 from opforge.cli.options import Device, Force
 from opforge.errors import InputError
@@ -38,6 +38,10 @@ def plot(
     ] = None,
     device: Device = "auto",
     force: Force = False,
+    inputs: Inputs = None,
+    outputs: Outputs = None,
+    points: PointsOfGrid = None,
+    rename: Rename = None,
 ) -> None:
     """Draw a sample, a learning curve, or a prediction.
 
@@ -46,8 +50,8 @@ def plot(
     sample of that file.
     """
     report: Report = context.obj
-    if not has_magic(str(path)):
-        existing(path, what="file or run folder")
+    existing_data(path, what="file or run folder")
+    names = Names(inputs, outputs, points, rename)
     run = is_run(path)
     if not run and data is not None:
         raise InputError(f"--data goes with a run folder, {str(path)!r} holds data; leave --data out")
@@ -57,21 +61,21 @@ def plot(
         free(out, force=force, what="picture")
         check_suffix(out)
     if not run:
-        figure, default = sample_figure(path, index), _default_name(path, index)
+        figure, default = sample_figure(path, index, names), _default_name(path, index)
     elif data is None:
         figure, default = history_figure(path), f"{path.resolve().name}-history.png"
     else:
-        existing(data, what="data file")
-        figure, index = prediction_figure(path, data, None if worst else index, device=device)
+        existing_data(data)
+        figure, index = prediction_figure(path, data, None if worst else index, names, device=device)
         default = f"{path.resolve().name}-{data.stem}-{index}.png"
     out = out if out is not None else free(Path(default), force=force, what="picture")
     save(figure, out)
     report.say(f"wrote {out}")
 
 
-def sample_figure(path: Path, index: int) -> Figure:
+def sample_figure(path: Path, index: int, names: Names | None = None) -> Figure:
     """All fields of one sample of a dataset, several frames of those that evolve."""
-    data = opforge.open_dataset(path)
+    data = opened(path, names)
     _check_index(index, data.samples)
     return data.plot(index)
 
@@ -98,9 +102,11 @@ def history_figure(run: Path) -> Figure:
     return plot_history(history, title=str(run))
 
 
-def prediction_figure(run: Path, file: Path, index: int | None, *, device: str = "auto") -> tuple[Figure, int]:
+def prediction_figure(
+    run: Path, file: Path, index: int | None, names: Names | None = None, *, device: str = "auto"
+) -> tuple[Figure, int]:
     """Input, truth, prediction and error of a sample, and its index; None takes the sample with the largest error."""
-    operator, data = opforge.load(run, device=device), opforge.open_dataset(file)
+    operator, data = opforge.load(run, device=device), opened(file, names)
     data = as_trained(operator, data, run, file)
     if index is None:
         from opforge.training import evaluate

@@ -10,7 +10,8 @@ import typer
 
 import opforge
 from opforge.cli.console import Report, text
-from opforge.cli.files import existing, free
+from opforge.cli.data import DataFile, Names, PointsOfGrid, Rename, existing_data, opened
+from opforge.cli.files import free
 from opforge.cli.options import BatchSize, Device, Force, Run
 from opforge.datasets.files.whole import written_whole
 from opforge.errors import InputError
@@ -24,11 +25,13 @@ if TYPE_CHECKING:
 def predict(
     context: typer.Context,
     run: Run,
-    data: Annotated[Path, typer.Argument(metavar="FILE", help="netCDF-4 file with the input fields.")],
+    data: DataFile,
     out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="File to write (netCDF-4).")],
     device: Device = "auto",
     batch_size: BatchSize = 32,
     force: Force = False,
+    points: PointsOfGrid = None,
+    rename: Rename = None,
 ) -> None:
     """Write a trained operator's outputs for a file's inputs.
 
@@ -36,10 +39,9 @@ def predict(
     outputs are not looked at. Of fields that change with time the first frame is the input, and an output of the same
     name is written as predicted_NAME.
     """
-    from opforge.datasets.files.opening import load_variables
-
     report: Report = context.obj
-    existing(data, what="data file")
+    existing_data(data)
+    names = Names(points=points, rename=rename)
     free(out, force=force)
     operator = opforge.load(run, device=device)
     if operator.provenance.get("pairing", {}).get("given", 1) > 1:
@@ -47,7 +49,8 @@ def predict(
             f"{run} is given several frames at a time ({', '.join(operator.inputs)}), predict gives the first one of a "
             "file; call opforge.load(run)(x) with x (samples, frames, *space)"
         )
-    inputs = load_variables(data, operator.inputs)
+    inputs = opened(data, names, inputs=operator.inputs, outputs=operator.inputs).to_xarray()
+    inputs = inputs[list(operator.inputs)].load()
     if "time" in inputs.dims:
         inputs = inputs.isel(time=0, drop=True)
     predicted = predicted_dataset(operator, inputs, batch_size=batch_size)

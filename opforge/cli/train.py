@@ -10,8 +10,9 @@ import typer
 
 import opforge
 from opforge.cli.console import Report
-from opforge.cli.files import existing, free_folder, free_json
-from opforge.cli.options import DataFile, Device, Force, Json, Settings, refuse_missing
+from opforge.cli.data import DataFile, Inputs, Names, Outputs, PointsOfGrid, Rename, existing_data, opened
+from opforge.cli.files import free_folder, free_json
+from opforge.cli.options import Device, Force, Json, Settings, refuse_missing
 from opforge.cli.settings import checked, literal, parsed
 from opforge.errors import InputError, UnknownNameError
 
@@ -40,6 +41,10 @@ def train(
     ] = False,
     force: Force = False,
     json: Json = None,
+    inputs: Inputs = None,
+    outputs: Outputs = None,
+    points: PointsOfGrid = None,
+    rename: Rename = None,
 ) -> None:
     """Train a model on a data file.
 
@@ -48,13 +53,14 @@ def train(
     An interrupted run goes on with the same command and --resume.
     """
     report: Report = context.obj
-    existing(data, what="data file")
+    existing_data(data)
+    names = Names(inputs, outputs, points, rename)
     refuse_missing(device)
     free_json(json, force=force)
     if not resume:
         free_folder(out, force=force, what="run folder")
     options = parsed(settings or [])
-    parts = split(opforge.open_dataset(data), validation)
+    parts = split(opened(data, names), validation, names)
     built = build(model, parts[0], options, seed=seed)
     report.detail(f"{model} with {count(built):,} parameters: {built.config}")
     started = time.perf_counter()
@@ -96,7 +102,7 @@ def train(
     report.json(json, result)
 
 
-def split(data: Any, validation: str) -> tuple[Any, Any]:
+def split(data: Any, validation: str, names: Names | None = None) -> tuple[Any, Any]:
     """Training and validation data: the last part of ``data`` held out, or another file; None for no validation.
 
     Raises:
@@ -104,7 +110,7 @@ def split(data: Any, validation: str) -> tuple[Any, Any]:
     """
     part = literal(validation)
     if isinstance(part, str):
-        return data, opforge.open_dataset(existing(Path(part), what="validation file"))
+        return data, opened(existing_data(Path(part), what="validation file"), names)
     if not isinstance(part, (int, float)) or not 0 <= part < 1:
         raise InputError(f"--validation expects a part of the data in [0, 1) or a data file, got {validation!r}")
     held_out = round(part * len(data))

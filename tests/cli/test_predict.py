@@ -65,8 +65,10 @@ def test_a_write_that_fails_leaves_nothing(made, tmp_path):
     words = ["predict", made.run, made.data, "-o", "p.nc"]
     command = f"ulimit -f 8; exec {sys.executable} -m opforge {' '.join(map(str, words))}"
     done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=120)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.splitlines() == ["opforge: File too large: p.nc"]
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines() == [
+        "opforge: File too large: p.nc; raise the limit on the size of a file (ulimit -f) or write elsewhere"
+    ]
     assert list(tmp_path.iterdir()) == []
 
 

@@ -8,10 +8,8 @@ import sys
 import h5py
 import numpy as np
 import pytest
-import xarray
 
 from opforge import generate, open_dataset
-from opforge.datasets.files.opening import load_variables
 from opforge.errors import InputError
 
 
@@ -67,8 +65,7 @@ def test_hole_in_the_structures(path):
     refused(path, "damaged")
 
 
-@pytest.mark.parametrize("read", [open_dataset, lambda path: load_variables(path, ["a"])])
-def test_overwritten_bytes_are_one_line(original, tmp_path, read, capfd):
+def test_overwritten_bytes_are_one_line(original, tmp_path, capfd):
     """Also where h5netcdf leaves half an object behind: nothing else is said, not even by a destructor."""
     with h5py.File(shutil.copy(original, tmp_path / "unsealed.nc"), "r+"):
         pass  # cuts the seal off, which would tell before HDF5 and h5netcdf see the file
@@ -78,7 +75,7 @@ def test_overwritten_bytes_are_one_line(original, tmp_path, read, capfd):
             content[rng.randrange(6000)] = rng.randrange(256)
         (tmp_path / "d.nc").write_bytes(content)
         with pytest.raises(InputError, match=r"d\.nc") as raised:
-            read(tmp_path / "d.nc")
+            open_dataset(tmp_path / "d.nc")
         assert "\n" not in str(raised.value)
         del raised
         gc.collect()
@@ -99,21 +96,6 @@ def test_coordinate_that_was_deleted(path, name):
     with h5py.File(path, "r+") as file:
         del file[name]
     refused(path, "the coordinate .* of variable 'a' is missing")
-    with pytest.raises(InputError, match=r"the coordinate .* of variable 'a' is missing"):
-        load_variables(path, ["a"])
-
-
-def test_loaded_variables_are_xarrays(path):
-    with xarray.open_dataset(path) as expected:
-        xarray.testing.assert_identical(load_variables(path, ["a"]), expected[["a"]])
-        xarray.testing.assert_identical(load_variables(path, ["u", "a"]), expected[["u", "a"]])
-
-
-def test_loaded_variables_that_are_missing(path):
-    with pytest.raises(InputError, match=r"darcy\.nc: the variable 'b' is missing"):
-        load_variables(path, ["b"])
-    with pytest.raises(InputError, match="there is no file"):
-        load_variables(path.with_name("none.nc"), ["a"])
 
 
 def test_links_that_lead_nowhere_and_pipes(tmp_path):

@@ -281,14 +281,14 @@ def test_writes_that_the_system_refuses(tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
         try:
             opforge.generate("darcy", 20, 32, out=sys.argv[1], workers=1)
-        except opforge.errors.WorkError as error:
+        except opforge.errors.InputError as error:
             print(error)
     """
     for limit in (1000, 60_000, 168_000):
         command = [sys.executable, "-W", "error", "-c", textwrap.dedent(code), str(tmp_path / "d.nc"), str(limit)]
         done = subprocess.run(command, capture_output=True, text=True)
         assert (done.returncode, done.stderr) == (0, "")
-        assert "d.nc failed after" in done.stdout and "File too large" in done.stdout
+        assert "d.nc failed after" in done.stdout and "File too large; raise the limit on the size" in done.stdout
         assert os.listdir(tmp_path) == []
 
 

@@ -62,7 +62,7 @@ def test_ordinary_netcdf_without_coordinates_is_on_the_unit_box(tmp_path):
 
 def test_ordinary_netcdf_untold(tmp_path):
     foreign(tmp_path / "d.nc")
-    refused(tmp_path / "d.nc", "the attribute 'inputs' is missing: .*name the variables as open_dataset")
+    refused(tmp_path / "d.nc", "the attribute 'inputs' is missing: .*name the variables: open_dataset")
     refused(tmp_path / "d.nc", "the attribute 'inputs' is missing", outputs=("head",))
     refused(tmp_path / "d.nc", "the variable 'hed' is missing; did you mean 'head'", inputs=("hed",), outputs=("head",))
     with pytest.raises(InputError, match=r"inputs must be a tuple of names.*write \('head',\)"):

@@ -32,9 +32,11 @@ _VERSION = h5py.h5f.LIBVER_V110
 
 PER_SAMPLE = {"solver_residual": _RESIDUAL, "seed": _SEED, "checksum": _CHECKSUM}
 
-# Where the reasons of failed samples are kept, beside the data: so many, of so many bytes of UTF-8 each.
+# Where the reasons of failed samples are kept, beside the data, of so many bytes of UTF-8 each, and for how many there
+# is room at most. What is not written takes no room on most disks.
 FAILURES = "generation/failures"
-FAILURE_ROOM = (32, 256)
+REASON_BYTES = 256
+_MOST_REASONS = 4096
 _FAILURES = {"long_name": "why samples failed, those whose residual is NaN; empty where none did"}
 
 # Bytes of a compressed chunk before compression, at most, unless one frame is larger; and what HDF5 takes at all.
@@ -63,6 +65,16 @@ class Place:
 
 
 Places = dict[str, Place]
+
+
+def failure_room(samples: int) -> tuple[int, int]:
+    """The reasons of failures that a file of so many samples has room for, and the bytes of each.
+
+    Example:
+        >>> failure_room(10), failure_room(1000), failure_room(10**6)
+        ((32, 256), (1000, 256), (4096, 256))
+    """
+    return min(max(samples, 32), _MOST_REASONS), REASON_BYTES
 
 
 def chunk_shape(header: Header, name: str, dtype: np.dtype, *, compressed: bool) -> tuple[int, ...]:
@@ -142,7 +154,7 @@ def create(hdf5: h5py.File, header: Header, dtype: np.dtype, *, compression: int
             variable = file.create_variable(name, dimensions, dtype=kind, **options)
             variable.attrs.update(PER_SAMPLE.get(name) or header.describe(name))
         group = file.create_group(FAILURES.split("/")[0])
-        group.dimensions = dict(zip(("failure", "text"), FAILURE_ROOM, strict=True))
+        group.dimensions = dict(zip(("failure", "text"), failure_room(header.samples), strict=True))
         reasons = group.create_variable(FAILURES.split("/")[1], ("failure", "text"), dtype="S1", dcpl=_set_aside())
         reasons.attrs.update(_FAILURES)
 
@@ -172,16 +184,18 @@ def places(hdf5: h5py.File, header: Header, dtype: np.dtype) -> Places:
             raise ValueError(f"the samples of variable {name!r} do not follow each other")
         found[name] = place
     reasons: Any = hdf5[FAILURES]
-    if reasons.shape != FAILURE_ROOM or reasons.dtype != "S1":
+    if reasons.shape != failure_room(header.samples) or reasons.dtype != "S1":
         raise ValueError(f"the variable {FAILURES!r} is {reasons.dtype} of shape {reasons.shape}")
-    found[FAILURES] = Place(_offset(reasons, 0), np.dtype("S1"), FAILURE_ROOM[1:])
+    found[FAILURES] = Place(_offset(reasons, 0), np.dtype("S1"), (REASON_BYTES,))
     return found
 
 
 def read_failures(hdf5: h5py.File) -> list[str]:
     """Why samples of a file of opforge failed; none for other files."""
     rows = hdf5.get(FAILURES)
-    if not (isinstance(rows, h5py.Dataset) and rows.shape == FAILURE_ROOM and rows.dtype == "S1"):
+    if not (isinstance(rows, h5py.Dataset) and rows.shape[1:] == (REASON_BYTES,) and rows.dtype == "S1"):
+        return []
+    if rows.shape[0] > _MOST_REASONS:
         return []
     return split_reasons(rows[...].tobytes())
 
@@ -193,8 +207,8 @@ def split_reasons(data: bytes) -> list[str]:
         >>> split_reasons(b"sample 3: no".ljust(256, b"\\0") + bytes(256))
         ['sample 3: no']
     """
-    _, width = FAILURE_ROOM
-    found = (data[start : start + width].rstrip(b"\0") for start in range(0, len(data), width))
+    starts = range(0, len(data), REASON_BYTES)
+    found = (data[start : start + REASON_BYTES].rstrip(b"\0") for start in starts)
     return [text.decode(errors="replace") for text in found if text]
 
 

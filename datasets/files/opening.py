@@ -53,10 +53,13 @@ def open_hdf5(path: Path) -> h5py.File:
     if not os.path.isfile(path):
         raise InputError(f"{path} is a device, a pipe or a socket, expected a netCDF-4 file")
     try:
+        _check_unlocked(path)
         examine(path)
         return h5py.File(path, "r")
     except PermissionError as error:
         raise InputError(f"{path} may not be read; change its permissions") from error
+    except BlockingIOError as error:
+        raise InputError(f"{path} is open for writing in another program; close it there, or copy the file") from error
     except OSError as error:
         raise InputError(_what_is_it(path)) from error
 
@@ -132,6 +135,27 @@ def _hint(words: str, folder: Path, name: str) -> str:
         files = []
     close = get_close_matches(name, files, n=1) if name else [entry for entry in files if entry.endswith(".nc")][:1]
     return f"; {words} {folder / close[0]}{'?' if name else ''}" if close else ""
+
+
+def _check_unlocked(path: Path) -> None:
+    """Look for the lock that HDF5 puts on a file that it writes, whose structures need not fit together meanwhile.
+
+    Raises:
+        BlockingIOError: there is one.
+        OSError: the file cannot be read.
+    """
+    try:
+        import fcntl
+    except ImportError:  # on Windows opening tells
+        return
+    with open(path, "rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise
+        except OSError:  # a file system without locks
+            return
+        fcntl.flock(file, fcntl.LOCK_UN)
 
 
 def _what_is_it(path: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -47,14 +48,41 @@ def check_output(path: Path, *, overwrite: bool) -> None:
         raise InputError(f"{partial_of(path)} is a symbolic link, which is not written to; remove it")
 
 
-def is_done(path: Path, header: Header, dtype: np.dtype, compression: int | None = None) -> bool:
+def is_done(
+    path: Path, header: Header, dtype: np.dtype, compression: int | None = None, *, overwrite: bool = False
+) -> bool:
     """Whether ``path`` is the whole file of this header already, of the same type and compression.
 
+    Args:
+        path: the file.
+        header: what it should say about itself.
+        dtype: of its fields.
+        compression: level of its compression.
+        overwrite: whether it may be another file, which is to be replaced. It is, too, where samples for a new one lie
+            beside it.
+
     Raises:
-        InputError: it is another file.
+        InputError: it is another file and may not be.
     """
-    if not path.exists():
+    left = partial_of(path).exists()
+    if not path.exists() or (overwrite and left):
         return False
+    try:
+        same = _is_same(path, header, dtype, compression)
+    except InputError:
+        if overwrite:
+            return False
+        raise
+    if left:
+        warnings.warn(
+            f"{path} is whole, and {partial_of(path)} holds samples of a run that was to replace it; go on with that "
+            "run by overwrite=True, resume=True (--force --resume), or remove them",
+            stacklevel=3,
+        )
+    return same
+
+
+def _is_same(path: Path, header: Header, dtype: np.dtype, compression: int | None) -> bool:
     try:
         with open_hdf5(path) as hdf5:
             check_same(path, identity_of(hdf5, header), identity(header, dtype, compression))

@@ -76,7 +76,8 @@ def probe(path: Path) -> None:
             stdout=quiet,
             stderr=quiet,
             timeout=_PATIENCE + path.stat().st_size / _BYTES_PER_SECOND,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(folders)},
+            # a file that this process is writing is locked
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(folders), "HDF5_USE_FILE_LOCKING": "FALSE"},
         )
     except subprocess.TimeoutExpired as error:
         raise InputError(f"{path} is damaged: reading it does not come to an end; copy or generate it again") from error

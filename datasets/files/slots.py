@@ -25,7 +25,7 @@ from zlib_ng import zlib_ng
 
 from opforge.datasets.files.columns import variables
 from opforge.datasets.files.header import Header
-from opforge.datasets.files.layout import FAILURE_ROOM, FAILURES, chunk_shape, create, new_hdf5, read_bytes
+from opforge.datasets.files.layout import FAILURES, chunk_shape, create, failure_room, new_hdf5, read_bytes
 from opforge.datasets.files.outputs import identity
 
 MAGIC = b"opforge slots 1\n"
@@ -73,7 +73,7 @@ class Slots:
     @property
     def first(self) -> int:
         """Where the first slot begins."""
-        rows, width = FAILURE_ROOM
+        rows, width = failure_room(self.header.samples)
         return self.room + rows * width
 
     def pack(self, arrays: dict[str, np.ndarray], index: int) -> bytes:
@@ -158,7 +158,7 @@ def assemble(file: Any, source: int, slots: Slots) -> None:
         for name, values in rest.items():
             variable: Any = hdf5[name]
             variable[...] = values
-        rows, width = FAILURE_ROOM
+        rows, width = failure_room(header.samples)
         reasons = os.pread(source, rows * width, slots.room).ljust(rows * width, b"\0")
         kept: Any = hdf5[FAILURES]
         kept[...] = np.frombuffer(reasons, "S1").reshape(rows, width)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from opforge.datasets.files.columns import PAGE, SUMMED_WITH, checksums
-from opforge.datasets.files.layout import FAILURE_ROOM, FAILURES, Places, read_bytes, split_reasons
+from opforge.datasets.files.layout import FAILURES, REASON_BYTES, Places, failure_room, read_bytes, split_reasons
 from opforge.datasets.files.slots import Slots
 
 # Bytes of samples that are read at once to see which are whole.
@@ -74,7 +74,7 @@ class Target(ABC):
         Raises:
             WriteError: the system refuses.
         """
-        rows, width = FAILURE_ROOM
+        rows, width = self._failure_room
         data = b"".join(clipped(reason).encode().ljust(width, b"\0") for reason in reasons[:rows])
         try:
             with open(self.path, "r+b", buffering=0) as file:
@@ -84,12 +84,16 @@ class Target(ABC):
 
     def read_failures(self, file: int) -> list[str]:
         """The reasons that `write_failures` kept."""
-        rows, width = FAILURE_ROOM
+        rows, width = self._failure_room
         return split_reasons(os.pread(file, rows * width, self._failures_at))
 
     @property
     @abstractmethod
     def _failures_at(self) -> int: ...
+
+    @property
+    @abstractmethod
+    def _failure_room(self) -> tuple[int, int]: ...
 
     @abstractmethod
     def _pieces(self, start: int, arrays: dict[str, np.ndarray]) -> Sequence[tuple[int, memoryview]]:
@@ -120,6 +124,10 @@ class PlainTarget(Target):
     @property
     def _failures_at(self) -> int:
         return self.places[FAILURES].offset
+
+    @property
+    def _failure_room(self) -> tuple[int, int]:
+        return failure_room(self.samples)
 
     def _pieces(self, start: int, arrays: dict[str, np.ndarray]) -> Sequence[tuple[int, memoryview]]:
         places = ((self.places[name], values) for name, values in arrays.items())
@@ -154,6 +162,10 @@ class SlotTarget(Target):
     @property
     def _failures_at(self) -> int:
         return self.slots.room
+
+    @property
+    def _failure_room(self) -> tuple[int, int]:
+        return failure_room(self.slots.header.samples)
 
     def _pieces(self, start: int, arrays: dict[str, np.ndarray]) -> Sequence[tuple[int, memoryview]]:
         slots, rows = self.slots, len(arrays[SUMMED_WITH[0]])
@@ -209,4 +221,4 @@ def clipped(reason: str) -> str:
         >>> len(clipped("é" * 1000)), clipped("short")
         (128, 'short')
     """
-    return reason.encode(errors="replace")[: FAILURE_ROOM[1]].decode(errors="ignore")
+    return reason.encode(errors="replace")[:REASON_BYTES].decode(errors="ignore")

@@ -20,6 +20,7 @@ from opforge.datasets.files.header import Header
 from opforge.datasets.files.layout import lay_out, places
 from opforge.datasets.files.opening import DAMAGE
 from opforge.datasets.files.outputs import check_same, check_space, identity, identity_of, let_go, no_writer, partial_of
+from opforge.datasets.files.probe import probe
 from opforge.datasets.files.seal import Span, chunk_spans, place_spans, seal_of
 from opforge.datasets.files.slots import MAGIC, Slots, assemble, identity_of_slots
 from opforge.datasets.files.targets import PlainTarget, SlotTarget, Target, WriteError, clipped
@@ -123,6 +124,11 @@ class FileWriter:
         """Samples that are known to be written."""
         return self._count
 
+    @property
+    def _resuming(self) -> str:
+        """What the user gives to go on with the samples that are there."""
+        return "overwrite=True, resume=True (--force --resume)" if self.path.exists() else "resume=True (--resume)"
+
     def __enter__(self) -> Self:
         self._file = self._opened()
         try:
@@ -169,7 +175,7 @@ class FileWriter:
             return self._count > 0
         if not self.overwrite and left.seek(0, os.SEEK_END) > 0:
             raise InputError(
-                f"{self.partial} holds the samples of a run that was interrupted; go on with resume=True (--resume), "
+                f"{self.partial} holds the samples of a run that was interrupted; go on with {self._resuming}, "
                 "or throw them away with overwrite=True (--force)"
             )
         return False
@@ -188,6 +194,10 @@ class FileWriter:
             check_same(self.partial, there, here)
             assert self._slots is not None, "the compression is the same"
             return SlotTarget(self.partial, self._slots)
+        try:
+            probe(self.partial)
+        except InputError:  # HDF5 would not survive it
+            return None
         try:
             with h5py.File(Disk(left), "r") as hdf5:
                 check_same(self.partial, identity_of(hdf5, self.header), here)
@@ -221,8 +231,8 @@ class FileWriter:
         self._count += count
         self._failed += failed
 
-    def fail(self, reasons: list[str]) -> None:
-        """Keep the reasons in the file."""
+    def fail(self, reasons: Sequence[str]) -> None:
+        """Keep further reasons in the file."""
         try:
             known = self.target.read_failures(self._file.fileno())
             self.target.write_failures(sorted({*known, *map(clipped, reasons)}, key=_number))
@@ -282,7 +292,7 @@ class FileWriter:
         kind = InputError if no_room(error) else WorkError
         remedy = f"{make_room(error)} or choose another folder"
         if self._count > self._failed:
-            remedy = f"{make_room(error)} and go on with resume=True (--resume), they are in {self.partial}"
+            remedy = f"{make_room(error)} and go on with {self._resuming}, they are in {self.partial}"
         self._told = True
         return kind(
             f"writing {self.path} failed after {self._count} of {self.header.samples} samples: "
@@ -303,7 +313,7 @@ class FileWriter:
             self.partial.unlink(missing_ok=True)
         elif not failed:
             warnings.warn(
-                f"{good} of {self.header.samples} samples are in {self.partial}; go on with resume=True (--resume)",
+                f"{good} of {self.header.samples} samples are in {self.partial}; go on with {self._resuming}",
                 stacklevel=3,
             )
 

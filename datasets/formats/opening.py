@@ -91,6 +91,11 @@ def open_dataset(
     return OperatorDataset(header, source, indices)
 
 
+def open_shard(path: Path) -> OperatorDataset:
+    """A shard, which may be one whose samples failed all: it still says which, and is needed to join the others."""
+    return OperatorDataset(*_opened(path, Asked()))
+
+
 def describe(path: Path, asked: Asked) -> Described:
     """What an HDF5 file holds, by the layout that it has.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import closing
 from pathlib import Path
@@ -17,7 +17,7 @@ from opforge import __version__
 from opforge.core import Grid
 from opforge.datasets.files.columns import bytes_per_sample
 from opforge.datasets.files.header import Header
-from opforge.datasets.files.layout import FAILURE_ROOM
+from opforge.datasets.files.layout import failure_room
 from opforge.datasets.generating.arguments import (
     checked_dtype,
     checked_level,
@@ -70,7 +70,8 @@ def generate(
         out: the netCDF-4 file to write; it appears when all samples are done. In memory only unless given.
         workers: processes; 1 works in this one. One for every core unless given, or 1 where the work is small.
         executor: any ``concurrent.futures.Executor`` that does the work instead, such as Dask's.
-        overwrite: whether ``out`` may exist, and whether samples that an interrupted run left may be thrown away.
+        overwrite: whether ``out`` may exist: it is replaced when all samples are done. Without ``resume``, samples that
+            an interrupted run left are thrown away.
         resume: go on where a run with the same arguments was interrupted or killed: what it finished is in
             ``<out>.partial``. It starts from nothing where there is nothing, and does nothing where all is done.
         shard: (i, n) makes the i-th of n parts alone, i from 1 to n; `merge` joins them, `open_dataset` opens a set.
@@ -106,8 +107,6 @@ def generate(
         header = header.shard(first, stop - first)
     at_once = checked_workers(recipe, grid, header.samples, workers, executor)
     recipe.check(grid)
-    if resume and overwrite:
-        raise InputError("resume keeps what an earlier run made and overwrite throws it away; give one of them")
     if out is None and (resume or level is not None or shard is not None):
         given = "resume" if resume else "shard" if shard is not None else "compression"
         raise InputError(f"{given} needs out, the file to write")
@@ -153,18 +152,19 @@ def _to_file(
     from opforge.datasets.files.outputs import check_output, is_done
     from opforge.datasets.files.writer import FileWriter
 
-    if not (resume and is_done(path, header, dtype, level)):
+    if not (resume and is_done(path, header, dtype, level, overwrite=overwrite)):
         check_output(path, overwrite=overwrite)
         with FileWriter(path, header, dtype, compression=level, resume=resume, overwrite=overwrite) as writer:
             fill(writer)
-    from opforge.datasets.formats.opening import open_dataset  # imports torch: afterwards, the workers need the cores
+    # imports torch: afterwards, the workers need the cores
+    from opforge.datasets.formats.opening import open_dataset, open_shard
 
-    return open_dataset(path)
+    return open_shard(path) if header.total else open_dataset(path)
 
 
 def _fill(sink: Sink, pace: Pace, workers: int, executor: Executor | None, title: str | None) -> None:
     """Take all results; whatever ends this early, an interrupt too, also ends the processes that make them."""
-    failures: list[str] = []
+    failures, first = 0, ""
     done = sink.header.samples - len(sink.missing)
     results = run(pace.jobs(), workers, executor)
     with closing(results), progress_bar(title, sink.header.samples, done) as advance:
@@ -175,26 +175,28 @@ def _fill(sink: Sink, pace: Pace, workers: int, executor: Executor | None, title
             else:
                 sink.put(made.start, made.arrays)
             if made.failures:
-                failures += made.failures
-                sink.fail(failures)
+                failures, first = failures + len(made.failures), first or made.failures[0]
+                sink.fail(made.failures)
             advance(made.count)
-    _tell(failures, sink.header.samples)
+    if failures:
+        _tell(failures, first, sink.header)
 
 
-def _tell(failures: Sequence[str], samples: int) -> None:
+def _tell(failures: int, first: str, header: Header) -> None:
     """Warn of samples that were skipped.
 
     Raises:
-        WorkError: there is no other sample.
+        WorkError: there is no other sample. A shard without one is still needed to join the others.
     """
-    if len(failures) == samples:
-        raise WorkError(f"all {samples} samples failed; {failures[0]}")
-    if failures:
-        warnings.warn(
-            f"{len(failures)} of {samples} samples failed and were left out, the file tells which, and why the first "
-            f"{FAILURE_ROOM[0]} did; the first: {failures[0]}",
-            stacklevel=2,
-        )
+    if failures == header.samples and not header.total:
+        raise WorkError(f"all {failures} samples failed; {first}")
+    room, _ = failure_room(header.samples)
+    why = "why" if failures <= room else f"why the first {room} did"
+    warnings.warn(
+        f"{failures} of {header.samples} samples failed and were left out, the file tells which and {why}; the first: "
+        f"{first}",
+        stacklevel=2,
+    )
 
 
 def make_header(recipe: Recipe, grid: Grid, samples: int, seed: int) -> Header:

@@ -90,7 +90,7 @@ def merge(
                 f"{shard.path} holds {_kind(shard)} and {first.path} {_kind(first)}; generate the shards with the same "
                 "dtype and compression"
             )
-    if not (resume and is_done(path, header, first.dtype, first.level)):
+    if not (resume and is_done(path, header, first.dtype, first.level, overwrite=overwrite)):
         check_output(path, overwrite=overwrite)
         options: dict[str, Any] = {"compression": first.level, "resume": resume, "overwrite": overwrite}
         title = f"joining {len(found)} shards" if progress else None

@@ -11,6 +11,9 @@ from opforge.datasets.quality.summary import Summary
 from opforge.datasets.quality.verification import Change, Verification
 from opforge.datasets.reading.dataset import OperatorDataset
 
+# Reasons of failures that are shown.
+_SHOWN = 20
+
 
 @dataclass(frozen=True)
 class Table:
@@ -113,6 +116,7 @@ def quality_tables(
 
 
 def failures(summary: Summary) -> Sequence[str]:
-    """One line for each sample that failed, as far as the reasons are known."""
-    left = summary.failed - len(summary.reasons)
-    return [*summary.reasons, *([f"and {left} more"] if summary.reasons and left > 0 else [])]
+    """One line for each of the first samples that failed, as far as the reasons are known."""
+    shown = summary.reasons[:_SHOWN]
+    left = summary.failed - len(shown)
+    return [*shown, *([f"and {left} more"] if shown and left > 0 else [])]

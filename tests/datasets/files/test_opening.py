@@ -168,3 +168,15 @@ def test_files_open_without_generating_anything():
     code = "import opforge.datasets.reading.dataset, sys; print({'pyamg', 'loky', 'pyfftw'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="files are locked by POSIX means")
+def test_a_file_that_another_program_writes(path):
+    code = "import h5py, sys; file = h5py.File(sys.argv[1], 'r+'); print('open', flush=True); sys.stdin.read()"
+    writer = subprocess.Popen([sys.executable, "-c", code, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert writer.stdout.readline() == b"open\n"
+    try:
+        refused(path, "is open for writing in another program; close it there, or copy the file")
+    finally:
+        writer.communicate()
+    assert len(open_dataset(path)) > 0

@@ -9,7 +9,7 @@ import pytest
 from opforge.core import Grid
 from opforge.datasets.files.columns import checksums, empty_columns
 from opforge.datasets.files.header import Header
-from opforge.datasets.files.layout import lay_out
+from opforge.datasets.files.layout import failure_room, lay_out
 from opforge.datasets.files.slots import Slots
 from opforge.datasets.files.targets import PlainTarget, SlotTarget, WriteError, clipped
 
@@ -145,9 +145,9 @@ def test_two_processes_write_into_one_file_at_once(make):
 def test_reasons_come_back_as_far_as_there_is_room(make):
     target = make("one")
     assert reasons(target) == []
-    for some in (["sample 3: no", "sample 4: é and ∇u"], [], [f"sample {i}: no" for i in range(40)], ["one"]):
+    for some in (["sample 3: no", "sample 4: é and ∇u"], [], [f"sample {i}: no" for i in range(60)], ["one"]):
         target.write_failures(some)
-        assert reasons(target) == some[:32]
+        assert reasons(target) == some[: failure_room(HEADER.samples)[0]]
     assert not whole(target).any()
 
 

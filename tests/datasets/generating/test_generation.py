@@ -14,7 +14,7 @@ import pytest
 import torch
 
 import opforge
-from opforge.datasets import generate, open_dataset, registry
+from opforge.datasets import generate, merge, open_dataset, registry
 from opforge.datasets.darcy import DarcyRecipe
 from opforge.datasets.files.layout import read_failures
 from opforge.datasets.files.writer import FileWriter
@@ -254,8 +254,59 @@ def test_resume_of_what_is_done_or_not_there(tmp_path):
         generate("darcy", 3, 8, seed=1, out=path, resume=True)
     with pytest.raises(InputError, match="resume needs out"):
         generate("darcy", 3, 8, resume=True)
-    with pytest.raises(InputError, match="give one of them"):
-        generate("darcy", 3, 8, out=path, resume=True, overwrite=True)
+    assert len(generate("darcy", 4, 8, seed=1, out=path, resume=True, overwrite=True)) == 4, "it is replaced"
+
+
+def test_a_run_that_replaces_a_file_is_gone_on_with(tmp_path, monkeypatch):
+    """What was there stays until the new file is whole, and the interrupt names what goes on."""
+    monkeypatch.setattr("opforge.datasets.generating.pace.Pace._size", lambda self: 1)
+    path, partial = tmp_path / "d.nc", tmp_path / "d.nc.partial"
+    generate("darcy", 3, 8, out=path, workers=1)
+    old = path.read_bytes()
+    put = FileWriter.wrote
+
+    def interrupted(self, start, count, failed):
+        put(self, start, count, failed)
+        if start == 3:
+            raise KeyboardInterrupt
+
+    for seed in (0, 1):
+        arguments = {"seed": seed, "out": path, "workers": 1}
+        with (
+            monkeypatch.context() as patch,
+            pytest.warns(UserWarning, match=r"4 of 6 samples are in .*; go on with overwrite=True, resume=True"),
+            pytest.raises(KeyboardInterrupt),
+        ):
+            patch.setattr(FileWriter, "wrote", interrupted)
+            generate("darcy", 6, 8, overwrite=True, **arguments)
+        assert path.read_bytes() == old and partial.exists()
+        with pytest.raises(InputError, match="is of another dataset"):
+            generate("darcy", 6, 8, resume=True, **arguments)
+        whole = partial.stat().st_size
+        assert len(generate("darcy", 6, 8, overwrite=True, resume=True, **arguments)) == 6
+        assert not partial.exists() and path.stat().st_size >= whole
+        generate("darcy", 3, 8, out=path, workers=1, overwrite=True)
+
+
+def test_samples_beside_a_whole_file_are_told_of(tmp_path):
+    path = tmp_path / "d.nc"
+    generate("darcy", 3, 8, out=path)
+    (tmp_path / "d.nc.partial").write_bytes(b"samples of a run that was to replace it")
+    with pytest.warns(UserWarning, match=r"d\.nc is whole, and .*d\.nc\.partial holds samples"):
+        generate("darcy", 3, 8, out=path, resume=True)
+
+
+def test_a_shard_without_a_good_sample_is_written_and_joined(tmp_path, monkeypatch):
+    monkeypatch.setattr(DarcyRecipe, "sample", failing(0, 1, 2))
+    arguments = {"seed": 3, "workers": 1, "on_error": "skip"}
+    with pytest.warns(UserWarning, match="3 of 3 samples failed"):
+        assert len(generate("darcy", 6, 12, out=tmp_path / "1.nc", shard=(1, 2), **arguments)) == 0
+    assert len(generate("darcy", 6, 12, out=tmp_path / "2.nc", shard=(2, 2), **arguments)) == 3
+    with pytest.raises(InputError, match="has no samples, all 3 of them failed"):
+        open_dataset(tmp_path / "1.nc")
+    assert len(open_dataset([tmp_path / "1.nc", tmp_path / "2.nc"])) == 3
+    assert len(merge(tmp_path, tmp_path / "whole.nc")) == 3
+    assert len(told(tmp_path / "whole.nc")[0]) == 3
 
 
 def test_folder_that_is_missing(tmp_path):
@@ -434,8 +485,11 @@ def test_killed_between_a_failure_and_its_record_it_is_told_nevertheless(tmp_pat
     with pytest.warns(UserWarning, match="2 of 6 samples failed"):
         generate("darcy", 6, 12, out=tmp_path / "whole.nc", **arguments)
 
+    told_before = []
+
     def struck(self, reasons):
-        if len(reasons) == 2:
+        told_before.extend(reasons)
+        if len(told_before) == 2:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
@@ -482,7 +536,7 @@ def test_workers_skip_too(tmp_path):
         with pytest.warns(UserWarning, match=r"\d+ of 40 samples failed and were left out"):
             generate("darcy", 40, 16, out=tmp_path / f"{workers}.nc", workers=workers, **arguments)
     reasons, failed = told(tmp_path / "1.nc")
-    assert 0 < len(failed) < 40 and len(reasons) == min(32, len(failed))
+    assert 32 < len(failed) < 40 and len(reasons) == len(failed)
     assert all("lower sigma" in reason for reason in reasons)
     assert (tmp_path / "1.nc").read_bytes() == (tmp_path / "2.nc").read_bytes()
 

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import Executor
+from concurrent.futures import CancelledError, Executor
 from contextlib import contextmanager
 from typing import Any
 
 from opforge import __version__
 from opforge.errors import InputError, WorkError
 
-# How long to look for the scheduler, and how often a sample is tried whose worker dies.
+# How long to look for the scheduler.
 _CONNECT_SECONDS = 10
-_RETRIES = 3
 
 
 @contextmanager
 def dask_executor(address: str) -> Iterator[tuple[Executor, int]]:
     """An executor for `opforge.generate` whose work the workers of a Dask cluster do.
 
-    A worker that is lost costs nothing but its time: what it was doing is done again by another.
+    A worker that is lost costs nothing but its time: the scheduler has what it was doing done again by another, up to
+    its own limit (``distributed.scheduler.allowed-failures``). A sample that fails is not tried again.
 
     Args:
         address: of the scheduler, such as ``"tcp://10.0.0.1:8786"``.
@@ -56,7 +56,7 @@ def dask_executor(address: str) -> Iterator[tuple[Executor, int]]:
         if not threads:
             raise InputError(f"the Dask scheduler at {address} has no workers; start some with `dask worker {address}`")
         _check_workers(client)
-        yield client.get_executor(pure=False, retries=_RETRIES), threads
+        yield client.get_executor(pure=False), threads
 
 
 def _check_workers(client) -> None:
@@ -76,6 +76,8 @@ def _version() -> str:
 
 def cluster_error(error: Exception) -> WorkError | None:
     """What to raise for an error of Dask itself; None for any other."""
+    if isinstance(error, CancelledError):
+        return WorkError("the work was cancelled: the executor was shut down, or the Dask scheduler went away")
     if type(error).__module__.split(".")[0] != "distributed":
         return None
     first = (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -21,6 +22,11 @@ from opforge.datasets.files.packing import packing, unpack
 from opforge.datasets.formats.described import Asked, Described
 from opforge.datasets.reading.stored import Stored
 from opforge.errors import InputError
+
+# Units of dates, such as "hours since 2000-01-01", in seconds. Months and years are of no fixed length.
+_UNITS = {"second": 1.0, "sec": 1.0, "": 1.0, "minute": 60.0, "min": 60.0, "hour": 3600.0, "hr": 3600.0, "h": 3600.0}
+_UNITS |= {"day": 86400.0, "d": 86400.0, "millisecond": 1e-3, "msec": 1e-3, "microsecond": 1e-6}
+_SINCE = re.compile(rf"({'|'.join(filter(None, _UNITS))}|s)s? since ", re.IGNORECASE)
 
 # What goes with every sample in opforge's own files and is no field.
 _OWN = ("solver_residual", "seed", "checksum")
@@ -149,6 +155,9 @@ def _times(file: h5netcdf.File, names: _Names, evolving: tuple[str, ...]) -> tup
     values = _values(file, there)
     if values.shape != (count,) or not np.all(np.isfinite(values)) or not np.all(np.diff(values) > 0):
         raise InputError("coordinate 'time' must increase from frame to frame, one number for each; mend the file")
+    unit = _SINCE.match(str(attributes_of(array_at(file.variables[there]._h5ds.file, there)).get("units", "")))
+    if unit is not None:  # a date for each frame: as seconds since the first
+        values = (values - values[0]) * _UNITS[unit[1].lower().rstrip("s")]
     return tuple(map(float, values))
 
 

@@ -71,7 +71,7 @@ def open_xarray(data: Any, asked: Asked) -> tuple[Header, Source, np.ndarray]:
     for name in names:
         if name not in data.data_vars:
             raise UnknownNameError("variable", name, map(str, data.data_vars))
-        if data[name].dtype.kind not in "fiu":
+        if data[name].dtype.kind not in "fiub":
             raise InputError(f"variable {name!r} must hold real numbers, got {data[name].dtype}")
     axes = _space(data, names)
     evolving = tuple(name for name in names if "time" in data[name].dims)
@@ -125,8 +125,10 @@ def _times(data: xarray.Dataset) -> tuple[float, ...]:
     if "time" not in data.coords:
         return tuple(map(float, range(count)))
     values = data["time"].values
-    if values.dtype.kind in "mM":  # xarray decodes times with units: as seconds since the first
-        values = (values - values[0]) / np.timedelta64(1, "s")
+    if values.dtype.kind == "M":  # xarray decodes dates: as seconds since the first, as where a file is read
+        values = values - values[0]
+    if values.dtype.kind == "m":
+        values = values / np.timedelta64(1, "s")
     if values.dtype.kind not in "fiu" or not np.all(np.isfinite(values)) or not np.all(np.diff(values) > 0):
         raise InputError("coordinate 'time' must increase from frame to frame")
     return tuple(map(float, values))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import operator
 import os
 from concurrent.futures import Executor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from opforge.core import Grid
+from opforge.datasets.arguments import whole_number
 from opforge.datasets.generating.pace import cost
 from opforge.datasets.generating.parallel import available_cpus
 from opforge.datasets.recipe import Recipe
@@ -20,21 +22,6 @@ _WORTH_PROCESSES = 2**20
 
 # Assumed where the system does not tell its memory.
 _USUAL_MEMORY = 16 * 2**30
-
-
-def whole_number(name: str, value: Any, least: int) -> int:
-    """``value`` as an int of at least ``least`` that fits 63 bits.
-
-    Raises:
-        InputError: it is none.
-    """
-    try:
-        number = operator.index(value)
-    except TypeError as error:
-        raise InputError(f"{name} must be an integer, got {value!r}") from error
-    if not least <= number < 2**63:
-        raise InputError(f"{name} must lie between {least} and 2**63 - 1, got {value!r}")
-    return number
 
 
 def checked_dtype(name: str) -> np.dtype:
@@ -82,12 +69,28 @@ def checked_shard(shard: Any, samples: int) -> tuple[int, int]:
     return (number - 1) * samples // count, number * samples // count
 
 
+def checked_path(name: str, given: Any) -> Path:
+    """A path.
+
+    Raises:
+        InputError: neither text nor a path.
+    """
+    if not isinstance(given, str | os.PathLike):
+        raise InputError(f"{name} must be a path, got {given!r}")
+    return Path(given)
+
+
 def checked_workers(recipe: Recipe, grid: Grid, samples: int, workers: int | None, executor: Executor | None) -> int:
     """How many processes to use; refuses what they could not hold in memory.
 
     Raises:
         InputError: no number of processes, a resolution that does not fit the memory.
     """
+    if executor is not None and not callable(getattr(executor, "submit", None)):
+        raise InputError(
+            f"executor must be a concurrent.futures.Executor, got {executor!r}; for processes of this machine give "
+            "workers="
+        )
     wanted = 1 if workers is None else whole_number("workers", workers, 1)
     needed, memory = recipe.bytes_per_point * grid.size * recipe.at_once(grid), total_memory()
     if needed > memory:

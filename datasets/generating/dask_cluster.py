@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, Executor
 from contextlib import contextmanager
@@ -44,19 +45,32 @@ def dask_executor(address: str) -> Iterator[tuple[Executor, int]]:
         from distributed import Client
     except ImportError as error:
         raise InputError("dask needs the package distributed; pip install 'opforge[distributed]'") from error
+    quiet = logging.getLogger("distributed.client")
+    level = quiet.level
+    quiet.setLevel(logging.CRITICAL)  # what it has to say is raised, too, without pages of tracebacks
     try:
-        client = Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
+        with _client(Client, address) as client:
+            yield client.get_executor(pure=False), _threads(client, address)
+    finally:
+        quiet.setLevel(level)
+
+
+def _client(kind: Any, address: str) -> Any:
+    try:
+        return kind(address, timeout=_CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:
         raise InputError(
             f"no Dask scheduler answers at {address}; start one with `dask scheduler` and workers with `dask worker`"
         ) from error
-    with client:
-        workers: Any = client.nthreads()  # a mapping: the client is a synchronous one
-        threads = sum(workers.values())
-        if not threads:
-            raise InputError(f"the Dask scheduler at {address} has no workers; start some with `dask worker {address}`")
-        _check_workers(client)
-        yield client.get_executor(pure=False), threads
+
+
+def _threads(client: Any, address: str) -> int:
+    """How many jobs the cluster does at once; refuses one that cannot do any."""
+    threads = sum(client.nthreads().values())
+    if not threads:
+        raise InputError(f"the Dask scheduler at {address} has no workers; start some with `dask worker {address}`")
+    _check_workers(client)
+    return threads
 
 
 def _check_workers(client) -> None:

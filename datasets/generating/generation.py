@@ -15,16 +15,17 @@ import numpy as np
 
 from opforge import __version__
 from opforge.core import Grid
+from opforge.datasets.arguments import whole_number
 from opforge.datasets.files.columns import bytes_per_sample
 from opforge.datasets.files.header import Header
 from opforge.datasets.files.layout import failure_room
 from opforge.datasets.generating.arguments import (
     checked_dtype,
     checked_level,
+    checked_path,
     checked_shard,
     checked_workers,
     total_memory,
-    whole_number,
 )
 from opforge.datasets.generating.pace import Pace
 from opforge.datasets.generating.parallel import run
@@ -95,6 +96,7 @@ def generate(
         >>> x.shape, y.shape, dataset.inputs, dataset.outputs
         (torch.Size([1, 16, 16]), torch.Size([1, 16, 16]), ('a',), ('u',))
     """
+    path = None if out is None else checked_path("out", out)
     recipe = make_recipe(name, parameters)
     grid = recipe.grid(resolution)
     samples, seed = whole_number("samples", samples, 1), whole_number("seed", seed, 0)
@@ -116,9 +118,9 @@ def generate(
         title = f"{name} {'x'.join(map(str, grid.shape))}" if progress else None
         _fill(sink, Pace(plan, sink.missing, at_once, bytes_per_sample(header, kind)), at_once, executor, title)
 
-    if out is None:
+    if path is None:
         return _to_memory(fill, header, kind)
-    return _to_file(fill, header, kind, Path(out), level, overwrite=overwrite, resume=resume)
+    return _to_file(fill, header, kind, path, level, overwrite=overwrite, resume=resume)
 
 
 def _to_memory(fill: Callable[[Sink], None], header: Header, dtype: np.dtype) -> OperatorDataset:

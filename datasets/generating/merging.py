@@ -21,6 +21,7 @@ from opforge.datasets.files.writer import FileWriter
 from opforge.datasets.formats import netcdf
 from opforge.datasets.formats.described import Asked
 from opforge.datasets.formats.sets import members
+from opforge.datasets.generating.arguments import checked_path
 from opforge.datasets.generating.progress import progress_bar
 from opforge.datasets.neighbours import runs
 from opforge.datasets.reading.joined import joined_header
@@ -77,7 +78,7 @@ def merge(
         >>> len(merge(f"{folder.name}/*.nc", f"{folder.name}/whole.nc"))
         5
     """
-    path = Path(out)
+    path = checked_path("out", out)
     paths = [part for part in members(shards) if part.resolve() != path.resolve()]
     if not paths:
         raise InputError(f"shards must name other files than out, got {path} alone")

@@ -115,11 +115,13 @@ def _processes(workers: int) -> Iterator[Executor]:
 
 
 def _start_worker(parent: int) -> None:
-    """Ctrl-C reaches every process of the terminal; the parent alone answers it and ends the workers.
+    """Ctrl-C reaches every process of the terminal, a batch system's SIGTERM every process of a job; the parent alone
+    answers them and ends the workers.
 
     A parent that is killed cannot end them: they notice that it is gone and end themselves.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if os.name == "posix":  # elsewhere the parent's number tells nothing about its life
         threading.Thread(target=_end_without, args=(parent,), daemon=True).start()
 

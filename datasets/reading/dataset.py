@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -217,6 +219,9 @@ class OperatorDataset(Passes, Dataset):
             return fields
         return {name: values[(..., *self._thinning.space)] for name, values in fields.items()}
 
+    def _passing(self) -> AbstractContextManager[object]:
+        return self._source.passing()
+
     def _blocks(self, indices: Sequence[int] | np.ndarray | None) -> tuple[int, np.ndarray | None, int]:
         pairs = np.arange(len(self)) if indices is None else self._positions(indices)
         blocks = self._source.blocks(self._indices[pairs // self.pairs_per_sample])
@@ -245,8 +250,8 @@ class OperatorDataset(Passes, Dataset):
 
     def astype(self, dtype: torch.dtype) -> OperatorDataset:
         """The same samples as tensors of another floating point type."""
-        if not dtype.is_floating_point:
-            raise InputError(f"dtype must be a floating point type, got {dtype}")
+        if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
+            raise InputError(f"dtype must be a floating point type of torch, got {dtype!r}")
         return self._with(dtype=dtype)
 
     def windows(self, given: int = 1, wanted: int = 1, *, step: int = 1, stride: int = 1) -> OperatorDataset:
@@ -408,7 +413,7 @@ class OperatorDataset(Passes, Dataset):
         """
         counts = all(isinstance(size, Integral) for size in sizes)
         fractions = not counts and all(isinstance(size, Real) and not isinstance(size, Integral) for size in sizes)
-        if not sizes or not (counts or fractions) or min(sizes) < 0:
+        if not sizes or not (counts or fractions) or not all(0 <= size < math.inf for size in sizes):
             raise InputError(f"sizes must all be numbers of samples or all be fractions such as 0.8, got {sizes}")
         ends = np.cumsum(sizes)
         if fractions:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,6 +45,13 @@ class JoinedSource(Source):
             offset += int(self._ends[owner])  # there are at most as many blocks as samples
             self.blocks_kept = part.blocks_kept
         return found
+
+    @contextmanager
+    def passing(self) -> Iterator[None]:
+        with ExitStack() as blocks:
+            for part in self._parts:
+                blocks.enter_context(part.passing())
+            yield
 
     def read(self, samples: np.ndarray, frames: Frames) -> dict[str, np.ndarray]:
         owners = np.searchsorted(self._ends, samples, side="right")

@@ -6,13 +6,14 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
 import torch
 
 from opforge.core import Grid, Moments
-from opforge.errors import InputError
+from opforge.datasets.arguments import whole_number
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 
@@ -39,6 +40,10 @@ class Passes(ABC):
     @abstractmethod
     def arrays(self, samples: Any) -> dict[str, np.ndarray]:
         """Whole samples of every field."""
+
+    @abstractmethod
+    def _passing(self) -> AbstractContextManager[object]:
+        """A block in which what is read does not stay in memory."""
 
     @abstractmethod
     def _blocks(self, indices: Sequence[int] | np.ndarray | None) -> tuple[int, np.ndarray | None, int]:
@@ -90,8 +95,10 @@ class Passes(ABC):
             >>> [len(x) for x, y in dataset.read_ahead([[0, 1, 2], [4, 3]])]
             [3, 2]
         """
-        if ahead < 1:
-            raise InputError(f"ahead must be at least 1 batch, got {ahead}")
+        whole_number("ahead", ahead, 1)
+        return self._read_ahead(batches, ahead)
+
+    def _read_ahead(self, batches: Iterable[Any], ahead: int) -> Iterator[Batch]:
         with ThreadPoolExecutor(1) as reader:
             waiting: deque[Future] = deque()
             try:
@@ -117,15 +124,18 @@ class Passes(ABC):
             ahead: how many batches are read before they are asked for.
 
         Raises:
-            InputError: a size below 1; what `batch` refuses.
+            InputError: a number that is none or too small; what `batch` refuses.
 
         Example:
             >>> import opforge
             >>> [len(x) for x, y in opforge.generate("darcy", 5, 8).batches(2, shuffle=True)]
             [2, 2, 1]
         """
-        if size < 1:
-            raise InputError(f"size must be at least 1 pair, got {size}")
+        size, seed, epoch = (
+            whole_number("size", size, 1),
+            whole_number("seed", seed, 0),
+            whole_number("epoch", epoch, 0),
+        )
         order = torch.arange(len(self))
         if shuffle:
             number = int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0] >> 1)
@@ -144,13 +154,17 @@ class Passes(ABC):
             (3.0, 12.0, True)
         """
         found = {name: Moments(1) for name in self.fields}
-        for _, fields in self.pieces():
+        for _, fields in self.pieces(keep=True):
             for name, values in fields.items():
                 found[name].add(torch.from_numpy(np.ascontiguousarray(values)).reshape(len(values), 1, -1))
         return found
 
-    def pieces(self, most: int = _PIECE_BYTES) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
+    def pieces(self, most: int = _PIECE_BYTES, *, keep: bool = False) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
         """All samples in order, as many at a time as take ``most`` bytes in double precision, at least one.
+
+        Args:
+            most: bytes at a time.
+            keep: whether samples of small files stay in memory, as they do where batches are read.
 
         Yields:
             The position of the first, and `arrays` of it and those after it.
@@ -159,4 +173,6 @@ class Passes(ABC):
         size = 8 * self.grid.size * sum(frames if name in self.evolving else 1 for name in self.fields)
         count = max(1, most // size)
         for start in range(0, self.samples, count):
-            yield start, self.arrays(range(start, min(start + count, self.samples)))
+            with nullcontext() if keep else self._passing():
+                values = self.arrays(range(start, min(start + count, self.samples)))
+            yield start, values

@@ -6,8 +6,8 @@ import math
 import os
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +53,10 @@ class Source(ABC):
         None where every sample, and every frame of it, is read by itself.
         """
         return None
+
+    def passing(self) -> AbstractContextManager[object]:
+        """A block in which samples are read once: what is read in it does not stay in memory."""
+        return nullcontext()
 
     @abstractmethod
     def read(self, samples: np.ndarray, frames: Frames) -> dict[str, np.ndarray]:
@@ -126,7 +130,13 @@ class HDF5Source(Source):
         self._header = header
         self._fields = dict(fields)
         self._netcdf = netcdf
+        self._state = self._now()
         self._forget()
+
+    def _now(self) -> tuple[int, int]:
+        """What tells whether the file is still the one that was described: the same wherever it is mounted."""
+        status = os.stat(self.path)
+        return status.st_size, status.st_mtime_ns
 
     def _forget(self) -> None:
         self._file: h5py.File | None = None
@@ -135,6 +145,7 @@ class HDF5Source(Source):
         self._packing: dict[str, dict[str, Any]] = {}
         self._kinds: dict[str, np.dtype] = {}
         self._keeps = False
+        self._passing = 0  # blocks of `passing` that are open
         self._sums: Checksums | None = None
         self._plain: PlainReader | None = None
         self._blocks: Blocks | None = None
@@ -149,12 +160,20 @@ class HDF5Source(Source):
         return self._lock
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in ("path", "place", "_header", "_fields", "_netcdf")}
+        return {name: getattr(self, name) for name in ("path", "place", "_header", "_fields", "_netcdf", "_state")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in state.items():
             setattr(self, name, value)
         self._forget()
+
+    @contextmanager
+    def passing(self) -> Iterator[None]:
+        self._passing += 1
+        try:
+            yield
+        finally:
+            self._passing -= 1
 
     def blocks(self, samples: np.ndarray) -> np.ndarray | None:
         with self._guard():
@@ -167,7 +186,7 @@ class HDF5Source(Source):
     def read(self, samples: np.ndarray, frames: Frames) -> dict[str, np.ndarray]:
         with self._guard():
             self._open()
-            kept = self._keep()
+            kept = self._keep() if not self._passing else self._kept if self._loaded[samples].all() else None
             if kept is not None:
                 missing = np.unique(samples[~self._loaded[samples]])
                 if missing.size:
@@ -195,6 +214,8 @@ class HDF5Source(Source):
             return
         with ExitStack() as closing:
             file = closing.enter_context(open_hdf5(self.path))
+            if self._now() != self._state:
+                raise InputError(f"{self.path} was replaced or changed after it was opened; open it again")
             try:
                 opened = {
                     name: [array_at(file, path) for path in stored.paths] for name, stored in self._fields.items()

@@ -32,7 +32,7 @@ from opforge.cli import (
 from opforge.cli.console import Report
 from opforge.errors import InputError, WorkError, make_room, no_room
 
-DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
+DONE, FAILED, WRONG_INPUT, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 
 _GLOBAL = ("-v", "--verbose", "--quiet")
 
@@ -61,7 +61,7 @@ def _print_version(wanted: bool) -> None:
     invoke_without_command=True,
     subcommand_metavar="COMMAND",
     epilog="\b\nExample:\n  opforge quickstart --fast\n\n"
-    "Exit status: 0 done, 1 failed while working, 2 wrong input, 130 interrupted.",
+    "Exit status: 0 done, 1 failed while working, 2 wrong input, 130 interrupted, 143 terminated.",
 )
 def opforge_(
     context: typer.Context,
@@ -89,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the words after ``opforge``; those of the process unless given.
 
     Returns:
-        0 done, 1 failed while working, 2 wrong input, 130 interrupted.
+        0 done, 1 failed while working, 2 wrong input, 130 interrupted, 143 terminated.
 
     Example:
         >>> main(["--version"])  # doctest: +ELLIPSIS
@@ -98,6 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     if arguments is None:  # the process is this command's own
         process.tune()
+        process.interrupt_when_terminated()
     words = _global_options_first(sys.argv[1:] if arguments is None else list(arguments))
     verbose = "-v" in words or "--verbose" in words
     try:
@@ -111,8 +112,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as exit:  # typer's own answer to a closed pipe
         return exit.code if isinstance(exit.code, int) else FAILED
     except (KeyboardInterrupt, typer.Abort):
-        _complain("interrupted")
-        return INTERRUPTED
+        _complain("terminated" if process.terminated() else "interrupted")
+        return TERMINATED if process.terminated() else INTERRUPTED
     except Exception as error:
         return _explained(error, verbose=verbose)
 

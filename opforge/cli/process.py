@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+import signal
 
 # mallopt's parameters, from glibc's malloc.h
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
@@ -27,3 +28,22 @@ def tune() -> None:
         libc = ctypes.CDLL(None)
         libc.mallopt(_M_MMAP_THRESHOLD, 2**25)
         libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+_terminated = False  # whether the system asked the process to end
+
+
+def interrupt_when_terminated() -> None:
+    """Answer SIGTERM, with which a batch system ends a job, as Ctrl-C: what is done is kept, no process is left."""
+    signal.signal(signal.SIGTERM, _interrupt)
+
+
+def terminated() -> bool:
+    """Whether that happened."""
+    return _terminated
+
+
+def _interrupt(*_: object) -> None:
+    global _terminated
+    _terminated = True
+    raise KeyboardInterrupt

@@ -38,6 +38,25 @@ def test_dates_are_seconds_since_the_first():
     assert open_dataset(ordinary(time=times), **NAMES).times.tolist() == [0.0, 86400.0, 172800.0, 345600.0]
 
 
+@pytest.mark.parametrize("units", ["days since 2000-01-01", "Hours since 1999-12-31", "seconds since 2000-01-01"])
+def test_dates_are_the_same_from_a_file(tmp_path, units):
+    data = ordinary(time=np.array(["2000-01-01", "2000-01-02", "2000-01-03", "2000-01-05"], "datetime64[ns]"))
+    data.to_netcdf(tmp_path / "d.nc", engine="h5netcdf", encoding={"time": {"units": units}})
+    np.testing.assert_allclose(open_dataset(tmp_path / "d.nc", **NAMES).times, open_dataset(data, **NAMES).times)
+
+
+def test_spans_of_time_are_seconds():
+    times = np.array([60, 120, 180, 300], "timedelta64[s]")
+    assert open_dataset(ordinary(time=times), **NAMES).times.tolist() == [60.0, 120.0, 180.0, 300.0]
+
+
+def test_truth_values_are_numbers_as_in_a_file(tmp_path):
+    data = ordinary().assign(a=ordinary().a > 0)
+    data.to_netcdf(tmp_path / "d.nc", engine="h5netcdf")
+    for dataset in (open_dataset(data, **NAMES), open_dataset(tmp_path / "d.nc", **NAMES)):
+        np.testing.assert_array_equal(dataset.batch([1])[0][0, 0], (A[1] > 0).astype(np.float32))
+
+
 @pytest.mark.parametrize(
     ("change", "options", "match"),
     [

@@ -7,10 +7,10 @@ from opforge.datasets.generating import arguments
 from opforge.datasets.generating.arguments import (
     checked_dtype,
     checked_level,
+    checked_path,
     checked_shard,
     checked_workers,
     total_memory,
-    whole_number,
 )
 from opforge.datasets.recipe import make_recipe
 from opforge.errors import InputError
@@ -71,19 +71,6 @@ def test_what_is_no_type(name):
         checked_dtype(name)
 
 
-def test_whole_numbers():
-    assert whole_number("n", np.uint8(3), 1) == 3 == whole_number("n", 3, 3)
-    assert whole_number("n", 2**63 - 1, 0) == 2**63 - 1
-    for value, match in (
-        (2, "lie between 3 and"),
-        (2**63, "lie between"),
-        (3.0, "an integer, got 3.0"),
-        ("3", "an int"),
-    ):
-        with pytest.raises(InputError, match=f"n must (be )?{match}"):
-            whole_number("n", value, 3)
-
-
 def test_workers_are_no_more_than_samples_cores_or_memory(monkeypatch):
     grid = RECIPE.grid(64)
     monkeypatch.setattr(arguments, "available_cpus", lambda: 6)
@@ -118,3 +105,11 @@ def test_memory_is_told_or_guessed(monkeypatch):
     assert total_memory() > 2**28
     monkeypatch.delattr("os.sysconf")
     assert total_memory() == 16 * 2**30
+
+
+def test_what_is_no_executor_and_no_path():
+    with pytest.raises(InputError, match=r"executor must be a concurrent\.futures\.Executor, got 5; for processes"):
+        checked_workers(RECIPE, RECIPE.grid(64), 10, None, 5)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="out must be a path, got 5"):
+        checked_path("out", 5)
+    assert checked_path("out", "d.nc").name == "d.nc"

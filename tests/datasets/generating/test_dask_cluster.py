@@ -3,6 +3,7 @@ import socket
 import subprocess
 import sys
 import textwrap
+from concurrent.futures import CancelledError
 
 import pytest
 
@@ -91,4 +92,7 @@ def test_errors_of_dask_are_work_that_failed():
 
     lost = cluster_error(KilledWorker("job", Worker(), 3))
     assert "the Dask cluster gave up: " in str(lost) and "\n" not in str(lost)
+    assert "the work was cancelled: the executor was shut down, or the Dask scheduler" in str(
+        cluster_error(CancelledError())
+    )
     assert cluster_error(ValueError("no")) is None

@@ -131,7 +131,7 @@ def test_every_way_uses_one_thread():
 
 
 def test_workers_leave_interrupts_to_their_parent():
-    ignored = list(run([partial(signal.getsignal, signal.SIGINT)] * 2, 2))
+    ignored = list(run([partial(signal.getsignal, number) for number in (signal.SIGINT, signal.SIGTERM)], 2))
     assert ignored == [signal.SIG_IGN] * 2
 
 

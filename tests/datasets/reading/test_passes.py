@@ -36,7 +36,7 @@ def test_what_reading_ahead_finds_is_told_when_it_is_its_turn(evolving):
     assert len(next(batches)[0]) == len(next(batches)[0]) == 1
     with pytest.raises(InputError, match="got 99"):
         next(batches)
-    with pytest.raises(InputError, match="ahead must be at least 1 batch, got 0"):
+    with pytest.raises(InputError, match="ahead must lie between 1 and"):
         next(evolving.read_ahead([[0]], ahead=0))
 
 
@@ -54,7 +54,7 @@ def test_epochs_in_order_and_shuffled(evolving):
     assert not torch.equal(one, epoch(seed=3, epoch=2)) and not torch.equal(one, epoch(seed=4, epoch=1))
     key = lambda values: sorted(map(tuple, values.flatten(1).tolist()))  # noqa: E731
     assert key(one) == key(x)
-    with pytest.raises(InputError, match="size must be at least 1 pair, got 0"):
+    with pytest.raises(InputError, match="size must lie between 1 and"):
         pairs.batches(0)
 
 
@@ -76,3 +76,24 @@ def test_pieces_are_all_samples_in_order(evolving, most, sizes):
     for name in evolving.fields:
         whole = evolving.arrays(range(evolving.samples))[name]
         np.testing.assert_array_equal(np.concatenate([fields[name] for _, fields in found]), whole)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        ({"size": 2.5}, "size must be an integer, got 2.5"),
+        ({"size": "a"}, "size must be an integer, got 'a'"),
+        ({"size": 2, "seed": -1}, "seed must lie between 0 and"),
+        ({"size": 2, "epoch": 0.5}, "epoch must be an integer"),
+        ({"size": 2, "ahead": "x"}, "ahead must be an integer"),
+    ],
+)
+def test_numbers_that_are_none(evolving, arguments, match):
+    with pytest.raises(InputError, match=match):
+        next(evolving.batches(shuffle=True, **arguments))
+
+
+def test_parts_that_are_no_numbers(evolving):
+    for sizes in ((float("nan"),), (0.5, float("nan")), (float("inf"),), ("a",)):
+        with pytest.raises(InputError, match="sizes must all be numbers of samples or all be fractions"):
+            evolving.split(*sizes)

@@ -3,6 +3,9 @@ import io
 import os
 import pickle
 import shutil
+import subprocess
+import sys
+import textwrap
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +15,10 @@ import numpy as np
 import pytest
 
 from opforge import generate, open_dataset
+from opforge.core import Grid
+from opforge.datasets.files.columns import checksums, empty_columns
+from opforge.datasets.files.header import Header
+from opforge.datasets.files.writer import FileWriter
 from opforge.datasets.formats.described import Asked
 from opforge.datasets.formats.netcdf import describe
 from opforge.datasets.reading.source import ArraySource, HDF5Source, picked
@@ -114,6 +121,7 @@ def test_damage_that_hides_a_variable_is_named(path):
     reader = source(path)
     with h5py.File(path, "r+") as file:
         del file["u"]
+    reader._state = reader._now()  # as where it was so before
     with pytest.raises(InputError, match=r"is damaged: variable 'u' is missing; copy or generate the file again"):
         reader.read(np.array([0]), STATIC)
 
@@ -469,3 +477,44 @@ def test_files_are_closed_with_their_source(tmp_path):
     gc.collect()
     with h5py.File(path, "r+"):  # HDF5 refuses a file that is still open for reading
         pass
+
+
+def test_a_file_that_was_replaced_is_not_read(path, tmp_path):
+    """A copy of a reader opens the file by its path, which may meanwhile be another one with the same fields."""
+    reader = source(path)
+    before = reader.read(np.array([0]), STATIC)["a"]
+    copied = pickle.dumps(reader)
+    shutil.copy(path, tmp_path / "other.nc")
+    os.utime(tmp_path / "other.nc", ns=(0, 10**18))
+    os.replace(tmp_path / "other.nc", path)
+    np.testing.assert_array_equal(reader.read(np.array([0]), STATIC)["a"], before, "it is open")
+    with pytest.raises(InputError, match="was replaced or changed after it was opened; open it again"):
+        pickle.loads(copied).read(np.array([0]), STATIC)
+
+
+MEMORY = """
+    import resource, sys
+    import opforge
+    from opforge.benchmarks.memory import peak_resident
+    from opforge.datasets.quality.summary import summarise
+    data = opforge.open_dataset(sys.argv[1])
+    data.batch([0])
+    before = peak_resident()
+    summarise(data, [data.path])
+    print(peak_resident() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks /proc for memory")
+def test_one_pass_over_a_compressed_file_keeps_none_of_it(tmp_path):
+    """300 MB of numbers that compress well, of which a pass over all holds a few samples at a time."""
+    header = Header(("a",), ("u",), Grid.cube(2, 256), 600)
+    with FileWriter(tmp_path / "d.nc", header, np.dtype("f4"), compression=1) as writer:
+        for start in range(0, 600, 50):
+            arrays = empty_columns(header, np.dtype("f4"), 50)
+            for values in arrays.values():
+                values[...] = start
+            writer.put(start, {**arrays, "checksum": checksums(arrays)})
+    command = [sys.executable, "-c", textwrap.dedent(MEMORY), str(tmp_path / "d.nc")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert 0 <= int(done.stdout) < 200e6

@@ -47,7 +47,7 @@ from opforge.errors import InputError
 FIELDS = ("t0_fields", "t1_fields", "t2_fields")
 
 # Root attributes that the layout needs or that say again what is elsewhere.
-_STRUCTURE = ("n_spatial_dims", "n_trajectories", "simulation_parameters")
+_STRUCTURE = ("n_spatial_dims", "n_trajectories")
 
 # Root attributes of opforge's own files in this layout.
 _OWN = ("inputs", "outputs", "points", "lengths", "origin")
@@ -109,7 +109,7 @@ def describe(file: h5py.File, asked: Asked) -> Described:
 
 def _own(contents: Contents, root: dict[str, Any]) -> Contents:
     """What opforge said of a file that it wrote: which fields are inputs and outputs, and what they solve."""
-    attributes = {name: value for name, value in root.items() if name not in _STRUCTURE}
+    attributes = {name: value for name, value in root.items() if name not in (*_STRUCTURE, "simulation_parameters")}
     attributes["grid"] = json.dumps(contents.grid.to_dict())
     said = Header.from_attributes(attributes, contents.samples)
     missing = [name for name in said.names if name not in contents.fields]

@@ -19,9 +19,12 @@ import numpy as np
 import torch
 
 from opforge.core import Moments
+from opforge.datasets.files.contents import array_at
 from opforge.datasets.files.disk import Disk
+from opforge.datasets.files.opening import opened_hdf5
 from opforge.datasets.files.outputs import check_output
 from opforge.datasets.files.whole import written_whole
+from opforge.datasets.formats.parts import group_at, names_in, plain_attributes
 from opforge.datasets.formats.the_well import FIELDS
 from opforge.datasets.generating.progress import progress_bar
 from opforge.errors import InputError, make_room, no_room
@@ -45,7 +48,7 @@ _OVERHEAD = 2**16
 # What a dataset says of itself that stands elsewhere in the file.
 _SAID_ELSEWHERE = (
     *("Conventions", "grid", "first_sample", "total_samples"),
-    *("format", "spatial_dims", "scalars", "boundary_conditions"),
+    *("format", "spatial_dims", "scalars", "boundary_conditions", "simulation_parameters"),
 )
 
 
@@ -78,8 +81,9 @@ def write_the_well(
 
     Both files are whole or not there at all. Fields ``name_x``, ``name_y``, ... that make all components of a vector
     become one, likewise tensors. What does not evolve is constant in time there; if nothing evolves, there is one time,
-    0, and The Well's loader wants ``n_steps_output=0``. A periodic grid gets periodic boundaries, any other walls,
-    unless the dataset comes from a file of The Well, which says what they are.
+    0, and The Well's loader wants ``n_steps_output=0``. A periodic grid gets periodic boundaries, any other walls.
+    Of a dataset that comes from one file of The Well, all scalars and, on the same grid, the boundary conditions with
+    their masks are kept as they are.
 
     Args:
         dataset: what to write.
@@ -174,16 +178,50 @@ def _describe(file: h5py.File, dataset: OperatorDataset, times: np.ndarray) -> N
     attributes |= {"n_spatial_dims": grid.ndim, "n_trajectories": dataset.samples}
     for name, value in attributes.items():
         file.attrs[name] = value
-    file.attrs["simulation_parameters"] = _names(parameters)
+    file.attrs["simulation_parameters"] = _names({**dict.fromkeys(_said_parameters(dataset)), **parameters})
     dimensions = file.create_group("dimensions")
     dimensions.attrs["spatial_dims"] = _names(dims)
     _put(dimensions, "time", times, time=True)
     for dim, values in zip(dims, grid.coordinates(), strict=True):
         _put(dimensions, dim, values)
     scalars = file.create_group("scalars")
-    scalars.attrs["field_names"] = _names(parameters)
     for name, value in parameters.items():
         _put(scalars, name, np.asarray(value))
+    if _is_of_the_well(dataset):
+        assert dataset.path is not None
+        with opened_hdf5(dataset.path) as source:
+            _copy_scalars(source, scalars, dataset)
+            if dataset.grid == dataset.header.grid and "boundary_conditions" in names_in(source):
+                source.copy(group_at(source, "boundary_conditions"), file)
+    scalars.attrs["field_names"] = _names(scalars)
+    if "boundary_conditions" not in file:
+        _put_boundaries(file, dataset, dims)
+
+
+def _is_of_the_well(dataset: OperatorDataset) -> bool:
+    return dataset.path is not None and dataset.provenance.get("format") == "The Well"
+
+
+def _copy_scalars(source: h5py.File, scalars: h5py.Group, dataset: OperatorDataset) -> None:
+    """The scalars of a file of The Well, of the samples and frames that the dataset has of it."""
+    if "scalars" not in names_in(source):
+        return
+    for name in names_in(group_at(source, "scalars")):
+        array = array_at(source, f"scalars/{name}")
+        said, values = plain_attributes(array), np.asarray(array[...])
+        if said.get("sample_varying"):
+            values = values[dataset.indices]
+        if said.get("time_varying") and dataset.times is not None:
+            frames = [dataset.header.times.index(time) for time in dataset.times]
+            values = values[:, frames] if said.get("sample_varying") else values[frames]
+        scalars.pop(name, None)
+        scalars[name] = values
+        for key, value in said.items():
+            scalars[name].attrs[key] = value
+
+
+def _put_boundaries(file: h5py.File, dataset: OperatorDataset, dims: Sequence[str]) -> None:
+    grid = dataset.grid
     group = file.create_group("boundary_conditions")
     for dim, n, kind in zip(dims, grid.shape, _boundaries(dataset, dims), strict=True):
         boundary = group.create_group(f"{dim}_{kind}")
@@ -192,6 +230,12 @@ def _describe(file: h5py.File, dataset: OperatorDataset, times: np.ndarray) -> N
         boundary.attrs["associated_dims"] = _names([dim])
         boundary.attrs["associated_fields"] = _names([])
         boundary["mask"] = np.isin(np.arange(n), (0, n - 1))
+
+
+def _said_parameters(dataset: OperatorDataset) -> list[str]:
+    """The names of parameters that a file of The Well has as attributes."""
+    said = dataset.provenance.get("simulation_parameters")
+    return [name for name in said if isinstance(name, str)] if isinstance(said, list) else []
 
 
 def _parameters(dataset: OperatorDataset) -> dict[str, float]:

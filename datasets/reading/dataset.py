@@ -163,6 +163,11 @@ class OperatorDataset(Passes, Dataset):
         return self._dtype
 
     @property
+    def indices(self) -> np.ndarray:
+        """Positions (samples,) of the samples in the file."""
+        return self._indices.copy()
+
+    @property
     def samples(self) -> int:
         """Number of samples; ``len(dataset)`` is that of the pairs."""
         return len(self._indices)

@@ -79,6 +79,7 @@ def test_what_is_no_field_is_in_the_provenance(path):
         "dataset_name": "example",
         "grid_type": "cartesian",
         "Rayleigh": 1e6,
+        "simulation_parameters": ["Rayleigh"],
         "spatial_dims": ["x", "y"],
         "scalars": {"gain": [0.0, 1.0, 2.0]},
         "boundary_conditions": {

@@ -75,7 +75,8 @@ def test_a_dataset_of_opforge_comes_back_with_its_equation(path):
 def test_a_file_of_the_well_comes_back(path, tmp_path, dims):
     examples.well(tmp_path / "original.hdf5", dims)
     with h5py.File(tmp_path / "original.hdf5", "r+") as file:
-        file[f"boundary_conditions/{dims[0]}_periodic"].attrs["bc_type"] = "OPEN"
+        file.move(f"boundary_conditions/{dims[0]}_periodic", f"boundary_conditions/{dims[0]}_open")
+        file[f"boundary_conditions/{dims[0]}_open"].attrs["bc_type"] = "OPEN"
     original = open_dataset(tmp_path / "original.hdf5")
     write_the_well(original, path)
     back = open_dataset(path)
@@ -87,6 +88,37 @@ def test_a_file_of_the_well_comes_back(path, tmp_path, dims):
         assert file["dimensions"].attrs["spatial_dims"].tolist() == list(dims)
         assert set(file["boundary_conditions"]) == {f"{dims[0]}_open", f"{dims[1]}_periodic"}
         assert file["t2_fields/D"].shape == (3, 5, 6, 8, 2, 2) and file.attrs["Rayleigh"] == 1e6
+
+
+def test_scalars_and_masks_of_a_file_of_the_well_are_kept(path, tmp_path):
+    """Once and again, and of some samples only: what belongs to them."""
+    examples.well(tmp_path / "original.hdf5", ("x", "y"))
+    mask = np.random.default_rng(0).random((6, 8)) > 0.5
+    with h5py.File(tmp_path / "original.hdf5", "r+") as file:
+        inner = file.create_group("boundary_conditions/xy_wall")
+        inner.attrs["bc_type"] = "WALL"
+        inner.attrs["associated_dims"] = ["x", "y"]
+        inner.attrs["associated_fields"] = np.array([], dtype=h5py.string_dtype())
+        inner.attrs["sample_varying"] = inner.attrs["time_varying"] = False
+        inner["mask"] = mask
+    write_the_well(open_dataset(tmp_path / "original.hdf5"), path)
+    write_the_well(open_dataset(path).subset([2, 0]), tmp_path / "again.hdf5", stats=tmp_path / "again.yaml")
+    for name, samples in ((path, [0, 1, 2]), (tmp_path / "again.hdf5", [2, 0])):
+        with h5py.File(name) as file, h5py.File(tmp_path / "original.hdf5") as original:
+            np.testing.assert_array_equal(file["boundary_conditions/xy_wall/mask"], mask)
+            assert set(file["boundary_conditions"]) == set(original["boundary_conditions"])
+            assert set(file["scalars"].attrs["field_names"]) == set(original["scalars"].attrs["field_names"])
+            np.testing.assert_array_equal(file["scalars/gain"], original["scalars/gain"][...][samples])
+            assert file["scalars/gain"].attrs["sample_varying"]
+            assert file.attrs["simulation_parameters"].tolist() == ["Rayleigh"] and file.attrs["Rayleigh"] == 1e6
+            assert file["scalars/Rayleigh"][()] == 1e6
+
+
+def test_masks_are_of_the_whole_grid(path, tmp_path):
+    examples.well(tmp_path / "original.hdf5", ("x", "y"))
+    write_the_well(open_dataset(tmp_path / "original.hdf5").every((3, 2)), path)
+    with h5py.File(path) as file:
+        assert file["boundary_conditions/x_periodic/mask"].shape == (2,)
 
 
 def test_the_layout_is_the_wells(path):

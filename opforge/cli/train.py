@@ -24,6 +24,14 @@ def train(
     out: Annotated[Path, typer.Option("-o", "--out", metavar="FOLDER", help="Run folder to write.")],
     epochs: Annotated[int, typer.Option(help="Passes through the data.")] = 50,
     settings: Settings = None,
+    windows: Annotated[
+        str | None,
+        typer.Option(
+            metavar="GIVEN:WANTED",
+            help="Train step by step in time: so many frames in, the next ones out.",
+            show_default="first frame in, last out",
+        ),
+    ] = None,
     validation: Annotated[
         str, typer.Option(metavar="PART|FILE", help="Last part of the data to hold out, or a data file; 0 for none.")
     ] = "0.1",
@@ -61,6 +69,8 @@ def train(
         free_folder(out, force=force, what="run folder")
     options = parsed(settings or [])
     parts = split(opened(data, names), validation, names)
+    if windows is not None:
+        parts = step_by_step(parts, windows)
     built = build(model, parts[0], options, seed=seed)
     report.detail(f"{model} with {count(built):,} parameters: {built.config}")
     started = time.perf_counter()
@@ -121,6 +131,20 @@ def split(data: Any, validation: str, names: Names | None = None) -> tuple[Any, 
             f"--validation {validation} of {len(data)} samples leaves none to train on; use a smaller part"
         )
     return data.split(len(data) - held_out, held_out)
+
+
+def step_by_step(parts: tuple[Any, Any], windows: str) -> tuple[Any, Any]:
+    """Training and validation data as pairs of runs of frames.
+
+    Raises:
+        InputError: anything but two whole numbers, data that do not evolve or have too few frames.
+    """
+    given, colon, wanted = windows.partition(":")
+    if not (colon and given.strip().isdecimal() and wanted.strip().isdecimal()):
+        raise InputError(f"--windows expects GIVEN:WANTED, such as 2:1 for two frames in and one out, got {windows!r}")
+    training, validation = parts
+    training = training.windows(int(given), int(wanted))
+    return training, None if validation is None else validation.paired_as(training.pairing)
 
 
 def build(name: str, data: Any, settings: dict[str, Any], *, seed: int) -> Any:

@@ -4,6 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
+import opforge as package
 from opforge.cli.train import build, make_loss, make_optimiser, split
 from opforge.errors import InputError, UnknownNameError
 
@@ -178,3 +179,26 @@ def test_a_refused_replacement_leaves_the_run_as_it_was(opforge, refused, made, 
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     refused("train", "fno", made.data, "--set", "modes=3", "-o", "run", "--force", *wrong)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_step_by_step_in_time(opforge, refused, made, tmp_path):
+    words = ["--set", "width=4", "--set", "modes=2", "--epochs", "1"]
+    frames = ["--resolution", "32", "--set", "frames=9"]
+    assert opforge("generate", "advection", "-n", "10", *frames, "-o", "d.nc").status == 0
+    assert opforge("train", "fno", "d.nc", "-o", "run", "--windows", "2:1", *words).status == 0
+    operator = package.load("run")
+    assert (operator.inputs, operator.outputs) == (("u[-1]", "u[0]"), ("u",))
+    assert opforge("evaluate", "run", "d.nc").status == 0
+    assert (
+        opforge("train", "fno", "d.nc", "-o", "other", "--windows", "1:2", "--validation", "d.nc", *words).status == 0
+    )
+    for value, expected in (
+        ("2", "--windows expects GIVEN:WANTED, such as 2:1 for two frames in and one out, got '2'"),
+        ("a:1", "got 'a:1'"),
+        ("9:1", "frames"),
+        ("0:1", "at least 1 frame"),
+    ):
+        assert expected in refused("train", "fno", "d.nc", "-o", "no", "--windows", value, *words)
+    assert "windows need fields that change with time" in refused(
+        "train", "fno", made.data, "-o", "no", "--windows", "1:1", *words
+    )

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -18,9 +16,10 @@ from opforge.core import Grid
 from opforge.datasets.files.header import OF_SHARDS, Header
 from opforge.datasets.files.layout import PER_SAMPLE
 from opforge.datasets.reading.passes import Batch, Passes
+from opforge.datasets.reading.picking import ends_of_parts, positions
 from opforge.datasets.reading.source import ArraySource, Source
 from opforge.datasets.reading.thinning import Thinning
-from opforge.datasets.reading.windows import Windows
+from opforge.datasets.reading.windows import Windows, frames_between
 from opforge.errors import InputError
 from opforge.pdes import Equation
 
@@ -343,16 +342,7 @@ class OperatorDataset(Passes, Dataset):
         times = self.times
         if times is None:
             raise InputError(f"pairs of frames need fields that change with time, {', '.join(self.fields)} do not")
-        between = np.diff(times)
-        ratio = float(pairing["interval"]) / float(between.mean())
-        step = max(1, round(ratio))
-        even = np.allclose(between, between.mean(), rtol=1e-6, atol=0)
-        if not even or abs(ratio - step) > 1e-6 * step:
-            spacing = f"{between.mean():g} apart" if even else "not evenly spaced"
-            raise InputError(
-                f"frames must meet the interval {pairing['interval']:g} from one to the next, they are {spacing}; use "
-                "data with such frames"
-            )
+        step = frames_between(times, float(pairing["interval"]))
         return self.windows(int(pairing["given"]), int(pairing["wanted"]), step=step)
 
     @property
@@ -375,25 +365,7 @@ class OperatorDataset(Passes, Dataset):
     def _positions(self, indices: Any, count: int | None = None) -> np.ndarray:
         """Integers that numpy understands, from integers or a mask; of samples where their ``count`` is given."""
         things = self._things if count is None else "samples"
-        count = len(self) if count is None else count
-        positions = np.asarray(indices)
-        if positions.dtype == bool:
-            if positions.shape != (count,):
-                raise InputError(
-                    f"indices that are a mask must have a truth value for each of the {count} {things}, "
-                    f"got shape {positions.shape}"
-                )
-            return np.flatnonzero(positions)
-        if positions.ndim != 1 or not (positions.size == 0 or positions.dtype.kind in "iu"):
-            raise InputError(f"indices must be a sequence of integers or a mask, got {indices!r:.80}")
-        outside = positions[(positions < -count) | (positions >= count)]
-        if outside.size:
-            raise InputError(
-                f"indices must lie between 0 and {count - 1}, got {outside[0]}; the dataset has {count} "
-                f"{things}, negative indices count from the end"
-            )
-        positions = positions.astype(np.intp)
-        return np.where(positions < 0, positions + count, positions)
+        return positions(indices, len(self) if count is None else count, things)
 
     @property
     def _things(self) -> str:
@@ -416,15 +388,7 @@ class OperatorDataset(Passes, Dataset):
             >>> [len(part) for part in opforge.generate("darcy", 10, 8).split(0.8, 0.2)]
             [8, 2]
         """
-        counts = all(isinstance(size, Integral) for size in sizes)
-        fractions = not counts and all(isinstance(size, Real) and not isinstance(size, Integral) for size in sizes)
-        if not sizes or not (counts or fractions) or not all(0 <= size < math.inf for size in sizes):
-            raise InputError(f"sizes must all be numbers of samples or all be fractions such as 0.8, got {sizes}")
-        ends = np.cumsum(sizes)
-        if fractions:
-            ends = np.round(ends * self.samples, 6).astype(int)  # 0.7 + 0.2 + 0.1 is a little less than 1
-        if ends[-1] > self.samples:
-            raise InputError(f"sizes must add up to at most the {self.samples} samples, got {sizes}")
+        ends = ends_of_parts(sizes, self.samples)
         starts = [0, *ends[:-1]]
         return tuple(self.subset(slice(start, end)) for start, end in zip(starts, ends, strict=True))
 

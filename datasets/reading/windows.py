@@ -82,3 +82,26 @@ class Windows:
     def frames(self, pairs: np.ndarray, *, wanted: bool) -> np.ndarray:
         """The frames (len(pairs), frames) of these pairs of their samples."""
         return np.asarray(self.starts)[pairs][:, None] + np.asarray(self.wanted if wanted else self.given)
+
+
+def frames_between(times: np.ndarray, interval: float) -> int:
+    """How many frames further a time lies that is later by an interval.
+
+    Raises:
+        InputError: frames that are not evenly spaced or do not meet the interval.
+
+    Example:
+        >>> frames_between(np.array([0.0, 0.1, 0.2, 0.3]), 0.2)
+        2
+    """
+    between = np.diff(times)
+    ratio = interval / float(between.mean())
+    step = max(1, round(ratio))
+    even = np.allclose(between, between.mean(), rtol=1e-6, atol=0)
+    if not even or abs(ratio - step) > 1e-6 * step:
+        spacing = f"{between.mean():g} apart" if even else "not evenly spaced"
+        raise InputError(
+            f"frames must meet the interval {interval:g} from one to the next, they are {spacing}; use data with such "
+            "frames"
+        )
+    return step

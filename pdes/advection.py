@@ -198,12 +198,13 @@ def phases(velocity: float | Sequence[float], times: np.ndarray, grid: Grid) -> 
     return tuple(found)
 
 
-def carried(spectrum: Any, factors: Sequence[np.ndarray]) -> Any:
+def carried(spectrum: Any, factors: Sequence[np.ndarray], *, out: np.ndarray | None = None) -> Any:
     """Fourier coefficients times `phases`: those of a field at rest become those of the field carried along.
 
     Args:
         spectrum: `opforge.core.rfftn` of fields over the axes of space, (..., frames or 1, *modes), numpy or torch.
         factors: what `phases` gives for as many frames.
+        out: where to put them, for numpy arrays; a new array unless given.
 
     Returns:
         Coefficients (..., frames, *modes) of the spectrum's kind, precision and device, differentiable in it.
@@ -214,7 +215,10 @@ def carried(spectrum: Any, factors: Sequence[np.ndarray]) -> Any:
         >>> np.allclose(irfftn(half, grid.shape), [[-1.0, 0.0, 1.0, 0.0]])
         True
     """
-    moved = spectrum * _like(spectrum, factors[0])
+    if out is None:
+        moved = spectrum * _like(spectrum, factors[0])
+    else:
+        moved = np.multiply(spectrum, _like(spectrum, factors[0]), out=out)
     for factor in factors[1:]:
         moved *= _like(spectrum, factor)
     return moved

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,11 +21,26 @@ if TYPE_CHECKING:
 # Recorded in data files.
 METHOD = "exact shift of the trigonometric interpolant by the phases of its Fourier coefficients"
 
-# Coefficients that are moved and transformed together. All frames at once would take twice the memory of the result,
-# and from 128 KiB on, the allocator may fetch fresh pages from the system every time: twice as slow, measured. It does
-# not for arrays that are small beside another one that was freed before, such as an earlier result.
-_AT_ONCE = 7000
-_PARTS = 14
+# Bytes of coefficients that are moved and transformed together: enough to make calls cheap, and in the caches.
+_AT_ONCE = 2**22
+
+
+class _Room(threading.local):
+    """Where coefficients are moved. Getting such room anew for every call takes up to twice the time of the work: the
+    allocator may fetch its pages from the system each time, measured."""
+
+    def __init__(self) -> None:
+        self._bytes = np.empty(0, np.uint8)
+
+    def array(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+        """An array of this thread's own; the next call gets the same memory."""
+        size = math.prod(shape) * dtype.itemsize
+        if len(self._bytes) < size:
+            self._bytes = np.empty(size, np.uint8)
+        return self._bytes[:size].view(dtype).reshape(shape)
+
+
+_room = _Room()
 
 
 def advect(u: Array, velocity: float | Sequence[float], times: Sequence[float] | np.ndarray, grid: Grid) -> Array:
@@ -67,17 +83,26 @@ def advect(u: Array, velocity: float | Sequence[float], times: Sequence[float] |
     spectrum = rfftn(u, space)[(..., None, *(slice(None),) * grid.ndim)]
     if not isinstance(u, np.ndarray):
         return irfftn(carried(spectrum, factors), grid.shape, space)
-    frames = np.empty((*shape[: -grid.ndim], len(t), *grid.shape), u.dtype)
-    samples = math.prod(shape[: -grid.ndim])
-    starts = spectrum.reshape(samples, *spectrum.shape[-grid.ndim - 1 :])
-    modes = math.prod(spectrum.shape[-grid.ndim :])
-    parts = max(1, math.ceil(len(t) * modes / max(_AT_ONCE, frames.size // _PARTS)))
-    step = max(1, math.ceil(len(t) / parts))
-    evolutions = frames.reshape(samples, len(t), *grid.shape)
-    for one, start in zip(evolutions, starts, strict=True):
-        for k in range(0, len(t), step):
-            one[k : k + step] = irfftn(carried(start, [f[k : k + step] for f in factors]), grid.shape, space)
-    return frames
+    samples, modes = math.prod(shape[: -grid.ndim]), spectrum.shape[-grid.ndim :]
+    at_rest = spectrum.reshape(samples, 1, *modes)
+    frame = math.prod(modes) * spectrum.itemsize
+    steps = max(1, min(len(t), _AT_ONCE // frame))
+    together = max(1, min(samples, _AT_ONCE // (frame * steps)))
+    if samples == together and len(t) == steps:
+        return _moved(at_rest, factors, grid).reshape(*shape[: -grid.ndim], len(t), *grid.shape)
+    frames = np.empty((samples, len(t), *grid.shape), u.dtype)
+    for i in range(0, samples, together):
+        for k in range(0, len(t), steps):
+            some = [factor[k : k + steps] for factor in factors]
+            frames[i : i + together, k : k + steps] = _moved(at_rest[i : i + together], some, grid)
+    return frames.reshape(*shape[: -grid.ndim], len(t), *grid.shape)
+
+
+def _moved(at_rest: np.ndarray, factors: Sequence[np.ndarray], grid: Grid) -> np.ndarray:
+    """Fields (samples, frames, *space) from coefficients (samples, 1, *modes)."""
+    samples, _, *modes = at_rest.shape
+    room = _room.array((samples, len(factors[0]), *modes), at_rest.dtype)
+    return irfftn(carried(at_rest, factors, out=room), grid.shape, tuple(range(-grid.ndim, 0)))
 
 
 def _times(given: Any) -> np.ndarray:

@@ -9,12 +9,15 @@ from opforge._lazy import attach
 RECIPES = {
     "AdvectionRecipe": "advection",
     "DarcyRecipe": "darcy",
+    "KuramotoSivashinskyRecipe": "kuramoto_sivashinsky",
 }
 
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
         **RECIPES,
+        "EvolutionRecipe": "evolution",
+        "FourierSeries": "random_series",
         "GaussianField": "random_fields",
         "OperatorDataset": "reading.dataset",
         "Recipe": "recipe",

@@ -9,6 +9,7 @@ from opforge._lazy import attach
 EQUATIONS = {
     "Advection": "advection",
     "Darcy": "darcy",
+    "KuramotoSivashinsky": "kuramoto_sivashinsky",
 }
 
 __getattr__, __dir__, __all__ = attach(
@@ -16,11 +17,16 @@ __getattr__, __dir__, __all__ = attach(
     {
         **EQUATIONS,
         "Equation": "equation",
+        "EvolutionEquation": "evolution",
         "Field": "equation",
         "Invariant": "invariant",
         "LinearEquation": "equation",
+        "PeriodicReflection": "symmetry",
         "Reflection": "symmetry",
+        "SemilinearEquation": "semilinear",
         "Shift": "symmetry",
+        "SignChange": "symmetry",
+        "SpectralForm": "semilinear",
         "Symmetry": "symmetry",
         "Transposition": "symmetry",
         "registry": "equation",

@@ -34,3 +34,43 @@ def along(x: Any, axis: int, start: int | None, stop: int | None) -> Any:
 def difference(x: Any, axis: int) -> Any:
     """x_{i+1} − x_i along ``axis``, which is counted from the end (negative)."""
     return along(x, axis, 1, None) - along(x, axis, None, -1)
+
+
+def stack(parts: Sequence[Any], axis: int) -> Any:
+    if is_torch(parts[0]):
+        import torch
+
+        return torch.stack(tuple(parts), axis)
+    return np.stack(parts, axis)
+
+
+def like(x: Any, constant: np.ndarray) -> Any:
+    """A numpy array as one of the kind, the precision and the device of ``x``; complex where either of them is."""
+    if is_torch(x):
+        import torch
+
+        single = x.dtype in (torch.float32, torch.complex64)
+        kinds = (torch.float32, torch.complex64) if single else (torch.float64, torch.complex128)
+        return torch.as_tensor(constant, dtype=kinds[np.iscomplexobj(constant)], device=x.device)
+    single = x.dtype in (np.float32, np.complex64)
+    kinds = (np.float32, np.complex64) if single else (np.float64, np.complex128)
+    return np.asarray(constant).astype(kinds[np.iscomplexobj(constant)], copy=False)
+
+
+def matrix_vector(matrix: np.ndarray, modes: Any, ndim: int) -> Any:
+    """Σ_j M[i, j] x[..., j] at every mode, for M (rows, columns, *modes) and x (..., columns, *modes)."""
+    columns = [modes[(..., j, *(slice(None),) * ndim)] for j in range(modes.shape[-ndim - 1])]
+    rows = []
+    for row in matrix:
+        total = None
+        for entry, column in zip(row, columns, strict=True):
+            if np.any(entry):
+                term = like(modes, entry) * column
+                total = term if total is None else total + term
+        rows.append(0 * columns[0] if total is None else total)
+    return stack(rows, -ndim - 1)
+
+
+def multiply(x: Any, y: Any, out: Any = None) -> Any:
+    """x y, for numpy written to ``out`` if it is given."""
+    return np.multiply(x, y, out=out) if out is not None else x * y

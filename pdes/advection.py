@@ -13,6 +13,7 @@ import numpy as np
 
 from opforge.core import Grid, irfftn, rfftn
 from opforge.core.full_transforms.transforms import is_torch
+from opforge.core.grid import Points
 from opforge.errors import InputError
 from opforge.pdes._arrays import along
 from opforge.pdes.equation import Equation, Field
@@ -53,6 +54,11 @@ class Advection(Equation):
     name: ClassVar[str] = "advection"
     boundary: ClassVar[str] = "periodic"
     evolves: ClassVar[bool] = True
+    unknowns: ClassVar[tuple[str, ...]] = ("u",)
+    points: ClassVar[Points] = "periodic"
+    dimensions: ClassVar[tuple[int, ...]] = (1, 2, 3)
+    method: ClassVar[str] = "exact shift of the trigonometric interpolant"
+    order: ClassVar[str] = "spectral in space, exact in time"
     fields: ClassVar[tuple[Field, ...]] = (Field("u", "advected quantity"),)
 
     def __post_init__(self) -> None:

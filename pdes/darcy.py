@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from opforge.core import Grid
+from opforge.core.grid import Points
 from opforge.errors import InputError
 from opforge.pdes._arrays import full_like
 from opforge.pdes._finite_volumes import assemble, divergence
@@ -51,6 +52,11 @@ class Darcy(LinearEquation):
 
     name: ClassVar[str] = "darcy"
     boundary: ClassVar[str] = "dirichlet"
+    unknowns: ClassVar[tuple[str, ...]] = ("u",)
+    points: ClassVar[Points] = "cells"
+    dimensions: ClassVar[tuple[int, ...]] = (1, 2, 3)
+    method: ClassVar[str] = "finite volumes with harmonic means; conjugate gradients with algebraic multigrid"
+    order: ClassVar[str] = "2"
     fields: ClassVar[tuple[Field, ...]] = (Field("a", "permeability"), Field("u", "pressure"))
 
     def __post_init__(self) -> None:

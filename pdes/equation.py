@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from opforge.core import Grid
+from opforge.core.grid import Points
 from opforge.errors import InputError, UnknownNameError
 from opforge.pdes.invariant import Invariant
 
@@ -43,7 +44,15 @@ class Equation(ABC):
     __dataclass_fields__: ClassVar[dict[str, Any]]
     name: ClassVar[str]
     fields: ClassVar[tuple[Field, ...]]
+    # What is solved for, among ``fields``: the components of the residual, in this order.
+    unknowns: ClassVar[tuple[str, ...]]
     boundary: ClassVar[str]
+    # Where on a grid the fields live.
+    points: ClassVar[Points]
+    # How many axes of space it may have; how it is solved here, and with what order of accuracy, in words.
+    dimensions: ClassVar[tuple[int, ...]]
+    method: ClassVar[str]
+    order: ClassVar[str]
     # Whether the fields change with time: then they have an axis of time before those of space, and ``fields`` holds
     # the times (frames,) as ``"time"``.
     evolves: ClassVar[bool] = False
@@ -58,15 +67,23 @@ class Equation(ABC):
 
     @abstractmethod
     def residual(self, fields: Mapping[str, Any], grid: Grid) -> Any:
-        """What the discretised equation leaves over at every point, (..., *space); zero for a solution."""
+        """What the discretised equation leaves over at every point; zero for a solution.
+
+        An array (..., [components,] [frames − 1,] *space): with an axis of components where there are several
+        unknowns, and of the steps from frame to frame where the fields evolve.
+        """
 
     @abstractmethod
     def residual_scale(self, fields: Mapping[str, Any], grid: Grid) -> Any:
-        """What to divide the residual's Euclidean norm over the points by, (...)."""
+        """What to divide the residual's Euclidean norm, over all axes but those of the samples, by: (...)."""
 
-    @abstractmethod
     def exact(self, grid: Grid) -> dict[str, np.ndarray]:
-        """Fields that satisfy the equation exactly, at the grid's points."""
+        """Fields that satisfy the equation exactly, at the grid's points.
+
+        Raises:
+            InputError: no closed form is known.
+        """
+        raise InputError(f"no closed form is known for the equation {self.name!r} with {self.parameters()}")
 
     def parameters(self) -> dict[str, Any]:
         """The parameters as plain values for JSON; `from_parameters` reads them back."""
@@ -94,8 +111,9 @@ class Equation(ABC):
                 raise InputError(
                     f"fields must contain {name!r} for the equation {self.name!r}, got {', '.join(fields) or 'none'}"
                 )
+        parameters = self.__dataclass_fields__
         for name, values in fields.items():
-            if name == "time":
+            if name == "time" or name in parameters:
                 continue
             if tuple(values.shape[-grid.ndim :]) != grid.shape:
                 raise InputError(
@@ -119,8 +137,8 @@ def registry() -> dict[str, type[Equation]]:
     """The equations by name.
 
     Example:
-        >>> sorted(registry())
-        ['advection', 'darcy']
+        >>> {"advection", "darcy"} <= set(registry())
+        True
     """
     from opforge import pdes
 

@@ -62,6 +62,28 @@ class Invariant:
         ]
 
 
+def conserved_mean(name: str, quantity: str = "mass", tolerance: float = 1e-10) -> Invariant:
+    """The mean of a field over the box does not change.
+
+    The change is relative to the first frame's root mean square, because the mean may be 0 for fields that are not.
+
+    Args:
+        name: the field.
+        quantity: what its mean is.
+        tolerance: see `Invariant`.
+
+    Example:
+        >>> conserved_mean("u").broken(None, {"u": np.array([[1.0, 2.0], [1.5, 1.5]])}, Grid.cube(1, 2))
+        []
+    """
+
+    def change(equation: Any, fields: Mapping[str, np.ndarray], grid: Grid) -> np.ndarray:
+        u = fields[name].reshape(*fields[name].shape[: -grid.ndim], grid.size)
+        return drift(u.mean(-1), np.sqrt(np.mean(u[..., 0, :] ** 2, -1)))
+
+    return Invariant(quantity, f"the mean of {name} does not change", change, tolerance)
+
+
 def drift(quantity: np.ndarray, size: np.ndarray | None = None) -> np.ndarray:
     """The violation of a conservation law: the greatest change since the first frame.
 

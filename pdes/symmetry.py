@@ -27,10 +27,11 @@ class Symmetry(Protocol):
 
 @dataclass(frozen=True)
 class Reflection:
-    """The mirror image along one axis of space: u(x) ↦ u(L − x), for scalar fields.
+    """The mirror image along one axis of space: u(x) ↦ u(L − x).
 
     Args:
         axis: axis of space, 0 for x, 1 for y, 2 for z.
+        odd: fields that change their sign, such as the velocity along the axis.
 
     Example:
         >>> import numpy as np
@@ -39,6 +40,7 @@ class Reflection:
     """
 
     axis: int
+    odd: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -48,15 +50,74 @@ class Reflection:
         return self.axis < grid.ndim and grid.points != "periodic"
 
     def __call__(self, fields: Mapping[str, Any], ndim: int) -> dict[str, Any]:
-        return {name: flip(values, self.axis - ndim) for name, values in fields.items()}
+        moved = {name: flip(values, self.axis - ndim) for name, values in fields.items()}
+        return with_signs(moved, self.odd)
+
+
+@dataclass(frozen=True)
+class PeriodicReflection:
+    """The mirror image along one axis of a periodic grid: u(x) ↦ u(−x), which leaves the first point where it is.
+
+    Args:
+        axis: axis of space, 0 for x, 1 for y, 2 for z.
+        odd: fields that change their sign, such as the velocity along the axis.
+
+    Example:
+        >>> import numpy as np
+        >>> PeriodicReflection(0)({"u": np.array([1.0, 2.0, 3.0, 4.0])}, ndim=1)["u"].tolist()
+        [1.0, 4.0, 3.0, 2.0]
+    """
+
+    axis: int
+    odd: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return f"reflection {'xyz'[self.axis]}"
+
+    def applies_to(self, grid: Grid) -> bool:
+        return self.axis < grid.ndim and grid.points == "periodic"
+
+    def __call__(self, fields: Mapping[str, Any], ndim: int) -> dict[str, Any]:
+        return with_signs({name: self._moved(values, self.axis - ndim) for name, values in fields.items()}, self.odd)
+
+    def _moved(self, values: Any, axis: int) -> Any:
+        return concatenate([along(values, axis, None, 1), flip(along(values, axis, 1, None), axis)], axis)
+
+
+@dataclass(frozen=True)
+class SignChange:
+    """The change of sign of some fields: u ↦ −u.
+
+    Args:
+        odd: the fields.
+
+    Example:
+        >>> SignChange(("u",))({"u": 1.0, "f": 1.0}, ndim=1)
+        {'u': -1.0, 'f': 1.0}
+    """
+
+    odd: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return f"sign of {', '.join(self.odd)}"
+
+    def applies_to(self, grid: Grid) -> bool:
+        return True
+
+    def __call__(self, fields: Mapping[str, Any], ndim: int) -> dict[str, Any]:
+        return with_signs(fields, self.odd)
 
 
 @dataclass(frozen=True)
 class Transposition:
-    """The mirror image along a diagonal: u(x, y) ↦ u(y, x), for scalar fields on grids with equal axes.
+    """The mirror image along a diagonal: u(x, y) ↦ u(y, x), on grids with equal axes.
 
     Args:
         axis1, axis2: the axes of space that change places.
+        swapped: pairs of fields that change places too, such as the velocities along the axes.
+        odd: fields that change their sign, such as the vorticity.
 
     Example:
         >>> import numpy as np
@@ -66,6 +127,8 @@ class Transposition:
 
     axis1: int
     axis2: int
+    swapped: tuple[tuple[str, str], ...] = ()
+    odd: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -81,7 +144,9 @@ class Transposition:
 
     def __call__(self, fields: Mapping[str, Any], ndim: int) -> dict[str, Any]:
         axes = self.axis1 - ndim, self.axis2 - ndim
-        return {name: values.swapaxes(*axes) for name, values in fields.items()}
+        partner = {**dict(self.swapped), **{second: first for first, second in self.swapped}}
+        moved = {_renamed(name, partner): values.swapaxes(*axes) for name, values in fields.items()}
+        return with_signs({name: moved[name] for name in fields}, self.odd)
 
 
 @dataclass(frozen=True)
@@ -114,3 +179,29 @@ class Shift:
     def _moved(self, values: Any, axis: int) -> Any:
         kept = values.shape[axis] - values.shape[axis] // self.parts
         return concatenate([along(values, axis, kept, None), along(values, axis, None, kept)], axis)
+
+
+def shifts(ndim: int) -> tuple[Shift, ...]:
+    """Shifts of every axis by a half, a quarter and an eighth of the period: some of them make all eighths.
+
+    Example:
+        >>> [shift.name for shift in shifts(1)]
+        ['shift x 1/2', 'shift x 1/4', 'shift x 1/8']
+    """
+    return tuple(Shift(axis, parts) for axis in range(ndim) for parts in (2, 4, 8))
+
+
+def with_signs(fields: Mapping[str, Any], odd: tuple[str, ...]) -> dict[str, Any]:
+    """The fields, those in ``odd`` with the other sign; ``"u[2]"`` is a frame of the field ``"u"``.
+
+    Example:
+        >>> with_signs({"u[0]": 1.0, "p": 1.0}, ("u",))
+        {'u[0]': -1.0, 'p': 1.0}
+    """
+    return {name: -values if name.partition("[")[0] in odd else values for name, values in fields.items()}
+
+
+def _renamed(name: str, partner: Mapping[str, str]) -> str:
+    """The name of the field that takes a field's place: ``"v[1]"`` for ``"u[1]"`` where u and v change places."""
+    base, bracket, frame = name.partition("[")
+    return partner.get(base, base) + bracket + frame

@@ -8,8 +8,13 @@ from opforge._lazy import attach
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
+        "BlowUp": "stepping.stepper",
+        "ETDRK4": "stepping.exponential",
         "SolveResult": "result",
+        "Stepper": "stepping.stepper",
         "advect": "advection",
+        "repeat": "stepping.stepper",
+        "rollout": "stepping.stepper",
         "solve_elliptic": "elliptic",
     },
 )

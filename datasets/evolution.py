@@ -1,0 +1,181 @@
+"""Recipes of equations that evolve: initial states, drawn at random, and a time stepper."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+
+from opforge.core import Grid
+from opforge.datasets.recipe import Recipe, Sample, Samples
+from opforge.errors import InputError, WorkError
+from opforge.pdes.evolution import EvolutionEquation
+from opforge.solvers.stepping.stepper import Stepper, rollout, steps_between
+
+# Frames beyond which a mistake is more likely than a purpose.
+_MOST_FRAMES = 100_000
+
+# Of all states that are worked on together: they stay in the caches, and calls are cheap.
+_AT_ONCE_BYTES = 2**19
+_MOST_AT_ONCE = 32
+
+# Frames from which the error of steps is measured, and steps from each, at most: enough for the errors of stiff modes,
+# which die out at once and add up to nothing.
+_MEASURED_FRAMES = 4
+_MEASURED_STEPS = 16
+
+
+@dataclass(frozen=True)
+class EvolutionRecipe(Recipe):
+    """How samples of an equation that evolves are made; the members here are those that all such recipes have.
+
+    A sample's residual is an estimate of the relative error that its time steps add up to: some steps from some of its
+    frames are compared with twice as many of half the length; the mean difference, relative to the state, is taken as
+    many times as the run has such pieces. It says nothing of the grid's error, and nothing of how errors grow where the equation is chaotic.
+
+    Args:
+        frames: how many times are kept, at equal distances from 0, the initial state, to ``end_time``; 2 to 100000.
+        end_time: of the last frame, greater than 0.
+        time_step: the longest step that the solver takes; the recipe chooses one for the grid unless given.
+        tolerance: bound of a sample's residual.
+        refinement: steps that are taken for one of the above; 1 unless given.
+
+    Raises:
+        InputError: a parameter out of range.
+    """
+
+    frames: int = 50
+    end_time: float = 1.0
+    time_step: float | None = None
+    tolerance: float = 1e-4
+    refinement: int | None = None
+
+    points = "periodic"
+
+    def __post_init__(self) -> None:
+        if isinstance(self.frames, bool) or not isinstance(self.frames, int) or not 2 <= self.frames <= _MOST_FRAMES:
+            raise InputError(f"frames must be a whole number from 2 to {_MOST_FRAMES}, got {self.frames!r}")
+        for name in ("end_time", "tolerance", *(() if self.time_step is None else ("time_step",))):
+            object.__setattr__(self, name, positive(name, getattr(self, name)))
+        if self.tolerance >= 1:
+            raise InputError(f"tolerance must lie between 0 and 1, got {self.tolerance!r}")
+        if self.refinement is not None and not (isinstance(self.refinement, int) and self.refinement >= 1):
+            raise InputError(f"refinement must be a whole number of at least 1, got {self.refinement!r}")
+
+    @property
+    @abstractmethod
+    def equation(self) -> EvolutionEquation: ...
+
+    @abstractmethod
+    def initial_states(self, rngs: Sequence[np.random.Generator], grid: Grid) -> np.ndarray:
+        """The states at time 0: float64 (samples, components, *space), one sample from each generator.
+
+        A generator stands for the same functions on every grid.
+        """
+
+    @abstractmethod
+    def stepper(self, grid: Grid, dt: float) -> Stepper:
+        """What takes steps of time ``dt`` on a grid.
+
+        Raises:
+            InputError: a step beyond the limit of stability, with the limit.
+        """
+
+    @abstractmethod
+    def usual_step(self, grid: Grid) -> float:
+        """The time step on a grid where none is given."""
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return self.equation.unknowns
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        return self.equation.unknowns
+
+    @property
+    def evolving(self) -> tuple[str, ...]:
+        return self.equation.unknowns
+
+    @property
+    def times(self) -> np.ndarray:
+        return np.linspace(0.0, self.end_time, self.frames)
+
+    @property
+    def bytes_per_point(self) -> int:
+        """Of memory for a sample: all frames, twice, and what the steps work on."""
+        return len(self.equation.unknowns) * (16 * self.frames + 240)
+
+    def steps(self, grid: Grid) -> tuple[int, float]:
+        """How many steps are taken from frame to frame, and how long each of them is."""
+        longest = (self.time_step or self.usual_step(grid)) / (self.refinement or 1)
+        return steps_between(self.end_time / (self.frames - 1), longest)
+
+    def check(self, grid: Grid) -> None:
+        self.stepper(grid, self.steps(grid)[1])
+
+    def refined(self) -> Self:
+        """The same recipe with time steps of half the length."""
+        return replace(self, refinement=2 * (self.refinement or 1))
+
+    def at_once(self, grid: Grid) -> int:
+        """As many as stay in a processor's caches; an even number, for some steppers work on pairs."""
+        fitting = _AT_ONCE_BYTES // (8 * len(self.equation.unknowns) * grid.size)
+        return max(2, min(_MOST_AT_ONCE, fitting // 2 * 2))
+
+    def sample(self, rng: np.random.Generator, grid: Grid) -> Sample:
+        """Draw the initial state and let it evolve; see `samples`."""
+        made = self.samples([rng], grid)
+        return Sample({name: values[0] for name, values in made.fields.items()}, float(made.residuals[0]))
+
+    def samples(self, rngs: Sequence[np.random.Generator], grid: Grid) -> Samples:
+        """Draw initial states and let them evolve.
+
+        Raises:
+            WorkError: a solution that leaves the numbers, or whose residual is beyond the tolerance.
+        """
+        steps, dt = self.steps(grid)
+        stepper = self.stepper(grid, dt)
+        states = rollout(stepper, self.initial_states(rngs, grid), frames=self.frames - 1, steps=steps, start=True)
+        residuals = self._error_of_steps(stepper, states, grid)
+        worst = float(residuals.max())
+        if not worst <= self.tolerance:
+            raise WorkError(
+                f"the error of its time steps is estimated at {worst:.1e}, the tolerance is {self.tolerance:.1e}; lower "
+                f"time_step, which is {dt:.3g}, or raise the tolerance"
+            )
+        fields = {name: states[:, :, i].swapaxes(0, 1) for i, name in enumerate(self.equation.unknowns)}
+        return Samples(fields, residuals)
+
+    def _error_of_steps(self, stepper: Stepper, states: np.ndarray, grid: Grid) -> np.ndarray:
+        """Of states (frames, samples, components, *space): the residual of every sample."""
+        count, samples = len(states) - 1, states.shape[1]
+        chosen = states[np.unique(np.linspace(0, count - 1, min(count, _MEASURED_FRAMES)).astype(int))]
+        # the samples of a frame stay neighbours: those that were paired are again
+        start = chosen.reshape(-1, *chosen.shape[2:])
+        steps = min(round(self.end_time / count / stepper.dt), _MEASURED_STEPS)
+        usual = rollout(stepper, start, frames=1, steps=steps)[0]
+        finer = rollout(self.stepper(grid, stepper.dt / 2), start, frames=1, steps=2 * steps)[0]
+        change, size = (_norms(x, len(chosen), samples) for x in (usual - finer, finer))
+        found = change / np.where(size > 0, size, 1.0)
+        return found.mean(0) * (self.end_time / (steps * stepper.dt))
+
+
+def _norms(states: np.ndarray, frames: int, samples: int) -> np.ndarray:
+    """Euclidean norms (frames, samples) of states (frames · samples, components, *space)."""
+    return np.linalg.norm(states.reshape(frames, samples, -1), axis=2)
+
+
+def positive(name: str, value: Any) -> float:
+    """A number greater than 0 as a float.
+
+    Raises:
+        InputError: anything else.
+    """
+    numbers = (int, float, np.integer, np.floating)
+    if isinstance(value, bool) or not isinstance(value, numbers) or not 0 < value < np.inf:
+        raise InputError(f"{name} must be a number greater than 0, got {value!r}")
+    return float(value)

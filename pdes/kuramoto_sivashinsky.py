@@ -1,0 +1,64 @@
+"""The Kuramoto–Sivashinsky equation: waves that grow long, break down short, and become chaos."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from opforge.errors import InputError
+from opforge.pdes._arrays import multiply
+from opforge.pdes.equation import Field
+from opforge.pdes.invariant import Invariant, conserved_mean
+from opforge.pdes.semilinear import SemilinearEquation, SpectralForm
+from opforge.pdes.symmetry import PeriodicReflection, Symmetry, shifts
+
+
+@dataclass(frozen=True)
+class KuramotoSivashinsky(SemilinearEquation):
+    """u_t + u u_x + u_xx + u_xxxx = 0 on a periodic interval, whose length sets how chaotic it is.
+
+    All quantities are without dimension. Waves longer than 2π grow, the fastest 2π√2 long; the chaos has about one
+    positive Lyapunov exponent per 22 units of length.
+
+    Args:
+        ndim: 1.
+
+    Example:
+        >>> from opforge.core import Grid
+        >>> grid = Grid((32,), (20.0,), "periodic")
+        >>> KuramotoSivashinsky().tendency(np.ones((1, 32)), grid).max().round(12) == 0
+        True
+
+    Source:
+        Kassam and Trefethen, "Fourth-order time-stepping for stiff PDEs", section 4.
+    """
+
+    ndim: int = 1
+
+    name: ClassVar[str] = "kuramoto_sivashinsky"
+    fields: ClassVar[tuple[Field, ...]] = (Field("u", "velocity of the front"),)
+    unknowns: ClassVar[tuple[str, ...]] = ("u",)
+    dimensions: ClassVar[tuple[int, ...]] = (1,)
+    method: ClassVar[str] = "Fourier, dealiased; ETDRK4"
+    order: ClassVar[str] = "spectral in space, 4 in time"
+
+    invariants: ClassVar[tuple[Invariant, ...]] = (conserved_mean("u"),)
+
+    def __post_init__(self) -> None:
+        if self.ndim != 1:
+            raise InputError(f"ndim must be 1, got {self.ndim!r}")
+
+    @property
+    def symmetries(self) -> tuple[Symmetry, ...]:
+        """Shifts, and the reflection with a change of sign: u(x) ↦ −u(−x)."""
+        return (*shifts(self.ndim), PeriodicReflection(0, odd=("u",)))
+
+    def spectral(self, wavenumbers: tuple[np.ndarray, ...]) -> SpectralForm:
+        (k,) = wavenumbers
+        return SpectralForm(linear=(k**2 - k**4)[None], product=_square, outer=(-0.5j * k)[None, None])
+
+
+def _square(u: Any, out: Any = None) -> Any:
+    return multiply(u, u, out)

@@ -1,0 +1,169 @@
+"""Time steppers: objects that take a state one step further; many steps, and the frames on the way."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from opforge.core.full_transforms.transforms import is_torch
+from opforge.errors import InputError, WorkError
+
+
+class Stepper(ABC):
+    """Takes a state (samples, components, *space), numpy or torch, over one time step: ``stepper(state) -> state``.
+
+    A stepper may work on states in a form of its own, such as Fourier coefficients: `prepare` gives it, `advance` takes
+    a step, `finish` gives the state back. Many steps in a row then cost no detour. None of them changes what it is
+    given, and gradients flow through all of them in torch.
+
+    Attributes:
+        dt: the time of a step.
+    """
+
+    dt: float
+
+    def prepare(self, state: Any) -> Any:
+        """A state in the form that `advance` takes."""
+        return state
+
+    @abstractmethod
+    def advance(self, inner: Any) -> Any:
+        """One step."""
+
+    def finish(self, inner: Any) -> Any:
+        """The state that `prepare` or `advance` gave a form of its own."""
+        return inner
+
+    def __call__(self, state: Any) -> Any:
+        return self.finish(self.advance(self.prepare(state)))
+
+
+class BlowUp(WorkError):
+    """A run that left the numbers.
+
+    Attributes:
+        time: of the first state that is not finite, from the start of the run.
+        state: the one before it.
+        samples: positions of the samples that are not finite.
+    """
+
+    def __init__(self, time: float, state: Any, samples: list[int]):
+        self.time, self.state, self.samples = time, state, samples
+        which = f" (sample {', '.join(map(str, samples[:8]))})" if samples != [0] else ""
+        super().__init__(
+            f"the solution is not finite any more at time {time:.6g}{which}; take a smaller time step, a finer grid or "
+            "a milder initial state"
+        )
+
+
+def repeat(stepper: Stepper, steps: int) -> Callable[[Any], Any]:
+    """``steps`` steps as one function of the state.
+
+    Raises:
+        InputError: a negative number of steps. The function: `BlowUp`.
+
+    Example:
+        >>> from opforge.core import Grid
+        >>> from opforge.pdes import KuramotoSivashinsky
+        >>> from opforge.solvers import ETDRK4
+        >>> stepper = ETDRK4(KuramotoSivashinsky(), Grid((64,), (32.0,), "periodic"), dt=0.1)
+        >>> u = np.cos(np.arange(64) / 64 * 2 * np.pi)[None, None]
+        >>> np.allclose(repeat(stepper, 2)(u), stepper(stepper(u)), atol=1e-12)
+        True
+    """
+    _check_steps(steps)
+
+    def run(state: Any) -> Any:
+        return rollout(stepper, state, frames=1, steps=steps)[-1] if steps else state
+
+    return run
+
+
+def rollout(stepper: Stepper, state: Any, *, frames: int, steps: int = 1, start: bool = False) -> Any:
+    """The states after every ``steps`` steps.
+
+    Args:
+        stepper: what takes a step.
+        state: the first one, (samples, components, *space).
+        frames: how many to give back.
+        steps: from one to the next, at least 1.
+        start: whether ``state`` itself comes first, as a frame more.
+
+    Returns:
+        An array ([1 +] frames, samples, components, *space) of the state's kind.
+
+    Raises:
+        InputError: numbers out of range, a state that is not finite.
+        BlowUp: the first state that is not finite, which is found to the step.
+
+    Example:
+        >>> from opforge.core import Grid
+        >>> from opforge.pdes import KuramotoSivashinsky
+        >>> from opforge.solvers import ETDRK4
+        >>> stepper = ETDRK4(KuramotoSivashinsky(), Grid((64,), (32.0,), "periodic"), dt=0.1)
+        >>> u = np.cos(np.arange(64) / 64 * 2 * np.pi)[None, None]
+        >>> rollout(stepper, u, frames=3, steps=10, start=True).shape
+        (4, 1, 1, 64)
+    """
+    _check_steps(frames)
+    _check_steps(steps, least=1)
+    if _not_finite(state):
+        raise InputError("state must be finite, got NaN or infinity in it; correct the initial state")
+    found = [state] if start else []
+    inner = stepper.prepare(state)
+    for frame in range(frames):
+        before = inner
+        with np.errstate(over="ignore", invalid="ignore"):  # told below
+            for _ in range(steps):
+                inner = stepper.advance(inner)
+            state = stepper.finish(inner)
+        if _not_finite(state):
+            raise _first_blow_up(stepper, before, frame * steps)
+        found.append(state)
+    if is_torch(state):
+        import torch
+
+        return torch.stack(found)
+    return np.stack(found)
+
+
+def steps_between(interval: float, dt: float) -> tuple[int, float]:
+    """How many steps of at most ``dt`` make an interval, and how long each of them is.
+
+    Example:
+        >>> steps_between(1.0, 0.3)
+        (4, 0.25)
+    """
+    steps = max(1, math.ceil(interval / dt * (1 - 1e-9)))
+    return steps, interval / steps
+
+
+def _first_blow_up(stepper: Stepper, inner: Any, done: int) -> BlowUp:
+    """The same steps again, looked at one by one."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        while True:
+            before, inner, done = inner, stepper.advance(inner), done + 1
+            if samples := _not_finite(stepper.finish(inner)):
+                return BlowUp(done * stepper.dt, stepper.finish(before), samples)
+
+
+def _not_finite(state: Any) -> list[int]:
+    """Positions of the samples that hold a value that is not finite."""
+    whole = state.sum()  # one pass, and no array of truth values, where all is well
+    if is_torch(state):
+        if bool(whole.isfinite()):
+            return []
+        bad = ~state.detach().isfinite().flatten(1).all(1)
+        return bad.nonzero().flatten().tolist()
+    if np.isfinite(whole):
+        return []
+    return np.flatnonzero(~np.isfinite(state).reshape(len(state), -1).all(1)).tolist()
+
+
+def _check_steps(count: int, least: int = 0) -> None:
+    if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < least:
+        raise InputError(f"steps and frames must be whole numbers of at least {least}, got {count!r}")

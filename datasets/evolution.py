@@ -34,7 +34,8 @@ class EvolutionRecipe(Recipe):
 
     A sample's residual is an estimate of the relative error that its time steps add up to: some steps from some of its
     frames are compared with twice as many of half the length; the mean difference, relative to the state, is taken as
-    many times as the run has such pieces. It says nothing of the grid's error, and nothing of how errors grow where the equation is chaotic.
+    many times as the run has such pieces. It says nothing of the grid's error, and nothing of how errors grow where the
+    equation is chaotic.
 
     Args:
         frames: how many times are kept, at equal distances from 0, the initial state, to ``end_time``; 2 to 100000.
@@ -144,8 +145,8 @@ class EvolutionRecipe(Recipe):
         worst = float(residuals.max())
         if not worst <= self.tolerance:
             raise WorkError(
-                f"the error of its time steps is estimated at {worst:.1e}, the tolerance is {self.tolerance:.1e}; lower "
-                f"time_step, which is {dt:.3g}, or raise the tolerance"
+                f"the error of its time steps is estimated at {worst:.1e}, the tolerance is {self.tolerance:.1e}; "
+                f"lower time_step, which is {dt:.3g}, or raise the tolerance"
             )
         fields = {name: states[:, :, i].swapaxes(0, 1) for i, name in enumerate(self.equation.unknowns)}
         return Samples(fields, residuals)

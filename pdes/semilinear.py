@@ -1,4 +1,4 @@
-"""Equations on periodic boxes that Fourier modes make simple: a linear part that is a number for every mode, and rest."""
+"""Equations on periodic boxes whose linear part is a number for every Fourier mode."""
 
 from __future__ import annotations
 

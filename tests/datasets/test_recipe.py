@@ -141,7 +141,8 @@ def test_samples_are_made_without_torch(name):
     """Workers import what a sample needs; torch would cost each of them a second."""
     code = (
         "import sys, numpy; from opforge.datasets.recipe import make_recipe; "
-        f"r = make_recipe({name!r}, {brief(name).parameters()!r}); r.sample(numpy.random.default_rng(0), r.grid(max(8, r.least_resolution))); "
+        f"r = make_recipe({name!r}, {brief(name).parameters()!r}); "
+        "r.sample(numpy.random.default_rng(0), r.grid(max(8, r.least_resolution))); "
         "print({'torch', 'xarray', 'h5py', 'rich'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

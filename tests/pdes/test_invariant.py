@@ -8,11 +8,12 @@ from opforge.pdes import Darcy, Invariant, registry
 from opforge.pdes.invariant import drift, relative
 
 EQUATIONS = registry()
+# Linear equations with closed forms on any grid; `tests/datasets/test_recipe.py` has the others' samples keep to theirs.
 CASES = [
     (name, ndim, invariant.name)
-    for name, cls in sorted(EQUATIONS.items())
-    for ndim in (1, 2, 3)
-    for invariant in cls.invariants
+    for name in ("advection", "darcy")
+    for ndim in EQUATIONS[name].dimensions
+    for invariant in EQUATIONS[name].invariants
 ]
 
 
@@ -29,8 +30,7 @@ def solution(name, ndim):
     return equation, {invariant.name: invariant for invariant in equation.invariants}, fields, grid
 
 
-def test_every_equation_has_invariants_with_names():
-    assert all(cls.invariants for cls in EQUATIONS.values())
+def test_invariants_have_names_and_statements():
     for cls in EQUATIONS.values():
         assert len({invariant.name for invariant in cls.invariants}) == len(cls.invariants)
         assert all(invariant.statement and 0 < invariant.tolerance < 1e-3 for invariant in cls.invariants)

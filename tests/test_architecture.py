@@ -156,6 +156,8 @@ def place_of_tests(path: Path) -> Path:
     """Where the tests of a source file belong: ``pdes/darcy.py`` -> ``tests/pdes/test_darcy.py``."""
     if path in ELSEWHERE:
         return ELSEWHERE[path]
+    if path.parts[:2] == ("benchmarks", "validation"):  # each is a test itself
+        return Path("tests/benchmarks/validation/test_checks.py")
     folder = Path(*path.parent.parts[1:]) if path.parts[0] == "opforge" else path.parent
     name = path.parent.name if path.name == "__init__.py" else path.stem
     return Path("tests") / folder / f"test_{name.lstrip('_')}.py"

@@ -11,6 +11,7 @@ import pytest
 from opforge.datasets import EvolutionRecipe, registry
 from opforge.datasets.recipe import make_recipe
 from opforge.errors import InputError, UnknownNameError
+from opforge.solvers import rollout
 
 RECIPES = sorted(registry())
 
@@ -79,6 +80,28 @@ def test_sample_keeps_the_equations_invariants(name):
     fields = with_times(recipe, recipe.sample(np.random.default_rng(0), grid).fields)
     for invariant in recipe.equation.invariants:
         assert not invariant.broken(recipe.equation, fields, grid)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_symmetries_take_solutions_to_solutions(name):
+    """Solved twice: mapped before and after."""
+    recipe = brief(name)
+    if not isinstance(recipe, EvolutionRecipe):
+        return
+    grid = least(recipe, 16)
+    equation, stepper = recipe.equation, recipe.stepper(grid, recipe.steps(grid)[1])
+    start = recipe.initial_states([np.random.default_rng(i) for i in range(2)], grid)
+
+    def mapped(symmetry, state):
+        moved = symmetry({key: state[:, i] for i, key in enumerate(equation.unknowns)}, grid.ndim)
+        return np.stack([moved[key] for key in equation.unknowns], 1)
+
+    end = rollout(stepper, start, frames=1, steps=5)[0]
+    holding = [symmetry for symmetry in equation.symmetries if symmetry.applies_to(grid)]
+    assert holding
+    for symmetry in holding:
+        found = rollout(stepper, mapped(symmetry, start), frames=1, steps=5)[0]
+        np.testing.assert_allclose(found, mapped(symmetry, end), rtol=0, atol=1e-9 * np.abs(end).max())
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -8,7 +8,7 @@ from opforge.pdes import Darcy, Invariant, registry
 from opforge.pdes.invariant import drift, relative
 
 EQUATIONS = registry()
-# Linear equations with closed forms on any grid; `tests/datasets/test_recipe.py` has the others' samples keep to theirs.
+# Linear equations with closed forms on any grid; the others' samples keep to theirs in tests/datasets/test_recipe.py.
 CASES = [
     (name, ndim, invariant.name)
     for name in ("advection", "darcy")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from opforge.core import Grid
+from opforge.core.grid import Points
 from opforge.datasets.recipe import Recipe, Sample, Samples
 from opforge.errors import InputError, WorkError
 from opforge.pdes.evolution import EvolutionEquation
@@ -43,9 +44,16 @@ class EvolutionRecipe(Recipe):
         time_step: the longest step that the solver takes; the recipe chooses one for the grid unless given.
         tolerance: bound of a sample's residual.
         refinement: steps that are taken for one of the above; 1 unless given.
+        settling: time that passes, in whole steps, before the first frame, at least 0.
 
     Raises:
         InputError: a parameter out of range.
+
+    Example:
+        >>> from opforge.datasets import KuramotoSivashinskyRecipe
+        >>> recipe = KuramotoSivashinskyRecipe(frames=11, end_time=5.0)
+        >>> isinstance(recipe, EvolutionRecipe), recipe.times[:3].tolist()
+        (True, [0.0, 0.5, 1.0])
     """
 
     frames: int = 50
@@ -53,8 +61,9 @@ class EvolutionRecipe(Recipe):
     time_step: float | None = None
     tolerance: float = 1e-4
     refinement: int | None = None
+    settling: float = 0.0
 
-    points = "periodic"
+    points: ClassVar[Points] = "periodic"
 
     def __post_init__(self) -> None:
         if isinstance(self.frames, bool) or not isinstance(self.frames, int) or not 2 <= self.frames <= _MOST_FRAMES:
@@ -65,6 +74,8 @@ class EvolutionRecipe(Recipe):
             raise InputError(f"tolerance must lie between 0 and 1, got {self.tolerance!r}")
         if self.refinement is not None and not (isinstance(self.refinement, int) and self.refinement >= 1):
             raise InputError(f"refinement must be a whole number of at least 1, got {self.refinement!r}")
+        if not 0 <= self.settling < np.inf:
+            raise InputError(f"settling must be a time of at least 0, got {self.settling!r}")
 
     @property
     @abstractmethod
@@ -140,7 +151,10 @@ class EvolutionRecipe(Recipe):
         """
         steps, dt = self.steps(grid)
         stepper = self.stepper(grid, dt)
-        states = rollout(stepper, self.initial_states(rngs, grid), frames=self.frames - 1, steps=steps, start=True)
+        start = self.initial_states(rngs, grid)
+        if self.settling > 0:
+            start = rollout(stepper, start, frames=1, steps=steps_between(self.settling, dt)[0])[0]
+        states = rollout(stepper, start, frames=self.frames - 1, steps=steps, start=True)
         residuals = self._error_of_steps(stepper, states, grid)
         worst = float(residuals.max())
         if not worst <= self.tolerance:

@@ -11,7 +11,6 @@ import numpy as np
 from opforge.core import Grid
 from opforge.datasets.evolution import EvolutionRecipe, positive
 from opforge.datasets.random_series import FourierSeries
-from opforge.errors import InputError
 from opforge.pdes.kuramoto_sivashinsky import KuramotoSivashinsky
 from opforge.solvers.stepping.exponential import ETDRK4
 
@@ -32,7 +31,6 @@ class KuramotoSivashinskyRecipe(EvolutionRecipe):
     Args:
         length: of the interval; 22 has little chaos, 64 much.
         amplitude: of the initial state.
-        settling: time that passes before the first frame.
 
     Raises:
         InputError: a parameter out of range.
@@ -47,7 +45,6 @@ class KuramotoSivashinskyRecipe(EvolutionRecipe):
     end_time: float = 50.0
     length: float = 64.0
     amplitude: float = 1.0
-    settling: float = 0.0
 
     name: ClassVar[str] = "kuramoto_sivashinsky"
     summary: ClassVar[str] = "Kuramoto–Sivashinsky: random waves to chaos (1-D)"
@@ -58,8 +55,6 @@ class KuramotoSivashinskyRecipe(EvolutionRecipe):
         super().__post_init__()
         for name in ("length", "amplitude"):
             object.__setattr__(self, name, positive(name, getattr(self, name)))
-        if not 0 <= self.settling < np.inf:
-            raise InputError(f"settling must be a time of at least 0, got {self.settling!r}")
 
     @property
     def equation(self) -> KuramotoSivashinsky:

@@ -19,6 +19,11 @@ class EvolutionEquation(Equation):
     """An equation u_t = F(u) on a grid.
 
     A *state* is an array (..., components, *space), numpy or torch, with the ``unknowns`` as components, in that order.
+
+    Example:
+        >>> from opforge.pdes import KuramotoSivashinsky
+        >>> issubclass(KuramotoSivashinsky, EvolutionEquation), KuramotoSivashinsky.unknowns
+        (True, ('u',))
     """
 
     evolves: ClassVar[bool] = True

@@ -28,7 +28,7 @@ class KuramotoSivashinsky(SemilinearEquation):
     Example:
         >>> from opforge.core import Grid
         >>> grid = Grid((32,), (20.0,), "periodic")
-        >>> KuramotoSivashinsky().tendency(np.ones((1, 32)), grid).max().round(12) == 0
+        >>> bool(abs(KuramotoSivashinsky().tendency(np.ones((1, 32)), grid)).max() < 1e-12)  # a constant stays
         True
 
     Source:

@@ -8,14 +8,22 @@ from opforge._lazy import attach
 # Every recipe and the file it stands in: a new recipe is a file and a line here.
 RECIPES = {
     "AdvectionRecipe": "advection",
+    "AllenCahnRecipe": "phase_fields",
+    "BurgersRecipe": "burgers",
+    "CahnHilliardRecipe": "phase_fields",
     "DarcyRecipe": "darcy",
+    "FisherRecipe": "fisher",
+    "GrayScottRecipe": "gray_scott",
+    "KortewegDeVriesRecipe": "korteweg_de_vries",
     "KuramotoSivashinskyRecipe": "kuramoto_sivashinsky",
+    "NavierStokesRecipe": "navier_stokes",
 }
 
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
         **RECIPES,
+        "Drops": "random_drops",
         "EvolutionRecipe": "evolution",
         "FourierSeries": "random_series",
         "GaussianField": "random_fields",

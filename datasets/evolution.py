@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from opforge.core import Grid
 from opforge.core.grid import Points
 from opforge.datasets.recipe import Recipe, Sample, Samples
 from opforge.errors import InputError, WorkError
+from opforge.pdes._numbers import not_negative, positive
 from opforge.pdes.evolution import EvolutionEquation
 from opforge.solvers.stepping.stepper import Stepper, rollout, steps_between
 
@@ -45,6 +46,8 @@ class EvolutionRecipe(Recipe):
         tolerance: bound of a sample's residual.
         refinement: steps that are taken for one of the above; 1 unless given.
         settling: time that passes, in whole steps, before the first frame, at least 0.
+        oversampling: how many times finer the grid is on which the equation is solved: of periodic points every so
+            many-th is kept, of cells their mean; 1 unless given.
 
     Raises:
         InputError: a parameter out of range.
@@ -62,6 +65,7 @@ class EvolutionRecipe(Recipe):
     tolerance: float = 1e-4
     refinement: int | None = None
     settling: float = 0.0
+    oversampling: int | None = None
 
     points: ClassVar[Points] = "periodic"
 
@@ -72,10 +76,11 @@ class EvolutionRecipe(Recipe):
             object.__setattr__(self, name, positive(name, getattr(self, name)))
         if self.tolerance >= 1:
             raise InputError(f"tolerance must lie between 0 and 1, got {self.tolerance!r}")
-        if self.refinement is not None and not (isinstance(self.refinement, int) and self.refinement >= 1):
-            raise InputError(f"refinement must be a whole number of at least 1, got {self.refinement!r}")
-        if not 0 <= self.settling < np.inf:
-            raise InputError(f"settling must be a time of at least 0, got {self.settling!r}")
+        for name in ("refinement", "oversampling"):
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+                raise InputError(f"{name} must be a whole number of at least 1, got {value!r}")
+        object.__setattr__(self, "settling", not_negative("settling", self.settling))
 
     @property
     @abstractmethod
@@ -119,15 +124,21 @@ class EvolutionRecipe(Recipe):
     @property
     def bytes_per_point(self) -> int:
         """Of memory for a sample: all frames, twice, and what the steps work on."""
-        return len(self.equation.unknowns) * (16 * self.frames + 240)
+        times_finer = (self.oversampling or 1) ** self.equation.ndim
+        return len(self.equation.unknowns) * (16 * self.frames + 240) * times_finer
+
+    def solved_on(self, grid: Grid) -> Grid:
+        """The grid on which the samples of a grid are solved."""
+        return grid if self.oversampling is None else grid.with_shape([self.oversampling * n for n in grid.shape])
 
     def steps(self, grid: Grid) -> tuple[int, float]:
-        """How many steps are taken from frame to frame, and how long each of them is."""
+        """How many steps are taken from frame to frame, and how long each is, on a grid that is solved on."""
         longest = (self.time_step or self.usual_step(grid)) / (self.refinement or 1)
         return steps_between(self.end_time / (self.frames - 1), longest)
 
     def check(self, grid: Grid) -> None:
-        self.stepper(grid, self.steps(grid)[1])
+        fine = self.solved_on(grid)
+        self.stepper(fine, self.steps(fine)[1])
 
     def refined(self) -> Self:
         """The same recipe with time steps of half the length."""
@@ -135,7 +146,7 @@ class EvolutionRecipe(Recipe):
 
     def at_once(self, grid: Grid) -> int:
         """As many as stay in a processor's caches; an even number, for some steppers work on pairs."""
-        fitting = _AT_ONCE_BYTES // (8 * len(self.equation.unknowns) * grid.size)
+        fitting = _AT_ONCE_BYTES // (8 * len(self.equation.unknowns) * self.solved_on(grid).size)
         return max(2, min(_MOST_AT_ONCE, fitting // 2 * 2))
 
     def sample(self, rng: np.random.Generator, grid: Grid) -> Sample:
@@ -149,6 +160,7 @@ class EvolutionRecipe(Recipe):
         Raises:
             WorkError: a solution that leaves the numbers, or whose residual is beyond the tolerance.
         """
+        kept, grid = grid, self.solved_on(grid)
         steps, dt = self.steps(grid)
         stepper = self.stepper(grid, dt)
         start = self.initial_states(rngs, grid)
@@ -162,6 +174,7 @@ class EvolutionRecipe(Recipe):
                 f"the error of its time steps is estimated at {worst:.1e}, the tolerance is {self.tolerance:.1e}; "
                 f"lower time_step, which is {dt:.3g}, or raise the tolerance"
             )
+        states = _thinned(states, self.oversampling or 1, kept)
         fields = {name: states[:, :, i].swapaxes(0, 1) for i, name in enumerate(self.equation.unknowns)}
         return Samples(fields, residuals)
 
@@ -179,18 +192,17 @@ class EvolutionRecipe(Recipe):
         return found.mean(0) * (self.end_time / (steps * stepper.dt))
 
 
+def _thinned(states: np.ndarray, factor: int, grid: Grid) -> np.ndarray:
+    """States (frames, samples, components, *space) on a grid with fewer points per axis."""
+    if factor == 1:
+        return states
+    if grid.points == "periodic":
+        return states[(..., *(slice(None, None, factor),) * grid.ndim)]
+    cells = [size for n in grid.shape for size in (n, factor)]
+    parts = states.reshape(*states.shape[:3], *cells)
+    return parts.mean(tuple(range(4, 4 + 2 * grid.ndim, 2)))
+
+
 def _norms(states: np.ndarray, frames: int, samples: int) -> np.ndarray:
     """Euclidean norms (frames, samples) of states (frames · samples, components, *space)."""
     return np.linalg.norm(states.reshape(frames, samples, -1), axis=2)
-
-
-def positive(name: str, value: Any) -> float:
-    """A number greater than 0 as a float.
-
-    Raises:
-        InputError: anything else.
-    """
-    numbers = (int, float, np.integer, np.floating)
-    if isinstance(value, bool) or not isinstance(value, numbers) or not 0 < value < np.inf:
-        raise InputError(f"{name} must be a number greater than 0, got {value!r}")
-    return float(value)

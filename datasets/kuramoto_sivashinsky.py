@@ -9,8 +9,9 @@ from typing import ClassVar
 import numpy as np
 
 from opforge.core import Grid
-from opforge.datasets.evolution import EvolutionRecipe, positive
+from opforge.datasets.evolution import EvolutionRecipe
 from opforge.datasets.random_series import FourierSeries
+from opforge.pdes._numbers import positive
 from opforge.pdes.kuramoto_sivashinsky import KuramotoSivashinsky
 from opforge.solvers.stepping.exponential import ETDRK4
 

@@ -8,8 +8,15 @@ from opforge._lazy import attach
 # Every equation and the file it stands in: a new equation is a file and a line here.
 EQUATIONS = {
     "Advection": "advection",
+    "AllenCahn": "allen_cahn",
+    "Burgers": "burgers",
+    "CahnHilliard": "cahn_hilliard",
     "Darcy": "darcy",
+    "Fisher": "fisher",
+    "GrayScott": "gray_scott",
+    "KortewegDeVries": "korteweg_de_vries",
     "KuramotoSivashinsky": "kuramoto_sivashinsky",
+    "NavierStokes": "navier_stokes",
 }
 
 __getattr__, __dir__, __all__ = attach(

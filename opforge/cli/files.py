@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,10 +75,14 @@ def made_folder(path: Path, *, what: str = "output folder") -> Path:
     return path
 
 
-def check_suffix(path: Path) -> None:
-    """Refuse a picture's name whose ending is no known format."""
-    if path.suffix.lower() not in PICTURES:
-        raise InputError(f"picture {str(path)!r} must end in one of {', '.join(PICTURES)}")
+def check_suffix(path: Path, suffixes: Sequence[str] = PICTURES, *, what: str = "picture") -> None:
+    """Refuse a name whose ending is no known format.
+
+    Raises:
+        InputError: such a name.
+    """
+    if path.suffix.lower() not in suffixes:
+        raise InputError(f"{what} {str(path)!r} must end in one of {', '.join(suffixes)}")
 
 
 def save(figure: Figure, path: Path) -> None:

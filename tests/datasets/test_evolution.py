@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from opforge.core import Grid
 from opforge.datasets import KuramotoSivashinskyRecipe
-from opforge.datasets.evolution import positive
+from opforge.datasets.evolution import _thinned
 from opforge.errors import InputError, WorkError
 
 
@@ -52,6 +53,8 @@ def test_groups_fit_the_caches_and_are_even():
         ({"time_step": -1.0}, "time_step must be a number greater than 0"),
         ({"tolerance": 1.5}, "tolerance must lie between 0 and 1"),
         ({"refinement": 0}, "refinement must be a whole number of at least 1"),
+        ({"oversampling": 1.5}, "oversampling must be a whole number of at least 1"),
+        ({"settling": -1.0}, "settling must be a number of at least 0"),
     ],
 )
 def test_parameters_out_of_range(parameters, message):
@@ -59,8 +62,15 @@ def test_parameters_out_of_range(parameters, message):
         recipe(**parameters)
 
 
-def test_positive_numbers():
-    assert positive("x", np.float32(2.0)) == 2.0
-    for wrong in (True, "1", None, float("inf")):
-        with pytest.raises(InputError, match="x must be a number greater than 0"):
-            positive("x", wrong)
+def test_oversampled_states_are_those_of_the_finer_grid():
+    fine = recipe().sample(np.random.default_rng(0), recipe().grid(192)).fields["u"]
+    kept = recipe(oversampling=3).sample(np.random.default_rng(0), recipe().grid(64)).fields["u"]
+    np.testing.assert_array_equal(kept, fine[:, ::3])
+    assert recipe(oversampling=2).bytes_per_point == 2 * recipe().bytes_per_point
+
+
+def test_cells_are_kept_as_means():
+    states = np.arange(2.0 * 8 * 12).reshape(1, 2, 1, 8, 12)
+    found = _thinned(states, 4, Grid((2, 3)))
+    assert found.shape == (1, 2, 1, 2, 3)
+    np.testing.assert_allclose(found[0, 1, 0, 1, 2], states[0, 1, 0, 4:8, 8:12].mean())

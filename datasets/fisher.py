@@ -17,6 +17,9 @@ from opforge.solvers.stepping.exponential import ETDRK4
 
 _WIDTHS = (0.04, 0.08)
 
+# Growth rates times time after which rounding is as large as what solutions are checked to.
+_LONGEST = 25.0
+
 
 @dataclass(frozen=True)
 class FisherRecipe(EvolutionRecipe):
@@ -53,7 +56,11 @@ class FisherRecipe(EvolutionRecipe):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _ = self.equation
+        if self.equation.rate * self.end_time > _LONGEST:
+            raise InputError(
+                f"end_time must be at most {_LONGEST / self.rate:g}: where nobody lives, rounding grows as e^(rt) and "
+                f"may fall below 0, got {self.end_time:g}"
+            )
         if isinstance(self.drops, bool) or not isinstance(self.drops, int) or self.drops < 1:
             raise InputError(f"drops must be a whole number of at least 1, got {self.drops!r}")
 

@@ -17,18 +17,18 @@ from opforge.pdes.gray_scott import PATTERNS, GrayScott
 from opforge.solvers.stepping.exponential import ETDRK4
 
 # The side of the box, and how wide drops are in parts of it.
-_SIDE, _WIDTHS = 2.5, (0.03, 0.06)
+_SIDE, _WIDTHS = 2.5, (0.04, 0.06)
 
 
 @dataclass(frozen=True)
 class GrayScottRecipe(EvolutionRecipe):
     """Drops that grow to patterns: u_t = D_u Δu − u v² + F(1 − u), v_t = D_v Δv + u v² − (F + k) v, periodic.
 
-    The initial state is u = 1, v = 0 with random drops of u = ½, v = ¼. D_u = 2e-5 and D_v = 1e-5 on a box of side 2.5.
+    The initial state is u = 1, v = 0 with random drops of u = ½, v = ½. D_u = 2e-5 and D_v = 1e-5 on a box of side 2.5.
 
     Args:
         ndim: axes of space: 1, 2 or 3.
-        pattern: ``"spots"``, ``"stripes"``, ``"maze"`` or ``"spirals"``: names for rates F and k.
+        pattern: ``"spots"``, ``"maze"``, ``"holes"``, ``"spirals"`` or ``"chaos"``: names for rates F and k.
         feed, kill: F and k, instead of a pattern's.
         drops: how many, at least 1.
 
@@ -54,7 +54,7 @@ class GrayScottRecipe(EvolutionRecipe):
     tolerance: float = 1e-3
 
     name: ClassVar[str] = "gray_scott"
-    summary: ClassVar[str] = "Gray–Scott: drops that grow to spots, stripes, mazes (1-D to 3-D)"
+    summary: ClassVar[str] = "Gray–Scott: drops that grow to spots, mazes, waves (1-D to 3-D)"
     solver: ClassVar[str] = "ETDRK4, Fourier, dealiased by the 1/2 rule"
     least_resolution: ClassVar[int] = 48
 
@@ -81,7 +81,7 @@ class GrayScottRecipe(EvolutionRecipe):
     def initial_states(self, rngs: Sequence[np.random.Generator], grid: Grid) -> np.ndarray:
         law = Drops(self.drops, _WIDTHS)
         there = np.stack([law.sample(rng, grid) for rng in rngs])
-        return np.stack([1 - 0.5 * there, 0.25 * there], 1)
+        return np.stack([1 - 0.5 * there, 0.5 * there], 1)
 
     def stepper(self, grid: Grid, dt: float) -> ETDRK4:
         return ETDRK4(self.equation, grid, dt)

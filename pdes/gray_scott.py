@@ -16,12 +16,13 @@ from opforge.pdes.equation import Field
 from opforge.pdes.semilinear import SemilinearEquation, SpectralForm
 from opforge.pdes.symmetry import Symmetry
 
-#: Rates (feed, kill) of well-known patterns, by the letters of Pearson's classification.
+#: Rates (feed, kill) by what they make of a few drops.
 PATTERNS = {
-    "spots": (0.030, 0.062),  # λ: spots that divide
-    "stripes": (0.022, 0.051),  # γ-like: stripes that waver
-    "maze": (0.029, 0.057),  # κ: a labyrinth
-    "spirals": (0.014, 0.045),  # β-like: pulses and spirals
+    "spots": (0.026, 0.059),  # spots that divide until they fill the box
+    "maze": (0.029, 0.057),  # fronts that turn into a labyrinth
+    "holes": (0.039, 0.058),  # stripes and holes
+    "spirals": (0.018, 0.051),  # thin fronts that break and curl
+    "chaos": (0.026, 0.051),  # waves without end
 }
 
 
@@ -53,8 +54,8 @@ class GrayScott(SemilinearEquation):
     ndim: int = 2
     diffusivity_u: float = 2e-5
     diffusivity_v: float = 1e-5
-    feed: float = 0.030
-    kill: float = 0.062
+    feed: float = 0.026
+    kill: float = 0.059
 
     name: ClassVar[str] = "gray_scott"
     fields: ClassVar[tuple[Field, ...]] = (

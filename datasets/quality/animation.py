@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from opforge.datasets.files.whole import written_whole
 from opforge.datasets.quality.panels import Panel, draw_plane, plane, size
 from opforge.datasets.quality.picture import labels
 from opforge.errors import InputError
@@ -64,7 +66,13 @@ def animate(dataset: OperatorDataset, path: Path, index: int = 0, *, frames_per_
         figure.suptitle(f"t = {times[frame]:.4g}", fontsize=11)
         return [update(frame) for update in updates]
 
-    FuncAnimation(figure, show, frames=len(times)).save(path, writer=writer)
+    with written_whole(path) as partial:
+        named = partial.with_name(partial.name + path.suffix)  # the writers go by the suffix
+        try:
+            FuncAnimation(figure, show, frames=len(times)).save(named, writer=writer)
+            os.replace(named, partial)
+        finally:
+            named.unlink(missing_ok=True)
 
 
 def _writer(path: Path, frames_per_second: float) -> Any:

@@ -80,8 +80,7 @@ def _write(data: OperatorDataset, path: Path, fps: float) -> None:
     from opforge.datasets.quality.animation import MOVING, animate
 
     if path.suffix.lower() in MOVING:
-        with written_whole(path) as partial:
-            animate(data, partial, frames_per_second=fps)
+        animate(data, path, frames_per_second=fps)
     elif path.suffix.lower() in _DATA:
         with written_whole(path) as partial:
             data.to_xarray().to_netcdf(partial, engine="h5netcdf")

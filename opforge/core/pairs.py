@@ -81,7 +81,7 @@ class PairedModes:
 
         Returns:
             Complex array (pairs, ..., *modes): sample 2i and i times sample 2i + 1; of an odd number of samples, the
-            last one's partner is 0. The mode 0 is the mean over the points.
+            last one is its own partner. The mode 0 is the mean over the points.
         """
         return self._kept(fftn(_paired(u), self.axes, "forward"))
 
@@ -222,10 +222,11 @@ def _paired(u: Any) -> Any:
         import torch
 
         if len(u) % 2:
-            u = torch.cat([u, torch.zeros_like(u[:1])])
+            u = torch.cat([u, u[-1:]])
         return torch.complex(u[::2], u[1::2])
-    z = np.zeros(((len(u) + 1) // 2, *u.shape[1:]), _COMPLEX[u.dtype.name])
+    z = np.empty(((len(u) + 1) // 2, *u.shape[1:]), _COMPLEX[u.dtype.name])
     z.real, z.imag[: len(u) // 2] = u[::2], u[1::2]
+    z.imag[len(u) // 2 :] = u[len(u) - len(u) % 2 :]
     return z
 
 

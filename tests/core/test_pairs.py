@@ -22,7 +22,7 @@ def test_modes_are_those_of_the_samples(shape, highest, samples):
     paired, u = PairedModes(shape, highest), fields(shape, samples)
     z = paired.of_fields(u)
     assert z.shape == ((samples + 1) // 2, 2, *paired.modes)
-    u = np.concatenate([u, np.zeros_like(u[: samples % 2])])
+    u = np.concatenate([u, u[len(u) - samples % 2 :]])
     whole = rfftn(u, paired.axes, "forward")[..., : highest[-1] + 1]
     expected = whole[::2] + 1j * whole[1::2]
     low = z[..., : highest[-1] + 1]

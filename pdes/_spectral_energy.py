@@ -16,12 +16,9 @@ def gradient_energy(u: np.ndarray, grid: Grid) -> np.ndarray:
     """The mean of |∇u|²/2 of fields (..., *space) over a periodic box: an array (...)."""
     space = tuple(range(-grid.ndim, 0))
     size = np.abs(rfftn(u, space, "forward")) ** 2
-    square = 0.0
-    for axis, (n, length) in enumerate(zip(grid.shape, grid.lengths, strict=True)):
-        last = axis == grid.ndim - 1
-        k = 2 * np.pi / length * (np.arange(n // 2 + 1) if last else np.fft.fftfreq(n, 1 / n))
-        square = square + (k**2).reshape([-1 if i == axis else 1 for i in range(grid.ndim)])
     n = grid.shape[-1]
+    *others, last = grid.wavenumbers()
+    square = sum(k**2 for k in np.meshgrid(*others, last[: n // 2 + 1], indexing="ij"))
     twice = np.full(n // 2 + 1, 2.0)
     twice[0] = 1.0
     if n % 2 == 0:

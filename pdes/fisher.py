@@ -33,7 +33,7 @@ class Fisher(SemilinearEquation):
         InputError: another number of axes, a negative diffusivity, a rate that is not positive.
 
     Example:
-        >>> Fisher(ndim=1).exact(Grid((8,), points="periodic"))["u"][0, 0]
+        >>> float(Fisher(ndim=1).exact(Grid((8,), points="periodic"))["u"][0, 0])
         0.5
 
     Source:

@@ -131,8 +131,10 @@ def within(name: str, low: float, high: float, tolerance: float = 1e-3) -> Invar
         tolerance: see `Invariant`; spectral solutions overshoot by what the grid does not resolve.
 
     Example:
-        >>> within("u", 0.0, 1.0).broken(None, {"u": np.array([0.0, 0.5, 1.0])}, Grid((3,)))
-        []
+        >>> from opforge.pdes import Fisher
+        >>> grid = Grid((3,), points="periodic")
+        >>> within("u", 0.0, 1.0).broken(Fisher(1), {"u": np.array([[0.0, 0.5, 1.5]])}, grid)
+        [(0, 'the maximum principle (0 <= u <= 1) is violated by 0.5, the tolerance is 0.001')]
     """
 
     def beyond(equation: Any, fields: Mapping[str, np.ndarray], grid: Grid) -> np.ndarray:

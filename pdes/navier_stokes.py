@@ -8,14 +8,14 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from opforge.core import Grid
+from opforge.core import Grid, fftn, ifftn
 from opforge.errors import InputError
-from opforge.pdes._arrays import stack
+from opforge.pdes._arrays import like, stack
 from opforge.pdes._numbers import axes_of_space, finite, not_negative
 from opforge.pdes.equation import Field
 from opforge.pdes.invariant import Invariant, conserved_mean
 from opforge.pdes.semilinear import SemilinearEquation, SpectralForm
-from opforge.pdes.symmetry import PeriodicReflection, Symmetry, Transposition, shifts
+from opforge.pdes.symmetry import PeriodicReflection, Shift, Symmetry, Transposition, shifts
 
 FORCINGS = ("none", "diagonal", "kolmogorov")
 
@@ -151,12 +151,7 @@ class NavierStokes(SemilinearEquation):
     def velocity(self, w: Any, grid: Grid) -> Any:
         """The velocity (..., 2, x, y) of a vorticity (..., x, y), numpy or torch, with the mean flow."""
         self.check_grid(grid)
-        from opforge.core import fftn, ifftn
-        from opforge.pdes._arrays import like
-
-        kx, ky = (
-            2 * np.pi / length * np.fft.fftfreq(n, 1 / n) for n, length in zip(grid.shape, grid.lengths, strict=True)
-        )
+        kx, ky = grid.wavenumbers()
         square = kx[:, None] ** 2 + ky**2
         inverse = 1 / np.where(square > 0, square, 1.0)
         spectrum = fftn(w, (-2, -1))
@@ -208,8 +203,6 @@ class DiagonalShift:
         return grid.ndim == 2 and grid.points == "periodic" and all(n % self.parts == 0 for n in grid.shape)
 
     def __call__(self, fields: Mapping[str, Any], ndim: int) -> dict[str, Any]:
-        from opforge.pdes.symmetry import Shift
-
         moved = Shift(1, self.parts)(fields, ndim)
         for _ in range(self.parts - 1):
             moved = Shift(0, self.parts)(moved, ndim)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 
 import opforge
@@ -90,6 +89,8 @@ def _write(data: OperatorDataset, path: Path, fps: float) -> None:
 
 def _numbers(data: OperatorDataset) -> list[tuple[str, str]]:
     """What the run is worth: ranges, the solver's residual, and how far each promise of the equation is off."""
+    import numpy as np
+
     values = data.arrays([0])
     rows = [(name, f"{field.min():.4g} to {field.max():.4g}") for name, field in values.items()]
     residual = data.to_xarray()["solver_residual"].values
@@ -113,6 +114,7 @@ def _save_state(error: BaseException | None, recipe: Any, shape: Any, path: Path
         error = error.__cause__ or error.__context__
     if not isinstance(error, BlowUp):
         return False
+    import numpy as np
     import xarray
 
     grid = recipe.grid(shape)

@@ -34,6 +34,12 @@ class Stepper(ABC):
     def advance(self, inner: Any) -> Any:
         """One step."""
 
+    def advance_by(self, inner: Any, steps: int) -> Any:
+        """Several steps."""
+        for _ in range(steps):
+            inner = self.advance(inner)
+        return inner
+
     def finish(self, inner: Any) -> Any:
         """The state that `prepare` or `advance` gave a form of its own."""
         return inner
@@ -118,8 +124,7 @@ def rollout(stepper: Stepper, state: Any, *, frames: int, steps: int = 1, start:
     for frame in range(frames):
         before = inner
         with np.errstate(over="ignore", invalid="ignore"):  # told below
-            for _ in range(steps):
-                inner = stepper.advance(inner)
+            inner = stepper.advance_by(inner, steps)
             state = stepper.finish(inner)
         if _not_finite(state):
             raise _first_blow_up(stepper, before, frame * steps)

@@ -192,6 +192,8 @@ class Transforms:
         padded: where all modes (*leading, *space) are put to become values at points; 0 at first, and nothing but the
             caller writes to it.
         values: where real values (*leading, *space, 2) are put to become modes.
+        points: where `to_points` leaves values (*leading, *space, 2).
+        modes: where `to_modes` leaves all modes (*leading, *space).
     """
 
     def __init__(self, shape: tuple[int, ...], dtype: np.dtype, ndim: int):
@@ -202,19 +204,19 @@ class Transforms:
         self._forward = _chain(shape, dtype, groups, inverse=False)
         self.padded, self.values = self._inverse[0].input_array, _parts(self._forward[0].input_array)
         self.padded[...] = 0
-        self._points, self._modes = _parts(self._inverse[-1].output_array), self._forward[-1].output_array
+        self.points, self.modes = _parts(self._inverse[-1].output_array), self._forward[-1].output_array
 
     def to_points(self) -> np.ndarray:
-        """Σ_k û_k e^{ikx} of ``padded``: values (*leading, *space, 2), always in the same array."""
+        """Σ_k û_k e^{ikx} of ``padded``: values at the points, in ``points``."""
         for plan in self._inverse:
             plan.execute()
-        return self._points
+        return self.points
 
     def to_modes(self) -> np.ndarray:
-        """Σ_x u e^{−ikx} of ``values``: all modes (*leading, *space), always in the same array."""
+        """Σ_x u e^{−ikx} of ``values``: all modes, in ``modes``."""
         for plan in self._forward:
             plan.execute()
-        return self._modes
+        return self.modes
 
 
 def _chain(shape: tuple[int, ...], dtype: np.dtype, groups: list[tuple[int, ...]], *, inverse: bool) -> list[Any]:

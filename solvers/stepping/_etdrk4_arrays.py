@@ -1,7 +1,7 @@
 """Steps of ETDRK4 on numpy arrays: no more passes over memory than they need, and nothing allocated on the way.
 
-In one dimension all modes are worked on, those that are not kept with factors of 0: copies of the others would cost
-more. In more dimensions only the kept ones are, which are less than half.
+Of the last axis all modes are worked on, those that are not kept with factors of 0: copies of parts of rows would cost
+more. Of the other axes only the kept ones are.
 """
 
 from __future__ import annotations
@@ -14,12 +14,17 @@ import numpy as np
 from opforge.core.pairs import PairedModes
 from opforge.pdes.semilinear import SpectralForm
 
-# Names of the factors, in the order in which `Steps` is given them.
-FACTORS = ("whole", "half", "q", "twice_q", "f1", "f2", "f3")
+# Names of the factors, in the order in which `Steps` is given them: E₂, E, Q, Q (E₂ − 1), 2 Q, f₁, 2 f₂, f₃. The first
+# two multiply the state, the others N.
+FACTORS = ("half", "whole", "q", "q_later", "twice_q", "f1", "f2", "f3")
+
+# Bytes of a state up to which factors are kept for every pair: to take one factor for all of them costs numpy a call of
+# its inner loop for each.
+_SMALL = 2**19
 
 
 class Steps:
-    """Takes steps of a state's modes (pairs, components, *modes), in place; it serves one thread at a time.
+    """Takes steps of a state's modes (pairs, components, *modes); it serves one thread at a time.
 
     Args:
         form: the equation's.
@@ -27,7 +32,7 @@ class Steps:
         shape: (pairs, components) of the state.
         dtype: complex64 or complex128.
         factors: symbols of the `FACTORS` that multiply the state and N, (components, *modes).
-        sources: what a constant source adds at half and at whole steps, (components, *modes); None without one.
+        sources: what a constant source adds to a and b, to c, and to u, (components, *modes); None without one.
     """
 
     def __init__(
@@ -40,8 +45,13 @@ class Steps:
         sources: Sequence[np.ndarray | None],
     ):
         self._form, self._modes, self._dtype = form, modes, np.dtype(dtype)
-        self._whole = modes.ndim == 1
-        space = modes.shape if self._whole else modes.modes
+        space = (*modes.modes[:-1], modes.shape[-1])
+        # where modes stand among the kept ones and in this layout, and where in this layout and among all
+        self._places = [(kept, (*kept[:-1], where[-1])) for kept, where in modes.quadrants]
+        rows = slice(None)
+        self._slabs = [
+            ((*kept[:-1], rows), (*where[:-1], rows)) for kept, where in modes.quadrants if not where[-1].start
+        ]
         self._transforms = modes.transforms((shape[0], shape[1] if form.inner is None else len(form.inner)), dtype)
         products = form.products or shape[1]
         self._back = modes.transforms((shape[0], products), dtype) if form.product is not None else self._transforms
@@ -49,129 +59,133 @@ class Steps:
         self._mixes = not (outer is None or _one_each(outer))
         scale = np.asarray(1 / modes.size)
         alone = scale if outer is None else _diagonal(outer) * scale if not self._mixes else np.asarray(1.0)
-        mixed = [
-            x * alone if name in ("q", "twice_q", "f1", "f2", "f3") else x
-            for name, x in zip(FACTORS, factors, strict=True)
-        ]
-        self._factors = {name: self._factor(x) for name, x in zip(FACTORS, mixed, strict=True)}
-        self._sources = [None if x is None else self._expanded(x) for x in sources]
-        self._inner = None if form.inner is None else _rows(form.inner, self._expanded)
-        self._outer = _rows(outer * scale, self._expanded) if self._mixes and outer is not None else None
         full = (*shape, *space)
-        self._half, self._stage, self._last, self._room = (np.empty(full, dtype) for _ in range(4))
-        self._n = np.empty(full, dtype)
+        mixed = [x if i < 2 else x * alone for i, x in enumerate(factors)]
+        self._factors = {name: self._factor(x, full) for name, x in zip(FACTORS, mixed, strict=True)}
+        self._sources = [None if x is None else self._expanded(x) for x in sources]
+        self._inner = None if form.inner is None else _rows(form.inner, self._symbol)
+        self._outer = _rows(outer * scale, self._symbol) if self._mixes and outer is not None else None
+        # a stage is put together where it is transformed, if it is transformed as it is
+        direct = modes.ndim == 1 and self._inner is None
+        self._stage = self._transforms.padded if direct else np.empty(full, dtype)
+        own = self._outer is not None or modes.ndim > 1
+        self._n = np.empty(full, dtype) if own else self._back.modes
+        self._u = np.zeros(full, dtype)
+        self._program = self._linear() if form.product is None else self._stages()
 
-    def enter(self, modes: np.ndarray) -> np.ndarray:
-        """Modes (pairs, components, *modes) in the layout that steps work on, in a new array."""
-        if not self._whole:
-            return modes.copy()
-        out = np.zeros((*modes.shape[:-1], *self._modes.shape), modes.dtype)
-        for kept, where in self._modes.quadrants:
-            out[where] = modes[kept]
+    def run(self, modes: np.ndarray, steps: int) -> np.ndarray:
+        """So many steps from modes (pairs, components, *modes): those after them, in a new array."""
+        for kept, where in self._places:
+            self._u[where] = modes[kept]
+        for _ in range(steps):
+            for work, *arrays in self._program:
+                work(*arrays)
+        out = np.empty_like(modes)
+        for kept, where in self._places:
+            out[kept] = self._u[where]
         return out
 
-    def leave(self, state: np.ndarray) -> np.ndarray:
-        """The modes (pairs, components, *modes) of a state in the layout that steps work on, in a new array."""
-        if not self._whole:
-            return state.copy()
-        out = np.empty((*state.shape[:-1], *self._modes.modes), state.dtype)
-        for kept, where in self._modes.quadrants:
-            out[kept] = state[where]
-        return out
+    def _linear(self) -> list[tuple[Any, ...]]:
+        """What a step of a linear equation does, one call after the other."""
+        return [self._times("whole", self._u, self._u), *self._plus(self._u, 2)]
 
-    def step(self, u: np.ndarray) -> None:
-        """One step of a state, in place.
+    def _stages(self) -> list[tuple[Any, ...]]:
+        """What a step does, one call after the other.
 
-        a = E₂ u + Q N(u);  b = E₂ u + Q N(a);  c = E₂ a + 2 Q N(b) − Q N(u);
+        a = E₂ u + Q N(u);  b = E₂ u + Q N(a);  c = E u + Q (E₂ − 1) N(u) + 2 Q N(b), for E = E₂²;
         u ← E u + f₁ N(u) + 2 f₂ (N(a) + N(b)) + f₃ N(c).
         """
-        if self._form.product is None:
-            self._times("whole", u, u)
-            _add(u, self._sources[1])
-            return
-        half, stage, last, room = self._half, self._stage, self._last, self._room
-        n = self._rest(u)
-        self._times("half", u, half)
-        self._times("q", n, room)
-        np.add(half, room, out=stage)
-        _add(stage, self._sources[0])
-        self._times("half", stage, last)
-        last -= room
-        self._times("whole", u, u)
-        u += self._times("f1", n, room)
-        n = self._rest(stage)
-        np.add(half, self._times("q", n, room), out=stage)
-        _add(stage, self._sources[0])
-        u += self._times("f2", n, room)
-        n = self._rest(stage)
-        np.add(last, self._times("twice_q", n, room), out=stage)
-        _add(stage, self._sources[0])
-        u += self._times("f2", n, room)
-        n = self._rest(stage)
-        u += self._times("f3", n, room)
-        _add(u, self._sources[1])
+        u, n, stage, times, plus = self._u, self._n, self._stage, self._times, self._plus
+        half, last, room, kept = (np.empty_like(u) for _ in range(4))
+        return [
+            (np.copyto, stage, u),
+            (self._rest,),
+            times("half", u, half),
+            times("whole", u, u),
+            *plus(half, 0),
+            times("q", n, room),
+            (np.add, half, room, stage),
+            times("q_later", n, room),
+            (np.add, u, room, last),
+            *plus(last, 1),
+            times("f1", n, room),
+            (np.add, u, room, u),
+            (self._rest,),
+            times("q", n, room),
+            (np.copyto, kept, n),
+            (np.add, half, room, stage),
+            (self._rest,),
+            times("twice_q", n, room),
+            (np.add, last, room, stage),
+            (np.add, kept, n, kept),
+            times("f2", kept, room),
+            (np.add, u, room, u),
+            (self._rest,),
+            times("f3", n, room),
+            (np.add, u, room, u),
+            *plus(u, 2),
+        ]
 
-    def _rest(self, state: np.ndarray) -> np.ndarray:
-        """N of a state but for factors of its own; what is given lies there until the next call."""
-        assert self._form.product is not None
-        source = self._transforms.padded
-        if self._inner is None:
-            self._put(state, source)
-        else:
-            self._put_rows(state, source)
-        points = self._transforms.to_points()
-        self._form.product(points, self._back.values)
-        spectrum = self._back.to_modes()
-        if self._outer is None:
-            return spectrum if self._whole else self._taken(spectrum, self._n)
-        return self._mixed(spectrum)
-
-    def _put(self, state: np.ndarray, padded: np.ndarray) -> None:
-        if self._whole:
-            np.copyto(padded, state)
-            return
-        for kept, where in self._modes.quadrants:
-            padded[where] = state[kept]
-
-    def _put_rows(self, state: np.ndarray, padded: np.ndarray) -> None:
-        """The fields that N needs, from the state's components, straight to where they are transformed."""
-        assert self._inner is not None
-        for i, row in enumerate(self._inner):
-            for kept, where in [(..., ...)] if self._whole else self._modes.quadrants:
-                target = padded[:, i][where]
-                (j, entry), *others = row
-                np.multiply(entry[kept], state[:, j][kept], out=target)
-                for j, entry in others:
-                    target += entry[kept] * state[:, j][kept]
-
-    def _taken(self, spectrum: np.ndarray, out: np.ndarray) -> np.ndarray:
-        for kept, where in self._modes.quadrants:
-            out[kept] = spectrum[where]
-        return out
-
-    def _mixed(self, spectrum: np.ndarray) -> np.ndarray:
-        assert self._outer is not None
-        for i, row in enumerate(self._outer):
-            for kept, where in [(..., ...)] if self._whole else self._modes.quadrants:
-                target = self._n[:, i][kept]
-                (j, entry), *others = row
-                np.multiply(entry[kept], spectrum[:, j][where], out=target)
-                for j, entry in others:
-                    target += entry[kept] * spectrum[:, j][where]
-        return self._n
-
-    def _times(self, name: str, x: np.ndarray, out: np.ndarray) -> np.ndarray:
+    def _times(self, name: str, x: np.ndarray, out: np.ndarray) -> tuple[Any, ...]:
         factor = self._factors[name]
         if factor.dtype == x.dtype:
-            return np.multiply(factor, x, out=out)
-        np.multiply(factor, x.view(factor.dtype), out=out.view(factor.dtype))
-        return out
+            return np.multiply, factor, x, out
+        return np.multiply, factor, x.view(factor.dtype), out.view(factor.dtype)
 
-    def _factor(self, symbol: np.ndarray) -> np.ndarray:
-        """Real symbols have every entry twice: by then numpy is faster at the parts of the modes."""
-        kept = (*np.broadcast_shapes(symbol.shape, (1, *self._modes.modes)),)
-        full = self._expanded(np.broadcast_to(symbol, kept))
-        return full if np.iscomplexobj(full) else np.ascontiguousarray(np.repeat(full, 2, axis=-1))
+    def _plus(self, x: np.ndarray, source: int) -> list[tuple[Any, ...]]:
+        """What adds a source, if there is one."""
+        more = self._sources[source]
+        return [] if more is None else [(np.add, x, more, x)]
+
+    def _rest(self) -> None:
+        """From the stage to N, but for factors of its own."""
+        assert self._form.product is not None
+        padded = self._transforms.padded
+        if self._inner is not None:
+            self._combine(self._inner, self._stage, padded, put=True)
+        elif self._stage is not padded:
+            for here, where in self._slabs:
+                padded[where] = self._stage[here]
+        self._form.product(self._transforms.to_points(), self._back.values)
+        spectrum = self._back.to_modes()
+        if self._outer is not None:
+            self._combine(self._outer, spectrum, self._n, put=False)
+        elif self._n is not spectrum:
+            for here, where in self._slabs:
+                self._n[here] = spectrum[where]
+
+    def _combine(self, rows: list[list[_Term]], source: np.ndarray, target: np.ndarray, *, put: bool) -> None:
+        """Fields (pairs, rows, …) that are sums of others times symbols, between this layout and all modes.
+
+        Args:
+            rows: for every field what it is the sum of.
+            source: what the columns are of.
+            target: where the fields are put.
+            put: whether ``target`` has all modes, and ``source`` this layout; or else the other way round.
+        """
+        for i, row in enumerate(rows):
+            for here, where in self._slabs:
+                to, of = (where, here) if put else (here, where)
+                out = target[:, i][to]
+                for number, (j, factor) in enumerate(row):
+                    x = source[:, j][of]
+                    entry = factor[here]
+                    if number:
+                        out += entry * x if entry.dtype == x.dtype else (entry * x.view(entry.dtype)).view(x.dtype)
+                    elif entry.dtype == x.dtype:
+                        np.multiply(entry, x, out)
+                    else:  # a real symbol, every entry twice
+                        np.multiply(entry, x.view(entry.dtype), out.view(entry.dtype))
+
+    def _factor(self, symbol: np.ndarray, full: tuple[int, ...]) -> np.ndarray:
+        """A symbol for states of the shape ``full``."""
+        found = self._expanded(symbol)
+        small = np.prod(full) * self._dtype.itemsize <= _SMALL
+        found = np.broadcast_to(found, full if small else (*full[1:],))
+        return np.ascontiguousarray(_twice(found))
+
+    def _symbol(self, symbol: np.ndarray) -> np.ndarray:
+        return np.ascontiguousarray(_twice(self._expanded(symbol)))
 
     def _expanded(self, symbol: np.ndarray) -> np.ndarray:
         """A symbol in the layout and the precision of the steps."""
@@ -179,15 +193,17 @@ class Steps:
         kind = self._dtype if np.iscomplexobj(symbol) else real
         kept = (*symbol.shape[: -self._modes.ndim], *self._modes.modes)
         symbol = np.broadcast_to(symbol, kept)
-        if not self._whole:
-            return np.ascontiguousarray(symbol, dtype=kind)
-        out = np.zeros((*kept[:-1], *self._modes.shape), kind)
-        for at, where in self._modes.quadrants:
+        out = np.zeros((*kept[:-1], self._modes.shape[-1]), kind)
+        for at, where in self._places:
             out[where] = symbol[at]
         return out
 
 
-def _rows(matrix: np.ndarray, expanded: Any) -> list[list[tuple[int, np.ndarray]]]:
+# A column, and the symbol that multiplies it.
+_Term = tuple[int, np.ndarray]
+
+
+def _rows(matrix: np.ndarray, expanded: Any) -> list[list[_Term]]:
     """For every row of a matrix of symbols its entries that are not 0, with their columns.
 
     Raises:
@@ -197,6 +213,11 @@ def _rows(matrix: np.ndarray, expanded: Any) -> list[list[tuple[int, np.ndarray]
     if not all(rows):
         raise ValueError("a field that an equation's products are made of is always 0")
     return rows
+
+
+def _twice(symbol: np.ndarray) -> np.ndarray:
+    """Real symbols with every entry twice: numpy is faster at the parts of modes than at modes times real numbers."""
+    return symbol if np.iscomplexobj(symbol) else np.repeat(symbol, 2, axis=-1)
 
 
 def _one_each(outer: np.ndarray) -> bool:

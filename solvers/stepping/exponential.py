@@ -123,25 +123,25 @@ class ETDRK4(Stepper):
 
     def _some(self, modes: np.ndarray, steps: int) -> np.ndarray:
         worker = self._arrays.take(modes, self._steps_for)
-        state = worker.enter(modes)
         with np.errstate(over="ignore", invalid="ignore"):
-            for _ in range(steps):
-                worker.step(state)
+            found = worker.run(modes, steps)
         self._arrays.give_back(modes, worker)
-        return worker.leave(state)
+        return found
 
     def _steps_for(self, modes: np.ndarray) -> Steps:
         f, source = self._factors, self._form.source
-        sources = [None, None]
+        sources = [None, None, None]
         if source is not None:
             both = (1 + 1j) * source  # the same for both samples of a pair
-            sources = [f["q"] * both, (f["f1"] + 2 * f["f2"] + f["f3"]) * both]
-        factors = [f[name] if name != "twice_q" else 2 * f["q"] for name in FACTORS]
+            at_the_end = f["f1"] + 2 * f["f2"] + f["f3"]
+            sources = [f["q"] * both, f["q"] * (1 + f["half"]) * both, at_the_end * both]
+        more = {"twice_q": 2 * f["q"], "q_later": f["q"] * (f["half"] - 1)}
+        factors = [{**f, **more}[name] for name in FACTORS]
         return Steps(self._form, self._modes, modes.shape[:2], modes.dtype, factors, sources)
 
 
 # Bytes of modes that are worth a thread: it wakes in some 20 µs, and Python's lock lets others wait as long.
-_WORTH_A_THREAD = 2**18
+_WORTH_A_THREAD = 2**15
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ class ETDRK4(Stepper):
         self.equation, self.grid, self.dt = equation, grid, float(dt)
         self._form = equation.form(grid)
         self._modes = PairedModes(grid.shape, equation.highest_modes(grid))
-        self._factors = _factors(self._form.linear, self.dt)
+        self._factors = coefficients(self._form.linear, self.dt)
         self._tensors: dict[Any, _Tensors] = {}
         self._arrays = _Arrays()
 
@@ -190,7 +190,13 @@ class _Arrays:
         self._free[os.getpid(), modes.shape, modes.dtype.char].append(worker)
 
 
-def _factors(linear: np.ndarray, h: float) -> dict[str, np.ndarray]:
+def coefficients(linear: np.ndarray, h: float) -> dict[str, np.ndarray]:
+    """E = ``"whole"``, E₂ = ``"half"``, Q = ``"q"``, f₁, 2 f₂ = ``"f2"`` and f₃ for L and a time step; complex if L is.
+
+    Example:
+        >>> float(coefficients(np.array([0.0]), 0.6)["f1"][0].round(12))  # h/6, as of a Runge–Kutta method
+        0.1
+    """
     z = h * linear
     return {
         "whole": np.exp(z),

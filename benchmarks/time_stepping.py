@@ -8,7 +8,8 @@ Kuramoto–Sivashinsky, 64 samples of 256 points; Burgers, 64 of 1024; Navier–
 single precision, with the same time step and the 2/3 rule. Before anything is timed, all contestants' states after 100
 steps are compared; they agree to 1e-4. The contestants take turns in one process, in random order:
 
-- opforge: `opforge.solvers.repeat(ETDRK4(...), 100)` on numpy arrays, inside `opforge.core.planning(threads=2)`;
+- opforge: `opforge.solvers.repeat(ETDRK4(..., compiled=True), 100)` on numpy arrays, inside
+  `opforge.core.planning(threads=2)`; and the same without numba;
 - exponax: its stepper of order 4, repeated, vectorised and compiled (`jax.jit(jax.vmap(exponax.repeat(...)))`), with as
   many threads as XLA takes;
 - torch.fft: real transforms of each quantity in inference mode, on two threads and on one.
@@ -75,15 +76,17 @@ def contestants(problem: Problem, way: str) -> Mapping[str, Factory]:
     """Name -> what makes the contestant."""
     del way  # there is one
     return {
-        REFERENCE: partial(ours, problem),
+        REFERENCE: partial(ours, problem, compiled=True),
+        "opforge without numba": partial(ours, problem, compiled=False),
         "exponax": partial(by_exponax, problem),
         "torch.fft, 2 threads": partial(by_torch, problem, 2),
         "torch.fft, 1 thread": partial(by_torch, problem, 1),
     }
 
 
-def ours(problem: Problem) -> Contestant:
-    steps, start = repeat(ETDRK4(problem.equation, problem.grid, problem.dt), STEPS), problem.start()
+def ours(problem: Problem, *, compiled: bool) -> Contestant:
+    steps = repeat(ETDRK4(problem.equation, problem.grid, problem.dt, compiled=compiled), STEPS)
+    start = problem.start()
 
     def run() -> np.ndarray:
         with planning(threads=THREADS):

@@ -33,6 +33,7 @@ class Steps:
         dtype: complex64 or complex128.
         factors: symbols of the `FACTORS` that multiply the state and N, (components, *modes).
         sources: what a constant source adds to a and b, to c, and to u, (components, *modes); None without one.
+        compiled: whether passes over the modes are compiled.
     """
 
     def __init__(
@@ -43,6 +44,8 @@ class Steps:
         dtype: np.dtype,
         factors: Sequence[np.ndarray],
         sources: Sequence[np.ndarray | None],
+        *,
+        compiled: bool = False,
     ):
         self._form, self._modes, self._dtype = form, modes, np.dtype(dtype)
         space = (*modes.modes[:-1], modes.shape[-1])
@@ -61,17 +64,23 @@ class Steps:
         alone = scale if outer is None else _diagonal(outer) * scale if not self._mixes else np.asarray(1.0)
         full = (*shape, *space)
         mixed = [x if i < 2 else x * alone for i, x in enumerate(factors)]
+        if compiled:
+            from opforge.solvers.stepping import _compiled
+        self._compiled = _compiled if compiled else None
         self._factors = {name: self._factor(x, full) for name, x in zip(FACTORS, mixed, strict=True)}
         self._sources = [None if x is None else self._expanded(x) for x in sources]
-        self._inner = None if form.inner is None else _rows(form.inner, self._symbol)
-        self._outer = _rows(outer * scale, self._symbol) if self._mixes and outer is not None else None
+        self._inner = None if form.inner is None else self._prepared(form.inner)
+        self._outer = self._prepared(outer * scale) if self._mixes and outer is not None else None
         # a stage is put together where it is transformed, if it is transformed as it is
         direct = modes.ndim == 1 and self._inner is None
         self._stage = self._transforms.padded if direct else np.empty(full, dtype)
         own = self._outer is not None or modes.ndim > 1
         self._n = np.empty(full, dtype) if own else self._back.modes
         self._u = np.zeros(full, dtype)
-        self._program = self._linear() if form.product is None else self._stages()
+        if form.product is None:
+            self._program = self._linear()
+        else:
+            self._program = self._compiled_stages() if compiled else self._stages()
 
     def run(self, modes: np.ndarray, steps: int) -> np.ndarray:
         """So many steps from modes (pairs, components, *modes): those after them, in a new array."""
@@ -126,6 +135,34 @@ class Steps:
             *plus(u, 2),
         ]
 
+    def _compiled_stages(self) -> list[tuple[Any, ...]]:
+        """What `_stages` does, with a pass over the modes for each of the four."""
+        u, n, stage, plus = self._u, self._n, self._stage, self._plus
+        half, last, kept = (np.empty_like(u) for _ in range(3))
+        flat_u, flat_n, flat_stage, flat_half, flat_last, flat_kept = (
+            x.reshape(len(u), -1) for x in (u, n, stage, half, last, kept)
+        )
+        passes: Any = self._compiled
+        f = {name: factor.ravel() for name, factor in self._factors.items()}
+        return [
+            (np.copyto, stage, u),
+            (self._rest,),
+            (
+                *(passes.first, flat_u, flat_n, f["half"], f["whole"], f["q"], f["q_later"], f["f1"]),
+                *(flat_half, flat_stage, flat_last),
+            ),
+            *plus(half, 0),
+            *plus(stage, 0),
+            *plus(last, 1),
+            (self._rest,),
+            (passes.second, flat_n, f["q"], flat_half, flat_stage, flat_kept),
+            (self._rest,),
+            (passes.third, flat_n, f["twice_q"], f["f2"], flat_last, flat_kept, flat_stage, flat_u),
+            (self._rest,),
+            (passes.fourth, flat_n, f["f3"], flat_u),
+            *plus(u, 2),
+        ]
+
     def _times(self, name: str, x: np.ndarray, out: np.ndarray) -> tuple[Any, ...]:
         factor = self._factors[name]
         if factor.dtype == x.dtype:
@@ -154,15 +191,33 @@ class Steps:
             for here, where in self._slabs:
                 self._n[here] = spectrum[where]
 
-    def _combine(self, rows: list[list[_Term]], source: np.ndarray, target: np.ndarray, *, put: bool) -> None:
+    def _prepared(self, matrix: np.ndarray) -> Any:
+        """A matrix of symbols as `_combine` takes it."""
+        if not self._compiled:
+            return _rows(matrix, self._symbol)
+        symbols = self._expanded(matrix)
+        return np.ascontiguousarray(symbols.reshape(*symbols.shape[:2], -1, symbols.shape[-1]))
+
+    def _combine_compiled(self, symbols: np.ndarray, source: np.ndarray, target: np.ndarray, *, put: bool) -> None:
+        passes: Any = self._compiled
+        among_all = passes.rows_kept(self._modes.shape, self._modes.highest)
+        own = np.arange(len(among_all))
+        there, here = (own, among_all) if put else (among_all, own)
+        flat = (x.reshape(*x.shape[:2], -1, x.shape[-1]) for x in (source, target))
+        passes.combine(symbols, *flat, there, here)
+
+    def _combine(self, rows: Any, source: np.ndarray, target: np.ndarray, *, put: bool) -> None:
         """Fields (pairs, rows, …) that are sums of others times symbols, between this layout and all modes.
 
         Args:
-            rows: for every field what it is the sum of.
+            rows: for every field what it is the sum of; from `_prepared`.
             source: what the columns are of.
             target: where the fields are put.
             put: whether ``target`` has all modes, and ``source`` this layout; or else the other way round.
         """
+        if self._compiled:
+            self._combine_compiled(rows, source, target, put=put)
+            return
         for i, row in enumerate(rows):
             for here, where in self._slabs:
                 to, of = (where, here) if put else (here, where)
@@ -180,6 +235,8 @@ class Steps:
     def _factor(self, symbol: np.ndarray, full: tuple[int, ...]) -> np.ndarray:
         """A symbol for states of the shape ``full``."""
         found = self._expanded(symbol)
+        if self._compiled and self._form.product is not None:
+            return np.ascontiguousarray(np.broadcast_to(found, full[1:]))
         small = np.prod(full) * self._dtype.itemsize <= _SMALL
         found = np.broadcast_to(found, full if small else (*full[1:],))
         return np.ascontiguousarray(_twice(found))

@@ -1,5 +1,6 @@
 """ETDRK4: order, numpy and torch, gradients, sources, what is refused. Orders on equations: benchmarks/validation."""
 
+import sys
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -7,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from opforge.core import Grid
+from opforge.core import Grid, planning
 from opforge.errors import InputError
-from opforge.pdes import KuramotoSivashinsky, SemilinearEquation, SpectralForm
+from opforge.pdes import KuramotoSivashinsky, NavierStokes, SemilinearEquation, SpectralForm
 from opforge.pdes.equation import Field
 from opforge.solvers import ETDRK4, repeat, rollout
 
@@ -118,6 +119,45 @@ def test_numpy_torch_and_batches_agree(dtype, rounding, samples):
     for i in range(samples):
         alone = rollout(stepper, state[i : i + 1], frames=2, steps=5)
         np.testing.assert_allclose(found[:, i : i + 1], alone, rtol=0, atol=rounding)
+
+
+@pytest.mark.parametrize("coupled", [False, True])
+@pytest.mark.parametrize(("dtype", "rounding"), [(np.float64, 1e-13), (np.float32, 1e-5)])
+def test_compiled_steps_are_the_same(coupled, dtype, rounding):
+    state = start(5).astype(dtype)
+    plain, compiled = (
+        repeat(ETDRK4(Reaction(coupled=coupled), GRID, 0.1, compiled=c), 10)(state) for c in (False, True)
+    )
+    assert compiled.dtype == dtype
+    np.testing.assert_allclose(compiled, plain, rtol=0, atol=rounding)
+
+
+@pytest.mark.parametrize("tracer", [None, 0.1])
+def test_compiled_steps_in_two_dimensions(tracer):
+    equation = NavierStokes(forcing="kolmogorov", wavenumber=2, tracer_diffusivity=tracer)
+    grid = Grid((12, 18), (2.0, 3.0), "periodic")
+    state = np.random.default_rng(0).standard_normal((3, len(equation.unknowns), 12, 18))
+    plain, compiled = (repeat(ETDRK4(equation, grid, 0.01, compiled=c), 10)(state) for c in (False, True))
+    np.testing.assert_allclose(compiled, plain, rtol=0, atol=1e-13 * np.abs(plain).max())
+
+
+def test_compiled_steps_need_numba(monkeypatch):
+    monkeypatch.setitem(sys.modules, "numba", None)
+    monkeypatch.delitem(sys.modules, "opforge.solvers.stepping._compiled", raising=False)
+    with pytest.raises(ImportError, match=r"compiled steps need numba: pip install 'opforge\[compiled\]'"):
+        ETDRK4(KuramotoSivashinsky(), Grid((64,), (32.0,), "periodic"), 0.1, compiled=True)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_threads_change_nothing_but_rounding(threads, compiled):
+    grid = Grid((256,), (60.0,), "periodic")
+    state = np.random.default_rng(0).standard_normal((64, 1, 256))
+    stepper = ETDRK4(KuramotoSivashinsky(), grid, 0.05, compiled=compiled)
+    alone = repeat(stepper, 5)(state)
+    with planning(threads=threads):
+        together = repeat(stepper, 5)(state)
+    np.testing.assert_allclose(together, alone, rtol=0, atol=1e-12)
 
 
 def test_nothing_given_is_changed():

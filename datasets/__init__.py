@@ -14,6 +14,7 @@ RECIPES = {
     "DarcyRecipe": "darcy",
     "FisherRecipe": "fisher",
     "GrayScottRecipe": "gray_scott",
+    "HeatRecipe": "heat",
     "KortewegDeVriesRecipe": "korteweg_de_vries",
     "KuramotoSivashinskyRecipe": "kuramoto_sivashinsky",
     "NavierStokesRecipe": "navier_stokes",

@@ -14,6 +14,7 @@ EQUATIONS = {
     "Darcy": "darcy",
     "Fisher": "fisher",
     "GrayScott": "gray_scott",
+    "Heat": "heat",
     "KortewegDeVries": "korteweg_de_vries",
     "KuramotoSivashinsky": "kuramoto_sivashinsky",
     "NavierStokes": "navier_stokes",

@@ -145,6 +145,32 @@ def within(name: str, low: float, high: float, tolerance: float = 1e-3) -> Invar
     return Invariant("maximum principle", f"{low:g} <= {name} <= {high:g}", beyond, tolerance)
 
 
+def within_first(name: str, *, zero: bool = False, tolerance: float = 1e-6) -> Invariant:
+    """A field stays between the least and the greatest value of its first frame.
+
+    Args:
+        name: the field.
+        zero: whether 0 counts as one of the first frame's values: what the boundary has.
+        tolerance: see `Invariant`.
+
+    Example:
+        >>> from opforge.pdes import Heat
+        >>> u = np.array([[0.0, 1.0], [0.2, 0.8], [-0.5, 1.0]])
+        >>> within_first("u").broken(Heat(1), {"u": u}, Grid((2,)))[0][0]
+        0
+    """
+
+    def beyond(equation: Any, fields: Mapping[str, np.ndarray], grid: Grid) -> np.ndarray:
+        u = fields[name].reshape(*fields[name].shape[: -grid.ndim], grid.size)
+        low, high = u[..., 0, :].min(-1), u[..., 0, :].max(-1)
+        if zero:
+            low, high = np.minimum(low, 0.0), np.maximum(high, 0.0)
+        off = np.maximum(np.maximum(low - u.min((-2, -1)), u.max((-2, -1)) - high), 0.0)
+        return relative(off, high - low)
+
+    return Invariant("maximum principle", f"{name} stays between the first frame's extremes", beyond, tolerance)
+
+
 def drift(quantity: np.ndarray, size: np.ndarray | None = None) -> np.ndarray:
     """The violation of a conservation law: the greatest change since the first frame.
 

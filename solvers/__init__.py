@@ -9,7 +9,9 @@ __getattr__, __dir__, __all__ = attach(
     __name__,
     {
         "BlowUp": "stepping.stepper",
+        "CrankNicolson": "stepping.diffusion",
         "ETDRK4": "stepping.exponential",
+        "ExactDiffusion": "stepping.diffusion",
         "SolveResult": "result",
         "Stepper": "stepping.stepper",
         "advect": "advection",

@@ -105,10 +105,10 @@ class HeatRecipe(EvolutionRecipe):
     def _random(self, rng: np.random.Generator, grid: Grid) -> Samples:
         """One sample with a coefficient of its own: the recipe with another stepper."""
         contrast = GaussianField(_SMOOTHNESS, _INVERSE_LENGTH, self._law().sigma / _CONTRAST, boundary="neumann")
-        a = self.diffusivity * np.exp(contrast.sample(rng, grid))
-        made = super(HeatRecipe, _WithCoefficient(**{**self.__dict__, "coefficient": "constant"}, a=a)).samples(
-            [rng], grid
-        )
+        for_a, for_u = rng.spawn(2)  # a finer grid draws more numbers for a field, and none of the other's
+        a = self.diffusivity * np.exp(contrast.sample(for_a, grid))
+        recipe = _WithCoefficient(**{**self.__dict__, "coefficient": "constant"}, a=a)
+        made = super(HeatRecipe, recipe).samples([for_u], grid)
         return Samples({"a": a[None], **made.fields}, made.residuals)
 
 

@@ -108,9 +108,10 @@ class NavierStokesRecipe(EvolutionRecipe):
         law = _FNO if self.flow == "fno" else FourierSeries(_WAVES, amplitude=3.0)
         states = []
         for rng in rngs:
-            parts = [law.sample(rng, grid)]
+            for_w, for_c = rng.spawn(2)  # a finer grid draws more numbers for a field, and none of the other's
+            parts = [law.sample(for_w, grid)]
             if self.tracer is not None:
-                parts.append(Drops(_DROPS, _WIDTHS).sample(rng, grid))
+                parts.append(Drops(_DROPS, _WIDTHS).sample(for_c, grid))
             states.append(np.stack(parts))
         return np.stack(states)
 

@@ -22,7 +22,7 @@ def test_a_random_coefficient_is_an_input():
     assert made.fields["a"].shape == (2, 48) and made.fields["u"].shape == (2, 5, 48)
     assert made.fields["a"].min() > 0 and np.ptp(made.fields["a"][0]) > 0.005
     residual = recipe.equation.residual({**made.fields, "time": recipe.times}, recipe.grid(48))
-    assert np.abs(residual).max() < 0.05
+    assert np.abs(residual).max() < 0.2
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,18 @@ def test_sample_keeps_the_equations_invariants(name):
 
 
 @pytest.mark.parametrize("name", RECIPES)
+def test_a_seed_stands_for_the_same_functions_on_every_grid(name):
+    """Of periodic points those that two grids share; a finer grid may add waves that the coarse one does not carry."""
+    recipe = brief(name)
+    if not isinstance(recipe, EvolutionRecipe) or recipe.points != "periodic":
+        return
+    n = max(24, recipe.least_resolution)
+    coarse, fine = (recipe.initial_states([np.random.default_rng(5)], recipe.grid(m)) for m in (n, 2 * n))
+    there = fine[(..., *(slice(None, None, 2),) * recipe.equation.ndim)]
+    assert np.linalg.norm(there - coarse) < 0.2 * np.linalg.norm(coarse)
+
+
+@pytest.mark.parametrize("name", RECIPES)
 def test_symmetries_take_solutions_to_solutions(name):
     """Solved twice: mapped before and after."""
     recipe = brief(name)

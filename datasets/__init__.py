@@ -13,11 +13,13 @@ RECIPES = {
     "CahnHilliardRecipe": "phase_fields",
     "DarcyRecipe": "darcy",
     "FisherRecipe": "fisher",
+    "FitzHughNagumoRecipe": "fitzhugh_nagumo",
     "GrayScottRecipe": "gray_scott",
     "HeatRecipe": "heat",
     "KortewegDeVriesRecipe": "korteweg_de_vries",
     "KuramotoSivashinskyRecipe": "kuramoto_sivashinsky",
     "NavierStokesRecipe": "navier_stokes",
+    "WaveRecipe": "wave",
 }
 
 __getattr__, __dir__, __all__ = attach(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
@@ -101,6 +101,22 @@ class EvolutionRecipe(Recipe):
             InputError: a step beyond the limit of stability, with the limit.
         """
 
+    def media(self, rngs: Sequence[np.random.Generator], grid: Grid) -> dict[str, np.ndarray]:
+        """Fields that do not change with time, (samples, *space), one sample from each generator; none as a rule.
+
+        A recipe that has some names them in ``inputs`` and says by `stepper_in` what they do.
+        """
+        return {}
+
+    def stepper_in(self, media: Mapping[str, np.ndarray], grid: Grid, dt: float) -> Stepper:
+        """`stepper` for samples in their media, (samples, *space)."""
+        return self.stepper(grid, dt)
+
+    @property
+    def has_media(self) -> bool:
+        """Whether samples have fields of their own that do not change with time."""
+        return len(self.inputs) > len(self.outputs)
+
     @abstractmethod
     def usual_step(self, grid: Grid) -> float:
         """The time step on a grid where none is given."""
@@ -162,12 +178,16 @@ class EvolutionRecipe(Recipe):
         """
         kept, grid = grid, self.solved_on(grid)
         steps, dt = self.steps(grid)
-        stepper = self.stepper(grid, dt)
+        media: dict[str, np.ndarray] = {}
+        if self.has_media:  # a finer grid draws more numbers for a field, and none of the others'
+            for_media, rngs = zip(*(rng.spawn(2) for rng in rngs), strict=True)
+            media = self.media(for_media, grid)
+        stepper = self.stepper_in(media, grid, dt)
         start = self.initial_states(rngs, grid)
         if self.settling > 0:
             start = rollout(stepper, start, frames=1, steps=steps_between(self.settling, dt)[0])[0]
         states = rollout(stepper, start, frames=self.frames - 1, steps=steps, start=True)
-        residuals = self._error_of_steps(stepper, states, grid)
+        residuals = self._error_of_steps(stepper, states, media, grid)
         worst = float(residuals.max())
         if not worst <= self.tolerance:
             raise WorkError(
@@ -175,18 +195,26 @@ class EvolutionRecipe(Recipe):
                 f"lower time_step, which is {dt:.3g}, or raise the tolerance"
             )
         states = _thinned(states, self.oversampling or 1, kept)
+        still = {
+            name: _thinned(values[None, :, None], self.oversampling or 1, kept)[0, :, 0]
+            for name, values in media.items()
+        }
         fields = {name: states[:, :, i].swapaxes(0, 1) for i, name in enumerate(self.equation.unknowns)}
-        return Samples(fields, residuals)
+        return Samples({**still, **fields}, residuals)
 
-    def _error_of_steps(self, stepper: Stepper, states: np.ndarray, grid: Grid) -> np.ndarray:
+    def _error_of_steps(
+        self, stepper: Stepper, states: np.ndarray, media: Mapping[str, np.ndarray], grid: Grid
+    ) -> np.ndarray:
         """Of states (frames, samples, components, *space): the residual of every sample."""
         count, samples = len(states) - 1, states.shape[1]
         chosen = states[np.unique(np.linspace(0, count - 1, min(count, _MEASURED_FRAMES)).astype(int))]
         # the samples of a frame stay neighbours: those that were paired are again
         start = chosen.reshape(-1, *chosen.shape[2:])
         steps = min(round(self.end_time / count / stepper.dt), _MEASURED_STEPS)
+        again = {name: np.concatenate([values] * len(chosen)) for name, values in media.items()}
+        stepper = self.stepper_in(again, grid, stepper.dt) if media else stepper
         usual = rollout(stepper, start, frames=1, steps=steps)[0]
-        finer = rollout(self.stepper(grid, stepper.dt / 2), start, frames=1, steps=2 * steps)[0]
+        finer = rollout(self.stepper_in(again, grid, stepper.dt / 2), start, frames=1, steps=2 * steps)[0]
         change, size = (_norms(x, len(chosen), samples) for x in (usual - finer, finer))
         found = change / np.where(size > 0, size, 1.0)
         return found.mean(0) * (self.end_time / (steps * stepper.dt))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -11,23 +11,22 @@ import numpy as np
 from opforge.core import Grid
 from opforge.core.grid import Points
 from opforge.datasets.evolution import EvolutionRecipe
-from opforge.datasets.random_fields import GaussianField
-from opforge.datasets.recipe import Samples
+from opforge.datasets.random_fields import GaussianField, field_of_size
 from opforge.errors import InputError
 from opforge.pdes.heat import Heat
 from opforge.solvers.stepping.diffusion import CrankNicolson, ExactDiffusion
-from opforge.solvers.stepping.stepper import Stepper
+from opforge.solvers.stepping.stepper import EachSample, Stepper
 
 # The laws of initial states and of the logarithm of coefficients.
-_SMOOTHNESS, _INVERSE_LENGTH, _CONTRAST = 3.0, 7.0, 2.0
+_SMOOTHNESS, _INVERSE_LENGTH, _CONTRAST = 3.0, 7.0, 0.5
 
 
 @dataclass(frozen=True)
 class HeatRecipe(EvolutionRecipe):
     """Random fields that diffuse: u_t = ∇·(a∇u) on the unit box.
 
-    The initial state is a Gaussian field with the boundary's conditions, N(0, σ²(−Δ + 49 I)^(−3)) with a variance
-    of about 1.
+    The initial state is a Gaussian field with the boundary's conditions, N(0, σ²(−Δ + 49 I)^(−3)), of root
+    mean square 1.
 
     Args:
         ndim: axes of space: 1, 2 or 3.
@@ -82,9 +81,7 @@ class HeatRecipe(EvolutionRecipe):
         return np.stack([self._law().sample(rng, _points(grid, self.boundary)) for rng in rngs])[:, None]
 
     def _law(self) -> GaussianField:
-        # σ² τ^(2α − ndim) is about the variance
-        size = _INVERSE_LENGTH ** (_SMOOTHNESS - self.ndim / 2) * (4 * np.pi) ** (self.ndim / 4) * 1.4
-        return GaussianField(_SMOOTHNESS, _INVERSE_LENGTH, float(size), boundary=self.boundary)
+        return field_of_size(1.0, _SMOOTHNESS, _INVERSE_LENGTH, self.lengths, self.boundary)
 
     def stepper(self, grid: Grid, dt: float) -> Stepper:
         return ExactDiffusion(grid, self.diffusivity, dt, self.boundary)
@@ -95,35 +92,14 @@ class HeatRecipe(EvolutionRecipe):
     def at_once(self, grid: Grid) -> int:
         return super().at_once(grid) if self.coefficient == "constant" else 1
 
-    def samples(self, rngs: Sequence[np.random.Generator], grid: Grid) -> Samples:
-        if self.coefficient == "constant":
-            return super().samples(rngs, grid)
-        made = [self._random(rng, grid) for rng in rngs]
-        fields = {name: np.concatenate([one.fields[name] for one in made]) for name in made[0].fields}
-        return Samples(fields, np.concatenate([one.residuals for one in made]))
+    def media(self, rngs: Sequence[np.random.Generator], grid: Grid) -> dict[str, np.ndarray]:
+        law = field_of_size(_CONTRAST, _SMOOTHNESS, _INVERSE_LENGTH, self.lengths)
+        return {"a": self.diffusivity * np.exp(np.stack([law.sample(rng, grid) for rng in rngs]))}
 
-    def _random(self, rng: np.random.Generator, grid: Grid) -> Samples:
-        """One sample with a coefficient of its own: the recipe with another stepper."""
-        contrast = GaussianField(_SMOOTHNESS, _INVERSE_LENGTH, self._law().sigma / _CONTRAST, boundary="neumann")
-        for_a, for_u = rng.spawn(2)  # a finer grid draws more numbers for a field, and none of the other's
-        a = self.diffusivity * np.exp(contrast.sample(for_a, grid))
-        recipe = _WithCoefficient(**{**self.__dict__, "coefficient": "constant"}, a=a)
-        made = super(HeatRecipe, recipe).samples([for_u], grid)
-        return Samples({"a": a[None], **made.fields}, made.residuals)
-
-
-@dataclass(frozen=True)
-class _WithCoefficient(HeatRecipe):
-    """The recipe of one sample, which has this coefficient."""
-
-    a: np.ndarray | None = None
-
-    def stepper(self, grid: Grid, dt: float) -> Stepper:
-        assert self.a is not None
-        return CrankNicolson(grid, self.a, dt, self.boundary)
-
-    def usual_step(self, grid: Grid) -> float:
-        return self.end_time / (self.frames - 1) / 8
+    def stepper_in(self, media: Mapping[str, np.ndarray], grid: Grid, dt: float) -> Stepper:
+        if "a" not in media:
+            return self.stepper(grid, dt)
+        return EachSample([CrankNicolson(grid, a, dt, self.boundary) for a in media["a"]])
 
 
 def _points(grid: Grid, boundary: str) -> Grid:

@@ -19,6 +19,7 @@ class Drops:
     Args:
         count: how many.
         widths: bounds of their standard deviations, uniform, in parts of the shortest side.
+        margin: part of every side that their centres keep from both ends; for boxes with walls.
 
     Raises:
         InputError: parameters out of range.
@@ -31,16 +32,19 @@ class Drops:
 
     count: int
     widths: tuple[float, float]
+    margin: float = 0.0
 
     def __post_init__(self) -> None:
         if self.count < 1 or not 0 < self.widths[0] <= self.widths[1] < 1:
             raise InputError(f"count must be at least 1 and widths from 0 to 1, got {self.count} and {self.widths}")
+        if not 0 <= self.margin < 0.5:
+            raise InputError(f"margin must be a part of a side from 0 to 0.5, got {self.margin!r}")
 
     def sample(self, rng: np.random.Generator, grid: Grid) -> np.ndarray:
         """One sample at the grid's points, a float64 array of its shape, from 0 to 1."""
         rest, side = np.ones(grid.shape), min(grid.lengths)
         for _ in range(self.count):
-            places, width = rng.random(grid.ndim), side * rng.uniform(*self.widths)
+            places, width = rng.uniform(self.margin, 1 - self.margin, grid.ndim), side * rng.uniform(*self.widths)
             bump = np.ones((1,) * grid.ndim)
             for axis, (x, start, length) in enumerate(zip(grid.coordinates(), grid.origin, grid.lengths, strict=True)):
                 bump = bump * _round(x - start - places[axis] * length, width, length).reshape(

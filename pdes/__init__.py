@@ -13,11 +13,13 @@ EQUATIONS = {
     "CahnHilliard": "cahn_hilliard",
     "Darcy": "darcy",
     "Fisher": "fisher",
+    "FitzHughNagumo": "fitzhugh_nagumo",
     "GrayScott": "gray_scott",
     "Heat": "heat",
     "KortewegDeVries": "korteweg_de_vries",
     "KuramotoSivashinsky": "kuramoto_sivashinsky",
     "NavierStokes": "navier_stokes",
+    "Wave": "wave",
 }
 
 __getattr__, __dir__, __all__ = attach(

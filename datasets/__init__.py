@@ -11,6 +11,7 @@ RECIPES = {
     "AllenCahnRecipe": "phase_fields",
     "BurgersRecipe": "burgers",
     "CahnHilliardRecipe": "phase_fields",
+    "CompressibleFlowRecipe": "compressible_flow",
     "DarcyRecipe": "darcy",
     "FisherRecipe": "fisher",
     "FitzHughNagumoRecipe": "fitzhugh_nagumo",
@@ -19,6 +20,7 @@ RECIPES = {
     "KortewegDeVriesRecipe": "korteweg_de_vries",
     "KuramotoSivashinskyRecipe": "kuramoto_sivashinsky",
     "NavierStokesRecipe": "navier_stokes",
+    "ShallowWaterRecipe": "shallow_water",
     "WaveRecipe": "wave",
 }
 

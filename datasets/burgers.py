@@ -16,7 +16,9 @@ from opforge.datasets.random_series import FourierSeries
 from opforge.errors import InputError
 from opforge.pdes._numbers import positive
 from opforge.pdes.burgers import Burgers
+from opforge.solvers.stepping.burgers import BurgersFV
 from opforge.solvers.stepping.exponential import ETDRK4
+from opforge.solvers.stepping.stepper import Stepper
 
 # Initial states by name: (law, viscosity, end time, speed that hardly any sample reaches).
 _FNO = GaussianField(alpha=2.0, tau=5.0, sigma=25.0, boundary="periodic")
@@ -47,6 +49,8 @@ class BurgersRecipe(EvolutionRecipe):
             series with wavenumbers up to 2 and root mean square ``amplitude``, ν = 0.02.
         viscosity: ν > 0; that of the law unless given. PDEBench's names give ν π.
         amplitude: of a series; 1 unless given.
+        method: ``"spectral"``, Fourier modes and ETDRK4, where the grid carries the shocks; ``"finite volumes"``, which
+            hold shocks of any thickness on two cells, in one dimension.
         end_time: that of the law unless given.
 
     Raises:
@@ -66,13 +70,13 @@ class BurgersRecipe(EvolutionRecipe):
     initial: Literal["fno", "fno_script", "pdebench", "series"] = "fno"
     viscosity: float | None = None
     amplitude: float | None = None
+    method: Literal["spectral", "finite volumes"] = "spectral"
     frames: int = 11
     end_time: float | None = None  # type: ignore[assignment]
     tolerance: float = 1e-3
 
     name: ClassVar[str] = "burgers"
     summary: ClassVar[str] = "Burgers: random waves that steepen; laws of the FNO and PDEBench data (1-D, 2-D)"
-    solver: ClassVar[str] = "ETDRK4, Fourier, dealiased by the 2/3 rule"
     least_resolution: ClassVar[int] = 3 * _HIGHEST + 1
 
     def __post_init__(self) -> None:
@@ -84,7 +88,12 @@ class BurgersRecipe(EvolutionRecipe):
         if self.end_time is None:
             object.__setattr__(self, "end_time", end_time)
         super().__post_init__()
-        positive("viscosity", self.viscosity, "Fourier modes do not carry shocks")
+        if self.method not in ("spectral", "finite volumes"):
+            raise InputError(f"method must be one of spectral, finite volumes, got {self.method!r}")
+        if self.method == "spectral":
+            positive("viscosity", self.viscosity, "Fourier modes do not carry shocks; take method='finite volumes'")
+        elif self.ndim != 1:
+            raise InputError(f"ndim must be 1 for method='finite volumes', got {self.ndim!r}")
         if self.ndim != 1 and self.initial != "series":
             raise InputError(f"ndim must be 1 for initial={self.initial!r}, got {self.ndim!r}; take initial='series'")
         if self.initial == "series":
@@ -111,11 +120,22 @@ class BurgersRecipe(EvolutionRecipe):
         law = _FNO if self.initial == "fno" else _FNO_SCRIPT
         return np.stack([law.sample(rng, grid) for rng in rngs])[:, None]
 
-    def stepper(self, grid: Grid, dt: float) -> ETDRK4:
-        return ETDRK4(self.equation, grid, dt)
+    @property
+    def solver(self) -> str:
+        if self.method == "spectral":
+            return "ETDRK4, Fourier, dealiased by the 2/3 rule"
+        return "finite volumes: MUSCL, Godunov's flux, central viscosity, SSP-RK3"
+
+    def stepper(self, grid: Grid, dt: float) -> Stepper:
+        if self.method == "spectral":
+            return ETDRK4(self.equation, grid, dt)
+        return BurgersFV(self.equation, grid, dt)
 
     def usual_step(self, grid: Grid) -> float:
         fastest = _USUAL[self.initial][2] * (self.amplitude or 1.0)
+        if self.method == "finite volumes":
+            (h,) = grid.spacing
+            return 0.4 / ((fastest + 2 * (self.viscosity or 0.0) / h) / h)
         shortest = 2 * math.pi * max(self.equation.highest_modes(grid))
         return min(0.01, _RADIANS / (fastest * shortest * self.ndim))
 
@@ -126,13 +146,15 @@ class BurgersRecipe(EvolutionRecipe):
             InputError: such a grid.
         """
         super().check(grid)
+        if self.method != "spectral":
+            return
         jump = 2 * _USUAL[self.initial][2] * (self.amplitude or 1.0) / 2
         thickness = 4 * (self.viscosity or 0.0) / jump
         n = min(self.solved_on(grid).shape)
         if thickness * n < 2:
             raise InputError(
                 f"resolution is too coarse for viscosity={self.viscosity:.3g}: shocks are about {thickness:.1g} thick; "
-                f"take at least {math.ceil(2 / thickness)} points per axis, or oversampling"
+                f"take at least {math.ceil(2 / thickness)} points per axis, oversampling, or method='finite volumes'"
             )
 
 

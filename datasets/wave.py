@@ -49,7 +49,7 @@ class WaveRecipe(EvolutionRecipe):
     medium: Literal["homogeneous", "random"] = "homogeneous"
     boundary: Literal["dirichlet", "neumann", "periodic"] = "dirichlet"
     frames: int = 21
-    tolerance: float = 1e-2
+    tolerance: float = 5e-2
 
     name: ClassVar[str] = "wave"
     summary: ClassVar[str] = "Waves: pulses that spread and are scattered, homogeneous or random medium (1-D to 3-D)"

@@ -11,6 +11,7 @@ EQUATIONS = {
     "AllenCahn": "allen_cahn",
     "Burgers": "burgers",
     "CahnHilliard": "cahn_hilliard",
+    "CompressibleFlow": "compressible_flow",
     "Darcy": "darcy",
     "Fisher": "fisher",
     "FitzHughNagumo": "fitzhugh_nagumo",
@@ -19,6 +20,7 @@ EQUATIONS = {
     "KortewegDeVries": "korteweg_de_vries",
     "KuramotoSivashinsky": "kuramoto_sivashinsky",
     "NavierStokes": "navier_stokes",
+    "ShallowWater": "shallow_water",
     "Wave": "wave",
 }
 

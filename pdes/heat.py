@@ -11,7 +11,7 @@ import numpy as np
 from opforge.core import Grid
 from opforge.core.grid import Points
 from opforge.errors import InputError
-from opforge.pdes._arrays import along, full_like
+from opforge.pdes._arrays import full_like
 from opforge.pdes._finite_volumes import BOUNDARIES, divergence
 from opforge.pdes._numbers import axes_of_space, positive
 from opforge.pdes.equation import Field
@@ -78,7 +78,8 @@ class Heat(EvolutionEquation):
     def tendency(self, state: Any, grid: Grid, a: Any = None) -> Any:
         """∇·(a∇u) of a state (..., 1, *space); ``a`` (..., 1, *space) takes the place of the diffusivity."""
         self.check_state(state, grid)
-        return divergence(full_like(state, self.diffusivity) if a is None else a, state, grid.spacing, self.boundary)
+        a = full_like(state, self.diffusivity) if a is None else a + 0 * state
+        return divergence(a, state, grid.spacing, self.boundary)
 
     def residual(self, fields: Mapping[str, Any], grid: Grid) -> Any:
         """What the trapezoidal rule leaves over from each frame to the next, with the field ``"a"`` if there is one.
@@ -92,13 +93,9 @@ class Heat(EvolutionEquation):
         """
         if "a" not in fields:
             return super().residual(fields, grid)
-        states, times = self.trajectory(fields, grid)
         a = fields["a"]
-        a = a.reshape(*a.shape[: -grid.ndim], 1, 1, *grid.shape) + 0 * states
-        rates, axis = self.tendency(states, grid, a), -grid.ndim - 2
-        change = along(states, axis, 1, None) - along(states, axis, None, -1)
-        mean = (along(rates, axis, 1, None) + along(rates, axis, None, -1)) / 2
-        return self.as_residual(change - self.time_steps(times, states, grid) * mean, grid)
+        a = a.reshape(*a.shape[: -grid.ndim], 1, 1, *grid.shape)
+        return self.trapezoidal(fields, grid, lambda states: self.tendency(states, grid, a))
 
     def exact(self, grid: Grid, times: Sequence[float] | None = None) -> dict[str, np.ndarray]:
         """One eigenfunction with m = 1, 2, … waves along the axes, which decays as e^(−aλt).

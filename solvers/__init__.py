@@ -9,11 +9,13 @@ __getattr__, __dir__, __all__ = attach(
     __name__,
     {
         "BlowUp": "stepping.stepper",
+        "BurgersFV": "stepping.burgers",
         "CrankNicolson": "stepping.diffusion",
         "ETDRK4": "stepping.exponential",
         "EachSample": "stepping.stepper",
         "ExactDiffusion": "stepping.diffusion",
         "ExactWave": "stepping.waves",
+        "FiniteVolumes": "stepping.conservation",
         "Leapfrog": "stepping.waves",
         "RK4": "stepping.runge_kutta",
         "SSPRK3": "stepping.runge_kutta",

@@ -130,7 +130,7 @@ def test_what_evolves_has_times(name):
 def test_grid_has_the_recipes_points(name):
     recipe = make_recipe(name, {})
     assert least(recipe, 8).points == recipe.points
-    assert (recipe.points == "periodic") == (recipe.equation.boundary == "periodic")
+    assert recipe.points != "periodic" or recipe.equation.boundary == "periodic"
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -14,7 +14,7 @@ def test_a_random_medium_is_an_input(ndim):
     made = recipe.samples([np.random.default_rng(i) for i in range(2)], recipe.grid(48))
     assert made.fields["c"].shape == (2, *(48,) * ndim)
     assert 0.02 < np.log(made.fields["c"]).std() < 1.0
-    assert 0 < made.residuals.max() < 1e-2
+    assert 0 < made.residuals.max() < 5e-2
 
 
 def test_energy_is_kept():

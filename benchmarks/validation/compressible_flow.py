@@ -50,16 +50,16 @@ def shear_decay() -> float:
 
 
 def sound_decay() -> float:
-    """The rate at which a sound wave decays by viscosity alone, over (4η/3 + ζ) k²/(2ρ)."""
+    """The rate at which a damped sound wave decays, over (4η/3 + ζ) k²/(2ρ); what the inviscid one loses is taken off."""
     sizes = []
     for eta, zeta in ((0.0, 0.0), (0.03, 0.02)):
-        grid, k = Grid((100,)), 2 * np.pi
-        equation = CompressibleFlow(1, eta, zeta)
-        x, c = grid.coordinates()[0], np.sqrt(1.4)
-        wave = 1e-5 * np.cos(k * x)
-        start = np.stack([1 + wave / c, wave, 1 + c * wave])[None]
-        end = repeat(FiniteVolumes(equation, grid, 0.0005), 1000)(start)[0, 1]
-        sizes.append(np.abs(np.fft.rfft(end)[1]))
+        grid, k, c = Grid((100,)), 2 * np.pi, np.sqrt(1.4)
+        loss = (4 / 3 * eta + zeta) * k**2 / 2
+        omega = np.sqrt(c**2 * k**2 - loss**2) - 1j * loss  # u ~ e^{i(kx − ωt)}, ρ = (k/ω) u, p = c² ρ
+        wave = 1e-5 * np.exp(1j * k * grid.coordinates()[0])
+        start = np.stack([1 + (k / omega * wave).real, wave.real, 1 + (c**2 * k / omega * wave).real])[None]
+        end = repeat(FiniteVolumes(CompressibleFlow(1, eta, zeta), grid, 0.0005), 1000)(start)[0, 1]
+        sizes.append(np.abs(np.mean(end * np.conj(wave))))
     return float(-np.log(sizes[1] / sizes[0]) / 0.5 / ((4 / 3 * 0.03 + 0.02) * (2 * np.pi) ** 2 / 2))
 
 

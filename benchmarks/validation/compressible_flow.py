@@ -50,7 +50,7 @@ def shear_decay() -> float:
 
 
 def sound_decay() -> float:
-    """The rate at which a damped sound wave decays, over (4η/3 + ζ) k²/(2ρ); what the inviscid one loses is taken off."""
+    """The rate at which a damped sound wave decays, over (4η/3 + ζ) k²/(2ρ), less what the inviscid one loses."""
     sizes = []
     for eta, zeta in ((0.0, 0.0), (0.03, 0.02)):
         grid, k, c = Grid((100,)), 2 * np.pi, np.sqrt(1.4)

@@ -8,6 +8,7 @@ from opforge._lazy import attach
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
+        "BDF": "stepping.stiff",
         "BlowUp": "stepping.stepper",
         "BurgersFV": "stepping.burgers",
         "CrankNicolson": "stepping.diffusion",
@@ -23,8 +24,11 @@ __getattr__, __dir__, __all__ = attach(
         "Stepper": "stepping.stepper",
         "StrangSplitting": "stepping.runge_kutta",
         "advect": "advection",
+        "fast_poisson": "poisson",
         "repeat": "stepping.stepper",
         "rollout": "stepping.stepper",
         "solve_elliptic": "elliptic",
+        "solve_helmholtz": "helmholtz",
+        "solve_poisson": "poisson",
     },
 )

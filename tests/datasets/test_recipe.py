@@ -110,7 +110,7 @@ def test_symmetries_take_solutions_to_solutions(name):
 
     end = rollout(stepper, start, frames=1, steps=5)[0]
     holding = [symmetry for symmetry in equation.symmetries if symmetry.applies_to(grid)]
-    assert holding
+    assert holding or not equation.symmetries
     for symmetry in holding:
         found = rollout(stepper, mapped(symmetry, start), frames=1, steps=5)[0]
         np.testing.assert_allclose(found, mapped(symmetry, end), rtol=0, atol=1e-9 * np.abs(end).max())

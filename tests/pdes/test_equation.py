@@ -158,7 +158,7 @@ def test_symmetries_move_the_residual_along(name, cls, ndim):
     residual = by_component(equation, equation.residual({**fields, **others}, grid))
     assert len({symmetry.name for symmetry in equation.symmetries}) == len(equation.symmetries)
     holding = [symmetry for symmetry in equation.symmetries if symmetry.applies_to(grid)]
-    assert holding
+    assert holding or not equation.symmetries
     for symmetry in holding:
         moved = by_component(equation, equation.residual({**symmetry(fields, ndim), **others}, grid))
         for key, expected in symmetry(residual, ndim).items():

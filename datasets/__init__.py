@@ -19,6 +19,7 @@ RECIPES = {
     "GrayScottRecipe": "gray_scott",
     "HeatRecipe": "heat",
     "HelmholtzRecipe": "helmholtz",
+    "IncompressibleFlowRecipe": "incompressible_flow",
     "KortewegDeVriesRecipe": "korteweg_de_vries",
     "KuramotoSivashinskyRecipe": "kuramoto_sivashinsky",
     "NavierStokesRecipe": "navier_stokes",

@@ -19,6 +19,7 @@ EQUATIONS = {
     "GrayScott": "gray_scott",
     "Heat": "heat",
     "Helmholtz": "helmholtz",
+    "IncompressibleFlow": "incompressible_flow",
     "KortewegDeVries": "korteweg_de_vries",
     "KuramotoSivashinsky": "kuramoto_sivashinsky",
     "NavierStokes": "navier_stokes",

@@ -155,7 +155,7 @@ class Poisson(LinearEquation):
         return {"f": eigenvalue * u, "u": u}
 
     def _coefficient(self, fields: Mapping[str, Any], one: Any) -> Any:
-        a = fields["a"] if "a" in fields else one
+        a = fields.get("a", one)
         return a * (1 - fields["solid"]) if "solid" in fields else a
 
     def _solid(self, fields: Mapping[str, Any], grid: Grid) -> np.ndarray:

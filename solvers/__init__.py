@@ -8,6 +8,8 @@ from opforge._lazy import attach
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
+        "ARS232": "stepping.imex",
+        "ARS443": "stepping.imex",
         "BDF": "stepping.stiff",
         "BlowUp": "stepping.stepper",
         "BurgersFV": "stepping.burgers",
@@ -17,7 +19,11 @@ __getattr__, __dir__, __all__ = attach(
         "ExactDiffusion": "stepping.diffusion",
         "ExactWave": "stepping.waves",
         "FiniteVolumes": "stepping.conservation",
+        "IMEXRK": "stepping.imex",
+        "IMEXTable": "stepping.imex",
         "Leapfrog": "stepping.waves",
+        "PressureSolver": "stepping.projection",
+        "ProjectionStepper": "stepping.projection",
         "RK4": "stepping.runge_kutta",
         "SSPRK3": "stepping.runge_kutta",
         "SolveResult": "result",
@@ -25,6 +31,7 @@ __getattr__, __dir__, __all__ = attach(
         "StrangSplitting": "stepping.runge_kutta",
         "advect": "advection",
         "fast_poisson": "poisson",
+        "pressure_system": "stepping.projection",
         "repeat": "stepping.stepper",
         "rollout": "stepping.stepper",
         "solve_elliptic": "elliptic",

@@ -38,7 +38,7 @@ class BDF(Stepper):
     def __init__(
         self, tendency: Callable[[Any], Any], dt: float, *, rtol: float = 1e-6, atol: float = 1e-9, band: int = 1
     ):
-        if not 0 < dt < np.inf or not 0 < rtol < 1 or not 0 < atol:
+        if not 0 < dt < np.inf or not 0 < rtol < 1 or not atol > 0:
             raise InputError(f"dt, rtol and atol must be greater than 0, got {dt!r}, {rtol!r} and {atol!r}")
         self.tendency, self.dt = tendency, float(dt)
         self.rtol, self.atol, self.band = rtol, atol, band

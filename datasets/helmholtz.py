@@ -42,7 +42,7 @@ class HelmholtzRecipe(Recipe):
 
     Example:
         >>> recipe = HelmholtzRecipe(wavenumber=20.0)
-        >>> sorted(recipe.sample(np.random.default_rng(0), recipe.grid(48)).fields)
+        >>> sorted(recipe.sample(np.random.default_rng(0), recipe.grid(56)).fields)
         ['f', 'u_imag', 'u_real']
     """
 

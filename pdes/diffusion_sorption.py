@@ -40,7 +40,7 @@ class DiffusionSorption(EvolutionEquation):
     Example:
         >>> import numpy as np
         >>> float(DiffusionSorption().retardation(np.array([1.0])).round(4)[0])
-        3.1574
+        3.1569
 
     Source:
         Takamoto et al., "PDEBench: An Extensive Benchmark for Scientific Machine Learning", appendix D.3; Nowak and

@@ -34,7 +34,14 @@ TRANSFORM_NAMES = {"stft", "istft", "fftconvolve", "oaconvolve", "ShortTimeFFT"}
 # Source files whose tests stand under another name than their own.
 ELSEWHERE = {Path("opforge/models/__init__.py"): Path("tests/models/test_registry.py")}
 # Test files that test no single source file.
-WHOLE = {"test_architecture.py", "test_doctests.py", "test_examples.py", "test_reach.py", "test_readme.py"}
+WHOLE = {
+    "test_architecture.py",
+    "test_doctests.py",
+    "test_documentation.py",
+    "test_examples.py",
+    "test_reach.py",
+    "test_readme.py",
+}
 
 
 # --- what a file imports -------------------------------------------------------------------------------------------

@@ -30,3 +30,11 @@ def test_parameters_out_of_range(parameters):
 def test_grids_too_coarse():
     with pytest.raises(InputError, match="resolution must be at least 48 points"):
         KuramotoSivashinskyRecipe().grid(32)
+
+
+def test_grids_that_do_not_keep_the_short_waves():
+    recipe = KuramotoSivashinskyRecipe()
+    with pytest.raises(InputError, match="resolution must be at least 86 points for length=64"):
+        recipe.check(recipe.grid(64))
+    recipe.check(recipe.grid(86))
+    KuramotoSivashinskyRecipe(length=32.0).check(recipe.grid(64))

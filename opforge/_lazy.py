@@ -10,8 +10,8 @@ def attach(
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
     """Return ``__getattr__``, ``__dir__`` and ``__all__`` for a package whose public names are loaded on first use.
 
-    ``where`` maps each public name to the submodule that defines it, relative to ``package``; ``modules`` are submodules
-    that are public themselves.
+    ``where`` maps each public name to the submodule that defines it, relative to ``package``; ``modules`` are
+    submodules that are public themselves.
     """
 
     def __getattr__(name: str) -> Any:

@@ -127,6 +127,12 @@ def _compare(stored: Fields, recipe: Recipe, seed: int, base: Grid, notes: list[
     same = _made("again", recipe, seed, base, notes)
     if same is None:
         return {}
+    for name, values in stored.items():
+        if same[name].shape != values.shape:
+            raise InputError(
+                f"field {name!r} has the shape {values.shape}, its recipe makes {same[name].shape}: frames were left "
+                "out of the file; verify the one that generate wrote"
+            )
     rounded = {name: same[name].astype(values.dtype) for name, values in stored.items()}
     found = {"again": _distances(stored, rounded)}
     finer = _made("with half the step", recipe.refined(), seed, base, notes)

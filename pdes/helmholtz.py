@@ -88,7 +88,10 @@ class Helmholtz(Equation):
         )
 
     def stretches(self, grid: Grid, k: Any) -> tuple[list[Any], list[Any]]:
-        """s at the cells and at the n + 1 faces of every axis, complex arrays that broadcast against (..., *space)."""
+        """s at the cells and at the n + 1 faces of every axis, complex arrays that broadcast against (..., *space).
+
+        ``k`` is a number, or one for each sample, (..., 1, [1]).
+        """
         cells, faces = [], []
         for axis, (n, length) in enumerate(zip(grid.shape, grid.lengths, strict=True)):
             thick = self.layer * length
@@ -96,7 +99,7 @@ class Helmholtz(Equation):
                 deep = np.maximum(np.maximum(thick - places * length / n, places * length / n - (length - thick)), 0)
                 # σ rises with the square of the depth; its integral through the layer is the strength times k
                 sigma = 3 * _STRENGTH / thick * (deep / thick) ** 2
-                found.append((1 + 1j * sigma / k).reshape([-1 if i == axis else 1 for i in range(grid.ndim)]))
+                found.append(1 + 1j * sigma.reshape([-1 if i == axis else 1 for i in range(grid.ndim)]) / k)
         return cells, faces
 
     def residual(self, fields: Mapping[str, Any], grid: Grid) -> Any:
@@ -104,21 +107,21 @@ class Helmholtz(Equation):
 
         Args:
             fields: ``"f"``, ``"u_real"``, ``"u_imag"``, optionally ``"c"``, arrays (..., *space) of one kind, and
-                ``"wavenumber"``, a number.
+                ``"wavenumber"``, a number or one for each sample, (...).
             grid: cell centres.
 
         Returns:
             An array (..., 2, *space); differentiable in torch.
         """
         self._check(fields, grid, "f", "u_real", "u_imag")
-        k = float(fields.get("wavenumber", self.wavenumber))
+        k = self._wavenumbers(fields, grid)
         u = _complex(fields["u_real"], fields["u_imag"])
         c = fields.get("c", full_like(fields["u_real"], 1.0))
         cells, faces = self.stretches(grid, k)
         volume = 1.0
         for s in cells:
             volume = volume * s
-        total = _like(u, volume) * ((k / c) ** 2 * u - fields["f"])
+        total = _like(u, volume) * (_like(u, k) ** 2 / (c * c) * u - fields["f"])
         for i, h in enumerate(grid.spacing):
             axis = i - grid.ndim
             first, last = along(u, axis, None, 1), along(u, axis, -1, None)
@@ -159,6 +162,12 @@ class Helmholtz(Equation):
         for s in cells:
             volume = volume * s
         return volume.ravel()
+
+    def _wavenumbers(self, fields: Mapping[str, Any], grid: Grid) -> np.ndarray:
+        """k, (..., 1, [1])."""
+        k = fields.get("wavenumber", self.wavenumber)
+        k = np.asarray(k.detach().cpu() if is_torch(k) else k, dtype=np.float64)
+        return k.reshape(*k.shape, *(1,) * grid.ndim) if k.ndim else k
 
     def inside(self, grid: Grid) -> tuple[slice, ...]:
         """The cells that no layer covers."""

@@ -22,6 +22,16 @@ def test_residual_is_matrix_times_wave_less_source(shape):
     np.testing.assert_allclose(other, Helmholtz(len(shape), 7.0).residual(fields, grid), rtol=0, atol=1e-12)
 
 
+def test_every_sample_has_its_wavenumber():
+    grid, rng, equation = Grid((7, 8)), np.random.default_rng(0), Helmholtz(2)
+    fields = {name: rng.standard_normal((3, 7, 8)) for name in ("f", "u_real", "u_imag")}
+    k = np.array([5.0, 6.0, 7.0])
+    together = equation.residual({**fields, "wavenumber": k}, grid)
+    for i in range(3):
+        alone = Helmholtz(2, float(k[i])).residual({name: values[i] for name, values in fields.items()}, grid)
+        np.testing.assert_allclose(together[i], alone, rtol=0, atol=1e-11)
+
+
 def test_no_layer_inside():
     grid, equation = Grid((20, 40)), Helmholtz(2, layer=0.15)
     assert equation.inside(grid) == (slice(3, 17), slice(6, 34))

@@ -107,3 +107,8 @@ def unstack(state: Any, ndim: int) -> list[Any]:
 def least(x: Any) -> float:
     """The least value of an array."""
     return float((x.detach() if is_torch(x) else x).min())
+
+
+def detached(x: Any) -> np.ndarray:
+    """The values of an array or a number as numpy's, without gradients."""
+    return x.detach().cpu().numpy() if is_torch(x) else np.asarray(x)

@@ -2,118 +2,46 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
 from opforge.core import Grid
-from opforge.errors import InputError, WorkError
+from opforge.errors import InputError
 from opforge.pdes import _staggered as staggered
-from opforge.pdes._arrays import like, stack, unstack
+from opforge.pdes._arrays import detached, like, stack, unstack
 from opforge.pdes.incompressible_flow import IncompressibleFlow
-from opforge.pdes.poisson import Poisson
+from opforge.solvers.pressure import PressureSolver
 from opforge.solvers.stepping.runge_kutta import SSPRK3
 from opforge.solvers.stepping.stepper import Stepper
 
-if TYPE_CHECKING:
-    import scipy.sparse
-
-# Of the pressure systems that are iterated on.
-_RTOL, _MOST = 1e-9, 200
-
-
-def pressure_system(solid: np.ndarray, grid: Grid) -> scipy.sparse.csr_matrix:
-    """The matrix of −Δ with nothing through walls and obstacles: symmetric, positive definite; rows in C order.
-
-    The pressure floats in every region of fluid: one of its cells has more on its diagonal, which changes the constant
-    alone. Obstacles have a diagonal entry.
-
-    Args:
-        solid: which cells are, an array of the grid's shape.
-        grid: cells of a closed box.
-
-    Raises:
-        InputError: no cell of fluid.
-
-    Example:
-        >>> A = pressure_system(np.zeros((4, 4)), Grid((4, 4)))
-        >>> A.shape, bool(abs(A - A.T).max() == 0)
-        ((16, 16), True)
-    """
-    return Poisson(grid.ndim, "neumann").operator({"solid": np.asarray(solid, dtype=np.float64)}, grid)
-
-
-class PressureSolver:
-    """Potentials of divergences around obstacles: conjugate gradients, the matrix and its preconditioner made once.
-
-    Args:
-        solid: which cells are, an array of the grid's shape.
-        grid: cells of a closed box.
-        preconditioner: a ``LinearOperator`` or matrix M ≈ A⁻¹, symmetric positive definite; algebraic multigrid unless
-            given.
-        on_system: called with every right-hand side b and solution x, for whoever learns from them.
-
-    Raises:
-        InputError: no cell of fluid.
-    """
-
-    def __init__(
-        self,
-        solid: np.ndarray,
-        grid: Grid,
-        preconditioner: Any = None,
-        on_system: Callable[[np.ndarray, np.ndarray], None] | None = None,
-    ):
-        import pyamg
-
-        self.matrix = pressure_system(solid, grid)
-        self._grid, self._fluid = grid, (np.asarray(solid) < 0.5)
-        self._on_system = on_system
-        if preconditioner is None:
-            preconditioner = pyamg.ruge_stuben_solver(self.matrix, max_coarse=200).aspreconditioner(cycle="V")
-        self._preconditioner = preconditioner
-
-    def __call__(self, source: np.ndarray) -> np.ndarray:
-        """φ with Δφ = source, (..., *space).
-
-        Raises:
-            WorkError: no convergence.
-        """
-        import scipy.sparse.linalg
-
-        found = np.zeros_like(source)
-        for index in np.ndindex(*source.shape[: -self._grid.ndim]):
-            b = np.where(self._fluid, -source[index], 0.0).ravel()
-            if not np.any(b):
-                continue
-            x, info = scipy.sparse.linalg.cg(self.matrix, b, rtol=_RTOL, maxiter=_MOST, M=self._preconditioner)
-            if info:
-                raise WorkError(f"the pressure did not converge to {_RTOL:.0e} within {_MOST} iterations")
-            if self._on_system is not None:
-                self._on_system(b, x)
-            found[index] = x.reshape(self._grid.shape)
-        return found
+# Of |∇·u| h in parts of the speed, beyond which a state around obstacles is projected again.
+_LEAK = 1e-8
 
 
 class ProjectionStepper(Stepper):
     """SSP-RK3 of the part of the rates that has no divergence; states (samples, components, *space).
 
-    Between walls the pressure is solved by fast transforms, exactly, for numpy and torch with gradients; around
-    obstacles by conjugate gradients, for numpy. A step needs dt (Σ |u|/Δx + 4ν/Δx²) <= 1: what is longer is refused
-    before the start; where the flow grows faster on the way, a step is taken in as many parts as it needs.
+    In boxes without obstacles the pressure is solved by fast transforms, exactly; around obstacles by conjugate
+    gradients, on the CPU. Gradients flow through both. A step needs dt (Σ (|u| + 4ν/Δx)/Δx) <= 1: what is longer is
+    refused before the start; where the flow of a sample grows faster on the way, its step is taken in as many parts as
+    it needs.
 
     Args:
         equation: what is solved.
         grid: cells.
         dt: the time step, greater than 0.
-        solid: obstacles, a truth value for every cell; in closed boxes.
+        solid: obstacles, a truth value for every cell.
         preconditioner, on_system: see `PressureSolver`.
+        strict: whether a state that needs shorter steps is refused at the start; else steps are taken in parts from the
+            start on.
+        own: what samples have of their own, float64: numbers (samples,) in place of the equation's ``viscosity``,
+            ``force``, ``buoyancy`` or ``diffusivity``, a source of smoke ``"q"`` (samples, *space).
 
     Raises:
-        InputError: a time step that is not positive, obstacles in boxes that are not closed; when it is given a state:
-            a time step beyond the limit.
+        InputError: a time step that is not positive or beyond the limit of viscosity and stream, a viscosity that is
+            negative, obstacles where a stream enters; when it is given a state: a time step beyond the limit.
 
     Example:
         >>> step = ProjectionStepper(IncompressibleFlow(lid=1.0), Grid((16, 16)), dt=0.01)
@@ -130,62 +58,116 @@ class ProjectionStepper(Stepper):
         solid: np.ndarray | None = None,
         preconditioner: Any = None,
         on_system: Callable[[np.ndarray, np.ndarray], None] | None = None,
+        strict: bool = True,
+        own: Mapping[str, np.ndarray] | None = None,
     ):
         if not 0 < dt < np.inf:
             raise InputError(f"dt must be a time greater than 0, got {dt!r}")
         equation.check_grid(grid)
         self.equation, self.grid, self.dt = equation, grid, float(dt)
         self._solve: PressureSolver | None = None
-        self._open: np.ndarray | None = None
+        self._bodies: staggered.Bodies | None = None
         if solid is not None and np.any(solid):
-            if any(equation.box.periodic):
-                raise InputError(f"obstacles need a closed box, got boundary={equation.boundary!r}; take 'walls'")
-            self._solve = PressureSolver(solid, grid, preconditioner, on_system)
-            self._open = open_faces(np.asarray(solid) > 0.5)
+            solid = np.asarray(solid) > 0.5
+            if equation.boundary == "stream" and solid[0].any():
+                raise InputError("solid must leave the cells open at which the stream enters, the first ones along x")
+            self._solve = PressureSolver(solid, grid, preconditioner, on_system, equation.boundary)
+            self._bodies = staggered.Bodies.of(solid.astype(np.float64), equation.box)
+        self._own = {name: self._checked(name, values) for name, values in (own or {}).items()}
+        self._strict = strict
+        self._check_step(self._speeds(np.zeros((1, len(equation.unknowns), *(1,) * grid.ndim))), "the viscosity")
+
+    def _checked(self, name: str, values: Any) -> np.ndarray:
+        values = np.asarray(values, dtype=np.float64)
+        if name in ("viscosity", "diffusivity") and not np.all(values >= 0):
+            raise InputError(f"{name} must be at least 0 for every sample, got {values.min()}")
+        return values if name == "q" else values.reshape(-1, *(1,) * self.grid.ndim)
 
     def prepare(self, state: Any) -> Any:
         self.equation.check_state(state, self.grid)
-        speed = self.equation.courant(state, self.grid)
-        if self.dt * speed > 1:
-            raise InputError(
-                f"dt must be at most {1 / speed:.4g}, for the flow and the viscosity on this grid, got {self.dt:.4g}; "
-                "take more steps"
-            )
+        if self._strict:
+            self._check_step(self._speeds(state), "the flow and the viscosity")
         return self._without_divergence(state)
 
+    def _check_step(self, speeds: np.ndarray, why: str) -> None:
+        fastest = float(speeds.max(initial=0.0))
+        if self.dt * fastest > 1 + 1e-12:
+            raise InputError(
+                f"dt must be at most {1 / fastest:.4g}, for {why} on this grid, got {self.dt:.4g}; take more steps"
+            )
+
     def advance(self, inner: Any) -> Any:
-        speed = self.equation.courant(inner, self.grid)
-        parts = max(1, math.ceil(self.dt * speed)) if math.isfinite(speed) else 1
-        step = SSPRK3(self._rate, self.dt / parts)
+        speeds = self._speeds(inner)
+        with np.errstate(invalid="ignore", over="ignore"):
+            parts = np.where(np.isfinite(speeds), np.maximum(1, np.ceil(self.dt * speeds)), 1).astype(int)
+        counts = np.unique(parts)
+        if len(counts) == 1:
+            return self._in_parts(inner, int(counts[0]), slice(None))
+        moved = {int(n): iter(self._in_parts(inner[parts == n], int(n), parts == n)) for n in counts}
+        return stack([next(moved[int(n)]) for n in parts], 0)
+
+    def pressure(self, state: Any) -> Any:
+        """p (samples, *space) of states without divergence, such as this stepper's."""
+        own, bodies = self._of(state, slice(None))
+        return self.equation.pressure(state, self.grid, solve=self._solve, bodies=bodies, own=own)
+
+    def _speeds(self, state: Any) -> np.ndarray:
+        return self.equation.courant(state, self.grid, self._own)
+
+    def _in_parts(self, inner: Any, parts: int, rows: Any) -> Any:
+        own, bodies = self._of(inner, rows)
+
+        def rate(state: Any) -> Any:
+            return self.equation.tendency(state, self.grid, solve=self._solve, bodies=bodies, own=own)
+
+        step = SSPRK3(rate, self.dt / parts)
         for _ in range(parts):
             inner = step.advance(inner)
-        return inner if self._solve is None else self._without_divergence(inner)
+        return inner if self._solve is None or self._tight(inner) else self._without_divergence(inner)
 
-    def _rate(self, state: Any) -> Any:
-        fluid = None if self._open is None else like(state, self._open)
-        return self.equation.tendency(state, self.grid, self._solve, fluid)
+    def _tight(self, state: Any) -> bool:
+        """Whether the tolerances of the pressure have not added up to a divergence yet."""
+        velocity = [detached(u) for u in unstack(state, self.grid.ndim)[: self.grid.ndim]]
+        off = np.abs(staggered.divergence(velocity, self.grid, self.equation.box)).max() * min(self.grid.spacing)
+        return bool(off <= _LEAK * max(np.abs(u).max() for u in velocity)) or not np.isfinite(off)
+
+    def _of(self, state: Any, rows: Any) -> tuple[dict[str, Any], staggered.Bodies | None]:
+        """What these samples have of their own, and the obstacles, as arrays of the state's kind."""
+        own = {name: like(state, values[rows] if len(values) > 1 else values) for name, values in self._own.items()}
+        return own, None if self._bodies is None else self._bodies.like(state)
 
     def _without_divergence(self, state: Any) -> Any:
         ndim, box = self.grid.ndim, self.equation.box
         parts = unstack(state, ndim)
-        velocity = parts[:ndim]
-        if self._open is not None:
-            velocity = [u * open_ for u, open_ in zip(velocity, self._open, strict=True)]
-        velocity, _ = staggered.projected(velocity, self.grid, box, self._solve)
-        if self._open is not None:
-            velocity = [u * open_ for u, open_ in zip(velocity, self._open, strict=True)]
+        bodies = None if self._bodies is None else self._bodies.like(state)
+        velocity = [staggered.without_wall(u, i - ndim, box) for i, u in enumerate(parts[:ndim])]
+        velocity, _ = staggered.projected(velocity, self.grid, box, self._solve, bodies)
         return stack([*velocity, *parts[ndim:]], -ndim - 1)
 
 
-def open_faces(solid: np.ndarray) -> np.ndarray:
-    """1 on upper faces (ndim, *space) between two cells of fluid, 0 elsewhere and on walls.
+def pressure_systems(stepper: Callable[..., ProjectionStepper], state: np.ndarray, steps: int) -> Iterator[np.ndarray]:
+    """The right-hand sides b (cells,) of all pressure systems A x = b of a run around obstacles, as it goes on.
+
+    A step solves three, one for each stage, and one more where the tolerances of those before have added up.
+
+    Args:
+        stepper: makes the stepper, given ``on_system``; such as ``functools.partial(ProjectionStepper, equation, grid,
+            dt, solid=solid)``.
+        state: to start from, (samples, components, *space).
+        steps: how many.
 
     Example:
-        >>> open_faces(np.array([[False, True, False]])).astype(int).tolist()
-        [[[0, 0, 0]], [[0, 0, 0]]]
+        >>> from functools import partial
+        >>> solid = np.zeros((8, 8))
+        >>> solid[3:5, 3:5] = 1
+        >>> make = partial(ProjectionStepper, IncompressibleFlow(lid=1.0), Grid((8, 8)), 0.01, solid=solid)
+        >>> len(list(pressure_systems(make, np.zeros((1, 2, 8, 8)), steps=3)))
+        9
     """
-    found = np.zeros((solid.ndim, *solid.shape))
-    for axis in range(solid.ndim):
-        fluid, target = np.moveaxis(~solid, axis, 0), np.moveaxis(found[axis], axis, 0)
-        target[:-1] = fluid[:-1] & fluid[1:]
-    return found
+    seen: list[np.ndarray] = []
+    one = stepper(on_system=lambda b, x: seen.append(b))
+    inner = one.prepare(state)
+    for _ in range(steps):
+        inner = one.advance(inner)
+        yield from seen
+        seen.clear()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -64,10 +64,19 @@ class EachSample(Stepper):
             raise InputError(f"steppers must share a time step, got {[stepper.dt for stepper in steppers]}")
         self.steppers, self.dt = steppers, steppers[0].dt
 
-    def advance(self, inner: Any) -> Any:
-        return concatenate(
-            [stepper(inner[i : i + 1]) for i, stepper in zip(range(len(inner)), self.steppers, strict=True)], 0
-        )
+    def prepare(self, state: Any) -> list[Any]:
+        return [stepper.prepare(state[i : i + 1]) for i, stepper in self._each(state)]
+
+    def advance(self, inner: list[Any]) -> list[Any]:
+        return [stepper.advance(inner[i]) for i, stepper in self._each(inner)]
+
+    def finish(self, inner: list[Any]) -> Any:
+        return concatenate([stepper.finish(inner[i]) for i, stepper in self._each(inner)], 0)
+
+    def _each(self, samples: Any) -> Iterator[tuple[int, Stepper]]:
+        if len(samples) != len(self.steppers):
+            raise InputError(f"state must have {len(self.steppers)} samples, one for each stepper, got {len(samples)}")
+        return enumerate(self.steppers)
 
 
 class BlowUp(WorkError):

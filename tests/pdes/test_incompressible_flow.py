@@ -33,7 +33,7 @@ def test_three_dimensions():
     ("parameters", "message"),
     [
         ({"viscosity": -1.0}, "viscosity must be"),
-        ({"boundary": "pipe"}, "boundary must be one of walls, free slip, channel, periodic"),
+        ({"boundary": "pipe"}, "boundary must be one of walls, free slip, channel, stream, periodic"),
         ({"lid": 1.0, "boundary": "free slip"}, "lid must be 0 where the flow does not stick"),
         ({"ndim": 1}, "ndim must be 2 or 3"),
     ],

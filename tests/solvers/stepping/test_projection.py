@@ -1,4 +1,6 @@
-"""Steps of incompressible flow: gradients, obstacles, preconditioners, systems to learn from, what is refused."""
+"""Steps of incompressible flow: gradients, obstacles, samples of their own, systems to learn from, what is refused."""
+
+from functools import partial
 
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ import torch
 from opforge.core import Grid
 from opforge.errors import InputError
 from opforge.pdes import IncompressibleFlow
-from opforge.solvers import PressureSolver, ProjectionStepper, pressure_system, repeat
+from opforge.solvers import ProjectionStepper, pressure_systems, repeat
 
 GRID = Grid((8, 7))
 
@@ -41,29 +43,61 @@ def test_nothing_flows_through_obstacles_and_nothing_diverges():
     assert np.abs(end[:, 2, obstacle()]).max() == 0
 
 
-def test_any_preconditioner_and_the_systems():
-    seen = []
-    A = pressure_system(obstacle(), GRID)
-    jacobi = np.diag(1 / A.diagonal())
-    solver = PressureSolver(obstacle(), GRID, jacobi, lambda b, x: seen.append((b, x)))
-    source = np.random.default_rng(0).standard_normal((2, 8, 7)) * ~obstacle()
-    source -= source.sum((1, 2), keepdims=True) / (~obstacle()).sum() * ~obstacle()
-    found = solver(source)
-    assert len(seen) == 2
-    for b, x in seen:
-        assert np.linalg.norm(A @ x - b) < 1e-8 * np.linalg.norm(b)
-    usual = PressureSolver(obstacle(), GRID)(source)
-    fluid = ~obstacle()
-    off = (found - usual)[:, fluid]
-    assert np.abs(off - off.mean(1, keepdims=True)).max() < 1e-7
+def test_around_obstacles_gradients_flow_too():
+    stepper = ProjectionStepper(IncompressibleFlow(buoyancy=1.0), GRID, 0.01, solid=obstacle())
+    tensors = torch.from_numpy(state()[:1]).requires_grad_()
+    np.testing.assert_allclose(stepper(tensors).detach().numpy(), stepper(state()[:1]), rtol=0, atol=1e-12)
+    # differences see the tolerance of the pressure, 1e-9
+    assert torch.autograd.gradcheck(stepper, tensors, eps=1e-4, atol=1e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize("boundary", ["walls", "channel", "stream", "periodic"])
+def test_obstacles_stand_in_every_box(boundary):
+    equation = IncompressibleFlow(boundary=boundary, inflow=1.0 if boundary == "stream" else 0.0)
+    end = repeat(ProjectionStepper(equation, GRID, 0.005, solid=obstacle()), 5)(state(2)[:, :2])
+    assert np.abs(end[:, 0, 2:5, 2:4]).max() == 0 and np.abs(end[:, 1, 3:5, 1:4]).max() == 0
+    assert np.abs(equation.divergence({"u": end[:, 0], "v": end[:, 1]}, GRID)).max() < 1e-6
+    if boundary == "stream":  # what enters leaves
+        np.testing.assert_allclose(end[:, 0].sum(-1), 7.0, rtol=1e-7)
+
+
+def test_a_sample_does_not_depend_on_the_others():
+    """One of them needs its step in parts."""
+    equation = IncompressibleFlow(viscosity=0.0)
+    start = state(2)[:, :2] * np.array([1.0, 20.0])[:, None, None, None]
+    stepper = ProjectionStepper(equation, GRID, 0.05, strict=False)
+    together = repeat(stepper, 3)(start)
+    alone = np.concatenate([repeat(stepper, 3)(start[i : i + 1]) for i in range(2)])
+    np.testing.assert_allclose(together, alone, rtol=0, atol=1e-13 * np.abs(alone).max())
+
+
+def test_samples_have_numbers_of_their_own():
+    own = {"viscosity": np.array([0.001, 0.02]), "q": np.stack([np.zeros((8, 7)), np.ones((8, 7))])}
+    together = ProjectionStepper(IncompressibleFlow(buoyancy=1.0), GRID, 0.01, own=own)(state())
+    for i in range(2):
+        equation = IncompressibleFlow(viscosity=own["viscosity"][i], buoyancy=1.0)
+        alone = ProjectionStepper(equation, GRID, 0.01, own={"q": own["q"][i : i + 1]})(state()[i : i + 1])
+        np.testing.assert_allclose(together[i], alone[0], rtol=0, atol=1e-14)
+    np.testing.assert_allclose(together[:, 2].mean((1, 2)) - state()[:, 2].mean((1, 2)), [0, 0.01], atol=1e-15)
+
+
+def test_the_systems_of_a_run():
+    make = partial(ProjectionStepper, IncompressibleFlow(lid=1.0), GRID, 0.01, solid=obstacle())
+    found = list(pressure_systems(make, np.zeros((1, 2, 8, 7)), 2))
+    assert len(found) == 6
+    assert all(b.shape == (56,) and abs(b.sum()) < 1e-12 and not b[obstacle().ravel()].any() for b in found)
 
 
 def test_what_is_refused():
+    with pytest.raises(InputError, match=r"dt must be at most 0\.\d+, for the viscosity on this grid, got 0\.1"):
+        ProjectionStepper(IncompressibleFlow(viscosity=1.0), GRID, 0.1)
     with pytest.raises(InputError, match=r"dt must be at most 0\.\d+, for the flow and the viscosity"):
-        ProjectionStepper(IncompressibleFlow(viscosity=1.0, buoyancy=1.0), GRID, 0.1)(state())
-    with pytest.raises(InputError, match="obstacles need a closed box, got boundary='channel'"):
-        ProjectionStepper(IncompressibleFlow(boundary="channel"), GRID, 0.1, solid=obstacle())
-    with pytest.raises(InputError, match="must leave some cells of fluid"):
-        pressure_system(np.ones((8, 7)), GRID)
+        ProjectionStepper(IncompressibleFlow(buoyancy=1.0), GRID, 0.1)(10 * state())
+    with pytest.raises(InputError, match="solid must leave the cells open at which the stream enters"):
+        ProjectionStepper(IncompressibleFlow(boundary="stream", inflow=1.0), GRID, 0.01, solid=np.ones((8, 7)))
+    with pytest.raises(InputError, match="viscosity must be at least 0 for every sample"):
+        ProjectionStepper(IncompressibleFlow(), GRID, 0.01, own={"viscosity": np.array([0.1, -0.1])})
+    with pytest.raises(InputError, match="solid must leave some cells of fluid"):
+        ProjectionStepper(IncompressibleFlow(), GRID, 0.01, solid=np.ones((8, 7)))
     with pytest.raises(InputError, match="dt must be a time greater than 0"):
         ProjectionStepper(IncompressibleFlow(), GRID, 0.0)

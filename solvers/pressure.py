@@ -1,0 +1,181 @@
+"""The pressure of incompressible flow around obstacles: its matrix, preconditioners, conjugate gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from opforge.core import Grid
+from opforge.errors import InputError, WorkError
+from opforge.pdes import _staggered as staggered
+from opforge.pdes._pressure import pressure_matrix, symmetric
+from opforge.pdes.incompressible_flow import IncompressibleFlow
+
+if TYPE_CHECKING:
+    import scipy.sparse
+    from scipy.sparse.linalg import LinearOperator
+
+# Relative residual to which pressure systems are iterated on, and iterations at most.
+_RTOL, _MOST = 1e-9, 1000
+
+Boundary = Literal["walls", "free slip", "channel", "stream", "periodic"]
+
+
+def pressure_system(solid: np.ndarray, grid: Grid, boundary: Boundary = "walls") -> scipy.sparse.csr_matrix:
+    """The matrix A of −Δ with nothing through walls and obstacles: symmetric, positive definite; rows in C order.
+
+    Obstacles have a diagonal entry alone. In every region of fluid where the pressure floats, one cell has more on its
+    diagonal, which changes the constant alone: right-hand sides of a flow have the mean 0 there. Where a stream leaves,
+    the pressure is 0 on the faces and nothing floats.
+
+    Args:
+        solid: which cells are, an array of the grid's shape.
+        grid: cells.
+        boundary: see `opforge.pdes.IncompressibleFlow`.
+
+    Raises:
+        InputError: no cell of fluid, an unknown boundary, another shape.
+
+    Example:
+        >>> A = pressure_system(np.zeros((4, 4)), Grid((4, 4)))
+        >>> A.shape, bool(abs(A - A.T).max() == 0)
+        ((16, 16), True)
+    """
+    return pressure_matrix(solid, grid, _box(grid, boundary))
+
+
+def transform_preconditioner(solid: np.ndarray, grid: Grid, boundary: Boundary = "walls") -> LinearOperator:
+    """The inverse of −Δ of the whole box, by fast transforms, between restrictions to the fluid: M ≈ A⁻¹.
+
+    Its iterations grow with the surface of the obstacles, hardly with the number of cells: with 3 bodies 22 on 64² and
+    23 on 256² cells, with 150 of them 68 on 128². An iteration costs about a fifth of one with algebraic multigrid, of
+    which it takes 7 to 11, and nothing has to be set up. Symmetric, positive definite.
+
+    Args:
+        solid, grid, boundary: see `pressure_system`.
+
+    Raises:
+        InputError: what `pressure_system` refuses.
+
+    Example:
+        >>> M = transform_preconditioner(np.zeros((4, 4)), Grid((4, 4)))
+        >>> M.matvec(np.ones(16)).shape
+        (16,)
+    """
+    from scipy.sparse.linalg import LinearOperator
+
+    box = _box(grid, boundary)
+    fluid = np.asarray(solid) < 0.5
+    scale = sum(2 / h**2 for h in grid.spacing)
+
+    def apply(r: np.ndarray) -> np.ndarray:
+        r = r.reshape(grid.shape)
+        inside = np.where(fluid, r, 0.0)
+        z = -staggered.potential(inside, grid, box)
+        if box.inflow is None:  # it floats: the mean is what the cell that holds it makes of it
+            z = z + inside.mean() * grid.size / scale
+        return np.where(fluid, z, r / scale).ravel()
+
+    return LinearOperator((grid.size, grid.size), matvec=apply, dtype=np.float64)
+
+
+class PressureSolver:
+    """Potentials of divergences around obstacles: conjugate gradients, the matrix and its preconditioner made once.
+
+    Args:
+        solid: which cells are, an array of the grid's shape.
+        grid: cells.
+        preconditioner: M ≈ A⁻¹, symmetric positive definite: a ``LinearOperator``, a matrix, or a function of a
+            residual (cells,) that gives such an array; `transform_preconditioner` unless given.
+        on_system: called with every right-hand side b (cells,) and solution x, for whoever learns from them.
+        boundary: see `opforge.pdes.IncompressibleFlow`.
+
+    Attributes:
+        matrix: A of `pressure_system`.
+        iterations: of the last solution.
+
+    Raises:
+        InputError: no cell of fluid, a preconditioner of another shape.
+
+    Example:
+        >>> solid = np.zeros((8, 8))
+        >>> solid[3:5, 3:5] = 1
+        >>> source = np.zeros((8, 8))
+        >>> source[0, 0], source[7, 7] = 1.0, -1.0
+        >>> p = PressureSolver(solid, Grid((8, 8)))(source)
+        >>> bool(p[0, 0] < 0 < p[7, 7])
+        True
+    """
+
+    def __init__(
+        self,
+        solid: np.ndarray,
+        grid: Grid,
+        preconditioner: Any = None,
+        on_system: Callable[[np.ndarray, np.ndarray], None] | None = None,
+        boundary: Boundary = "walls",
+    ):
+        self.matrix = pressure_system(solid, grid, boundary)
+        self.iterations = 0
+        self._grid, self._fluid = grid, np.asarray(solid) < 0.5
+        self._on_system = on_system
+        if preconditioner is None:
+            preconditioner = transform_preconditioner(solid, grid, boundary)
+        self._preconditioner = _operator(preconditioner, self.matrix)
+
+    def __call__(self, source: Any) -> Any:
+        """φ with Δφ = source, (..., *space), 0 in obstacles; numpy or torch, with gradients.
+
+        Raises:
+            WorkError: no convergence.
+        """
+        return symmetric(self._solve, source)
+
+    def _solve(self, source: np.ndarray) -> np.ndarray:
+        found = np.zeros_like(source)
+        for index in np.ndindex(*source.shape[: -self._grid.ndim]):
+            b = np.where(self._fluid, -source[index], 0.0).astype(np.float64).ravel()
+            if np.any(b):
+                found[index] = np.where(self._fluid, self._one(b).reshape(self._grid.shape), 0.0)
+        return found
+
+    def _one(self, b: np.ndarray) -> np.ndarray:
+        from scipy.sparse.linalg import cg
+
+        count = 0
+
+        def counted(_: np.ndarray) -> None:
+            nonlocal count
+            count += 1
+
+        x, info = cg(self.matrix, b, rtol=_RTOL, maxiter=_MOST, M=self._preconditioner, callback=counted)
+        if info:
+            left = np.linalg.norm(b - self.matrix @ x) / np.linalg.norm(b)
+            raise WorkError(
+                f"the pressure reached a relative residual of {left:.1e} in {_MOST} iterations, the tolerance is "
+                f"{_RTOL:.0e}; take another preconditioner"
+            )
+        self.iterations = count
+        if self._on_system is not None:
+            self._on_system(b, x)
+        return x
+
+
+def _operator(preconditioner: Any, matrix: scipy.sparse.csr_matrix) -> Any:
+    """What scipy's `cg` takes for M."""
+    from scipy.sparse.linalg import LinearOperator
+
+    if callable(preconditioner) and not hasattr(preconditioner, "shape"):
+        return LinearOperator(matrix.shape, matvec=preconditioner, dtype=np.float64)
+    if getattr(preconditioner, "shape", None) != matrix.shape:
+        raise InputError(
+            f"preconditioner must be a function, or an operator of shape {matrix.shape}, got "
+            f"{getattr(preconditioner, 'shape', preconditioner)}"
+        )
+    return preconditioner
+
+
+def _box(grid: Grid, boundary: Boundary) -> staggered.Box:
+    return IncompressibleFlow(grid.ndim, boundary=boundary, inflow=1.0 if boundary == "stream" else 0.0).box

@@ -108,9 +108,25 @@ class EvolutionRecipe(Recipe):
         """
         return {}
 
+    def numbers(self, rngs: Sequence[np.random.Generator]) -> dict[str, np.ndarray]:
+        """The parameters in ``drawn``, (samples,), one sample from each generator; none as a rule."""
+        return {}
+
     def stepper_in(self, media: Mapping[str, np.ndarray], grid: Grid, dt: float) -> Stepper:
-        """`stepper` for samples in their media, (samples, *space)."""
+        """`stepper` for samples in their media, (samples, *space), with `numbers` of their own, (samples,)."""
         return self.stepper(grid, dt)
+
+    def first_states(self, stepper: Stepper, states: np.ndarray) -> np.ndarray:
+        """The first frames of samples from their initial states, where the media change these; as a rule the same."""
+        return states
+
+    def derived(self, stepper: Stepper, states: np.ndarray) -> dict[str, np.ndarray]:
+        """Other fields in ``evolving``, (frames, samples, *space), of states (frames, samples, components, *space)."""
+        return {}
+
+    def thinned(self, name: str, values: np.ndarray, grid: Grid) -> np.ndarray:
+        """A field (..., *space) of the grid that is solved on, on the one that is kept; see ``oversampling``."""
+        return _thinned(values, self.oversampling or 1, grid)
 
     @property
     def has_media(self) -> bool:
@@ -180,28 +196,29 @@ class EvolutionRecipe(Recipe):
         kept, grid = grid, self.solved_on(grid)
         steps, dt = self.steps(grid)
         media: dict[str, np.ndarray] = {}
+        numbers: dict[str, np.ndarray] = {}
+        if self.drawn:
+            for_numbers, rngs = zip(*(rng.spawn(2) for rng in rngs), strict=True)
+            numbers = self.numbers(for_numbers)
         if self.has_media:  # a finer grid draws more numbers for a field, and none of the others'
             for_media, rngs = zip(*(rng.spawn(2) for rng in rngs), strict=True)
             media = self.media(for_media, grid)
-        stepper = self.stepper_in(media, grid, dt)
-        start = self.initial_states(rngs, grid)
+        stepper = self.stepper_in({**media, **numbers}, grid, dt)
+        start = self.first_states(stepper, self.initial_states(rngs, grid))
         if self.settling > 0:
             start = rollout(stepper, start, frames=1, steps=steps_between(self.settling, dt)[0])[0]
         states = rollout(stepper, start, frames=self.frames - 1, steps=steps, start=True)
-        residuals = self._error_of_steps(stepper, states, media, grid)
+        residuals = self._error_of_steps(stepper, states, {**media, **numbers}, grid)
         worst = float(residuals.max())
         if not worst <= self.tolerance:
             raise WorkError(
                 f"the error of its time steps is estimated at {worst:.1e}, the tolerance is {self.tolerance:.1e}; "
                 f"lower time_step, which is {dt:.3g}, or raise the tolerance"
             )
-        states = _thinned(states, self.oversampling or 1, kept)
-        still = {
-            name: _thinned(values[None, :, None], self.oversampling or 1, kept)[0, :, 0]
-            for name, values in media.items()
-        }
-        fields = {name: states[:, :, i].swapaxes(0, 1) for i, name in enumerate(self.equation.unknowns)}
-        return Samples({**still, **fields}, residuals)
+        evolving = {name: states[:, :, i] for i, name in enumerate(self.equation.unknowns)}
+        evolving |= self.derived(stepper, states)
+        fields = {**media, **{name: values.swapaxes(0, 1) for name, values in evolving.items()}}
+        return Samples({name: self.thinned(name, values, kept) for name, values in fields.items()}, residuals, numbers)
 
     def _error_of_steps(
         self, stepper: Stepper, states: np.ndarray, media: Mapping[str, np.ndarray], grid: Grid
@@ -221,15 +238,15 @@ class EvolutionRecipe(Recipe):
         return found.mean(0) * (self.end_time / (steps * stepper.dt))
 
 
-def _thinned(states: np.ndarray, factor: int, grid: Grid) -> np.ndarray:
-    """States (frames, samples, components, *space) on a grid with fewer points per axis."""
+def _thinned(values: np.ndarray, factor: int, grid: Grid) -> np.ndarray:
+    """A field (..., *space) on a grid with fewer points per axis."""
     if factor == 1:
-        return states
+        return values
     if grid.points == "periodic":
-        return states[(..., *(slice(None, None, factor),) * grid.ndim)]
-    cells = [size for n in grid.shape for size in (n, factor)]
-    parts = states.reshape(*states.shape[:3], *cells)
-    return parts.mean(tuple(range(4, 4 + 2 * grid.ndim, 2)))
+        return values[(..., *(slice(None, None, factor),) * grid.ndim)]
+    leading = values.shape[: -grid.ndim]
+    parts = values.reshape(*leading, *(size for n in grid.shape for size in (n, factor)))
+    return parts.mean(tuple(range(len(leading) + 1, parts.ndim, 2)))
 
 
 def _norms(states: np.ndarray, frames: int, samples: int) -> np.ndarray:

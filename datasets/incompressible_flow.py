@@ -1,4 +1,4 @@
-"""Incompressible flow: plumes of smoke that rise past obstacles, and vortices that die out in a box."""
+"""Incompressible flow: plumes of smoke, vortices, cavities with a moving lid, streams past obstacles."""
 
 from __future__ import annotations
 
@@ -15,29 +15,42 @@ from opforge.datasets.random_drops import Drops
 from opforge.datasets.random_obstacles import Obstacles
 from opforge.errors import InputError
 from opforge.pdes._numbers import not_negative
+from opforge.pdes.equation import Field
 from opforge.pdes.incompressible_flow import IncompressibleFlow
 from opforge.solvers.stepping.projection import ProjectionStepper
 from opforge.solvers.stepping.stepper import EachSample, Stepper
 
+# Each with the fastest flow that time steps count on.
+SCENES = {"plume": 1.0, "source": 1.0, "vortices": 1.5, "cavity": 1.0, "stream": 2.0}
+
 _SMOKE, _WIDTHS, _WAVES = 2, (0.06, 0.1), 3
 
-# Of the CFL number, and the fastest flow that is counted on.
-_COURANT, _FASTEST = 0.4, 1.5
+# Bounds of a source's place along the floor, of its height and width, in parts of a side; the smoke it makes.
+_PLACES, _HEIGHTS, _RADII, _RATE = (0.3, 0.7), (0.1, 0.2), (0.04, 0.08), 2.0
+
+# Of the CFL number; how many times greater than the least one a viscosity may be that is drawn.
+_COURANT, _VISCOSITIES = 0.8, 10.0
 
 
 @dataclass(frozen=True)
 class IncompressibleFlowRecipe(EvolutionRecipe):
-    """Smoke that rises, or vortices that die out, in a closed box of sides 1.
+    """Smoke that rises, vortices that die out, flow that a lid drives, streams past obstacles.
 
-    Velocities are those through the upper faces of cells.
+    Velocities are those through the upper faces of cells. The box has sides 1, a stream's is twice as long.
 
     Args:
         ndim: axes of space: 2 or 3; 2 for vortices.
-        scene: ``"plume"``: random drops of smoke in the lower half, at rest, rise by their buoyancy; ``"vortices"``:
-            random vortices between walls, without smoke.
+        scene: ``"plume"``: random drops of smoke in the lower half, at rest, rise by their buoyancy; ``"source"``:
+            smoke rises from a source near the floor, of random place and size, an input ``q``; ``"vortices"``: random
+            vortices between walls, without smoke; ``"cavity"``: a lid of speed 1 sets a fluid at rest in motion;
+            ``"stream"``: flow of speed 1 past obstacles, from the potential flow around them.
         viscosity: ν >= 0.
+        draw: ``"none"``; ``"viscosity"`` has ν drawn for every sample, its logarithm uniform from that of ``viscosity``
+            to that of ten times as much.
         buoyancy: β of the smoke.
-        obstacles: how many solid bodies stand in the box, an input ``solid`` where there are any; plumes only.
+        diffusivity: κ >= 0 of the smoke.
+        obstacles: how many solid bodies stand in the box, an input ``solid`` where there are any; not with vortices.
+        pressure: whether to keep the pressure ``p`` too.
 
     Raises:
         InputError: a parameter out of range.
@@ -46,52 +59,126 @@ class IncompressibleFlowRecipe(EvolutionRecipe):
         >>> recipe = IncompressibleFlowRecipe(frames=3, end_time=0.2)
         >>> sorted(recipe.sample(np.random.default_rng(0), recipe.grid(32)).fields)
         ['s', 'u', 'v']
+        >>> cavity = IncompressibleFlowRecipe(scene="cavity", draw="viscosity", frames=2, end_time=0.1)
+        >>> 0.001 < cavity.sample(np.random.default_rng(0), cavity.grid(16)).drawn["viscosity"] < 0.01
+        True
     """
 
     ndim: int = 2
-    scene: Literal["plume", "vortices"] = "plume"
+    scene: Literal["plume", "source", "vortices", "cavity", "stream"] = "plume"
     viscosity: float = 1e-3
+    draw: Literal["none", "viscosity"] = "none"
     buoyancy: float = 1.0
+    diffusivity: float = 0.0
     obstacles: int = 0
+    pressure: bool = False
     frames: int = 21
     end_time: float = 2.0
     tolerance: float = 5e-2
 
     name: ClassVar[str] = "incompressible_flow"
-    summary: ClassVar[str] = "Incompressible flow in a box: smoke plumes past obstacles, vortices (2-D, 3-D)"
+    summary: ClassVar[str] = "Incompressible flow: smoke plumes, vortices, cavities, streams past obstacles (2-D, 3-D)"
     solver: ClassVar[str] = IncompressibleFlow.method
     points: ClassVar[Points] = "cells"
     least_resolution: ClassVar[int] = 16
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.scene not in ("plume", "vortices"):
-            raise InputError(f"scene must be one of plume, vortices, got {self.scene!r}")
-        object.__setattr__(self, "viscosity", not_negative("viscosity", self.viscosity))
+        if self.scene not in SCENES:
+            raise InputError(f"scene must be one of {', '.join(SCENES)}, got {self.scene!r}")
+        if self.draw not in ("none", "viscosity"):
+            raise InputError(f"draw must be one of none, viscosity, got {self.draw!r}")
+        for name in ("viscosity", "diffusivity"):
+            object.__setattr__(self, name, not_negative(name, getattr(self, name)))
+        if self.draw == "viscosity" and not self.viscosity:
+            raise InputError("viscosity must be greater than 0 where it is drawn, from it to ten times as much, got 0")
+        if not isinstance(self.pressure, bool):
+            raise InputError(f"pressure must be true or false, got {self.pressure!r}")
         if isinstance(self.obstacles, bool) or not isinstance(self.obstacles, int) or self.obstacles < 0:
             raise InputError(f"obstacles must be a whole number of at least 0, got {self.obstacles!r}")
         if self.scene == "vortices" and (self.obstacles or self.ndim != 2):
             raise InputError("scene='vortices' goes with two axes and without obstacles; take 'plume'")
+        if self.scene == "stream" and not self.obstacles:
+            raise InputError("obstacles must be at least 1 for scene='stream', got 0")
         _ = self.equation
 
     @property
+    def smoky(self) -> bool:
+        """Whether there is smoke."""
+        return self.scene in ("plume", "source")
+
+    @property
     def equation(self) -> IncompressibleFlow:
-        smoke = self.buoyancy if self.scene == "plume" else None
-        return IncompressibleFlow(self.ndim, self.viscosity, buoyancy=smoke)
+        driven = {
+            "cavity": {"lid": 1.0},
+            "stream": {"boundary": "stream", "inflow": 1.0},
+        }.get(self.scene, {})
+        if self.smoky:
+            driven = {"buoyancy": self.buoyancy, "diffusivity": self.diffusivity}
+        return IncompressibleFlow(self.ndim, self.viscosity, **driven)
+
+    @property
+    def lengths(self) -> tuple[float, ...]:
+        return (2.0 if self.scene == "stream" else 1.0, *(1.0,) * (self.ndim - 1))
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        return (*(("solid",) if self.obstacles else ()), *self.equation.unknowns)
+        return (*self._still, *self.equation.unknowns)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        return (*self.equation.unknowns, *(("p",) if self.pressure else ()))
+
+    @property
+    def evolving(self) -> tuple[str, ...]:
+        return self.outputs
+
+    @property
+    def drawn(self) -> tuple[Field, ...]:
+        return (Field("viscosity", "viscosity"),) if self.draw == "viscosity" else ()
+
+    @property
+    def _still(self) -> tuple[str, ...]:
+        return (*(("solid",) if self.obstacles else ()), *(("q",) if self.scene == "source" else ()))
+
+    @property
+    def has_media(self) -> bool:
+        return bool(self._still)
+
+    def numbers(self, rngs: Sequence[np.random.Generator]) -> dict[str, np.ndarray]:
+        if not self.drawn:
+            return {}
+        return {"viscosity": np.array([self.viscosity * _VISCOSITIES ** rng.random() for rng in rngs])}
 
     def media(self, rngs: Sequence[np.random.Generator], grid: Grid) -> dict[str, np.ndarray]:
-        law = Obstacles(self.obstacles)
-        return {"solid": np.stack([law.sample(rng, grid) for rng in rngs]).astype(np.float64)}
+        found = {}
+        if self.obstacles:
+            law = Obstacles(self.obstacles, margin=0.25 if self.scene == "stream" else 0.2)
+            found["solid"] = np.stack([law.sample(rng, grid) for rng in rngs]).astype(np.float64)
+        if self.scene == "source":
+            found["q"] = np.stack([self._source(rng, grid) for rng in rngs])
+            if self.obstacles:  # no smoke comes from inside of them
+                found["q"] *= 1 - found["solid"]
+        return found
+
+    def _source(self, rng: np.random.Generator, grid: Grid) -> np.ndarray:
+        centre = [*rng.uniform(*_PLACES, grid.ndim - 1), rng.uniform(*_HEIGHTS)]
+        radius = rng.uniform(*_RADII)
+        away = [(x - start - c) ** 2 for x, start, c in zip(grid.mesh(), grid.origin, centre, strict=True)]
+        return _RATE * np.exp(-sum(away) / radius**2)
 
     def initial_states(self, rngs: Sequence[np.random.Generator], grid: Grid) -> np.ndarray:
+        if self.scene == "vortices":
+            return np.stack([self._vortices(rng, grid) for rng in rngs])
+        states = np.zeros((len(rngs), len(self.equation.unknowns), *grid.shape))
         if self.scene == "plume":
-            s = np.stack([self._smoke(rng, grid) for rng in rngs])
-            return np.stack([*(np.zeros_like(s),) * self.ndim, s], 1)
-        return np.stack([self._vortices(rng, grid) for rng in rngs])
+            states[:, -1] = [self._smoke(rng, grid) for rng in rngs]
+        if self.scene == "stream":
+            states[:, 0] = 1.0
+        return states
+
+    def first_states(self, stepper: Stepper, states: np.ndarray) -> np.ndarray:
+        return stepper.finish(stepper.prepare(states)) if self.scene == "stream" else states
 
     def _smoke(self, rng: np.random.Generator, grid: Grid) -> np.ndarray:
         """Drops in the lower half of the box."""
@@ -114,15 +201,44 @@ class IncompressibleFlowRecipe(EvolutionRecipe):
         return np.stack([u, v]) / np.sqrt((u**2 + v**2).mean()) * 0.5
 
     def stepper(self, grid: Grid, dt: float) -> Stepper:
-        return ProjectionStepper(self.equation, grid, dt)
+        return self.stepper_in({}, grid, dt)
 
     def stepper_in(self, media: Mapping[str, np.ndarray], grid: Grid, dt: float) -> Stepper:
+        own = {name: values for name, values in media.items() if name != "solid"}
         if "solid" not in media:
-            return self.stepper(grid, dt)
-        return EachSample([ProjectionStepper(self.equation, grid, dt, solid=solid) for solid in media["solid"]])
+            return ProjectionStepper(self.equation, grid, dt, strict=False, own=own)
+        made: dict[bytes, ProjectionStepper] = {}
+        steppers = []
+        for i, solid in enumerate(media["solid"]):
+            row = {name: values[i : i + 1] for name, values in own.items()}
+            key = b"".join(values.tobytes() for values in (solid, *row.values()))
+            if key not in made:  # its matrix is factored once
+                made[key] = ProjectionStepper(self.equation, grid, dt, solid=solid, strict=False, own=row)
+            steppers.append(made[key])
+        return EachSample(steppers)
+
+    def derived(self, stepper: Stepper, states: np.ndarray) -> dict[str, np.ndarray]:
+        if not self.pressure:
+            return {}
+        if isinstance(stepper, ProjectionStepper):
+            return {"p": np.stack([stepper.pressure(frame) for frame in states])}
+        assert isinstance(stepper, EachSample)
+        ones = [one for one in stepper.steppers if isinstance(one, ProjectionStepper)]
+        frames = [[one.pressure(frame[i : i + 1])[0] for i, one in enumerate(ones)] for frame in states]
+        return {"p": np.array(frames)}
+
+    def thinned(self, name: str, values: np.ndarray, grid: Grid) -> np.ndarray:
+        """Of velocities the mean over each face of a greater cell, so that what flows in still flows out."""
+        if name in ("u", "v", "w") and self.oversampling:
+            axis = "uvw".index(name) - grid.ndim
+            last = (..., slice(self.oversampling - 1, None, self.oversampling), *(slice(None),) * (-axis - 1))
+            values = np.repeat(values[last], self.oversampling, axis)
+        return super().thinned(name, values, grid)
 
     def usual_step(self, grid: Grid) -> float:
-        return _COURANT / sum((_FASTEST + 4 * self.viscosity / h) / h for h in grid.spacing)
+        viscosity = max(self.viscosity * (_VISCOSITIES if self.drawn else 1.0), self.diffusivity)
+        speed = SCENES[self.scene] * (2 if self.smoky else 1)  # see `IncompressibleFlow.courant`
+        return _COURANT / sum((speed + 4 * viscosity / h) / h for h in grid.spacing)
 
     def at_once(self, grid: Grid) -> int:
         return 2 if self.obstacles else super().at_once(grid)

@@ -80,8 +80,45 @@ def symmetric(apply: Callable[[np.ndarray], np.ndarray], x: Any) -> Any:
     return Apply.apply(x)
 
 
-class DirectPressure:
-    """Potentials of divergences around obstacles by sparse factors, one for every sample; for residuals.
+class FactoredPressure:
+    """Potentials of divergences around the obstacles of one box, by sparse factors that are made once.
+
+    Exact to rounding. In two dimensions, and up to some 24³ cells in three, faster than conjugate gradients by far.
+
+    Args:
+        solid: which cells are, an array of the grid's shape.
+        grid: cells.
+        box: walls, periodic axes, a stream.
+
+    Raises:
+        InputError: what `pressure_matrix` refuses.
+    """
+
+    def __init__(self, solid: np.ndarray, grid: Grid, box: Box):
+        from scipy.sparse.linalg import splu
+
+        self._fluid, self._grid = np.asarray(solid) < 0.5, grid
+        # for a symmetric matrix with a strong diagonal: the order of least degree, no exchange of rows
+        self._factors = splu(
+            pressure_matrix(solid, grid, box).tocsc(),
+            permc_spec="MMD_AT_PLUS_A",
+            diag_pivot_thresh=0.0,
+            options={"SymmetricMode": True},
+        )
+
+    def __call__(self, source: Any) -> Any:
+        """φ with Δ_h φ = source (..., *space), 0 in obstacles; numpy or torch, with gradients."""
+        return symmetric(self.solve, source)
+
+    def solve(self, source: np.ndarray) -> np.ndarray:
+        """The same for numpy alone."""
+        b = np.where(self._fluid, -source, 0.0).astype(np.float64).reshape(-1, self._grid.size)
+        x = self._factors.solve(np.asfortranarray(b.T)).T
+        return np.where(self._fluid, x.reshape(source.shape), 0.0).astype(source.dtype)
+
+
+class EachPressure:
+    """`FactoredPressure` for samples with obstacles of their own; for residuals.
 
     Args:
         solid: (..., 1, *space), 1 in obstacles: the same for all frames of a sample.
@@ -97,18 +134,12 @@ class DirectPressure:
         return symmetric(self._solve, source)
 
     def _solve(self, source: np.ndarray) -> np.ndarray:
-        from scipy.sparse.linalg import splu
-
-        ndim = self._grid.ndim
-        found = np.zeros(source.shape)
-        solids = np.broadcast_to(self._solid, (*source.shape[: -ndim - 1], 1, *self._grid.shape))
-        factors: dict[bytes, Any] = {}
-        for index in np.ndindex(*source.shape[: -ndim - 1]):
-            solid = solids[index][0]
-            key = solid.tobytes()
-            if key not in factors:
-                factors[key] = splu(pressure_matrix(solid, self._grid, self._box).tocsc())
-            b = np.where(solid, 0.0, -source[index]).reshape(-1, self._grid.size)
-            x = factors[key].solve(np.ascontiguousarray(b.T, dtype=np.float64)).T
-            found[index] = np.where(solid, 0.0, x.reshape(source[index].shape))
+        samples = source.shape[: -self._grid.ndim - 1]
+        solids = np.broadcast_to(self._solid, (*samples, 1, *self._grid.shape))
+        found, solvers = np.zeros_like(source), {}
+        for index in np.ndindex(*samples):
+            key = solids[index].tobytes()
+            if key not in solvers:
+                solvers[key] = FactoredPressure(solids[index][0], self._grid, self._box)
+            found[index] = solvers[key].solve(source[index])
         return found

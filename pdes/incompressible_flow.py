@@ -15,7 +15,7 @@ from opforge.errors import InputError
 from opforge.pdes import _staggered as staggered
 from opforge.pdes._arrays import along, concatenate, detached, flip, stack, unstack
 from opforge.pdes._numbers import axes_of_space, finite, not_negative, positive
-from opforge.pdes._pressure import DirectPressure
+from opforge.pdes._pressure import EachPressure
 from opforge.pdes.equation import Field
 from opforge.pdes.evolution import EvolutionEquation
 from opforge.pdes.invariant import Invariant, drift, relative
@@ -209,7 +209,7 @@ class IncompressibleFlow(EvolutionEquation):
         box, solid = self.box, still.pop("solid", None)
         bodies = None if solid is None else staggered.Bodies.of(solid, box)
         if "p" not in fields:
-            solve = None if solid is None else DirectPressure(detached(solid), grid, box)
+            solve = None if solid is None else EachPressure(detached(solid), grid, box)
             return self.trapezoidal(
                 fields,
                 grid,
@@ -231,16 +231,21 @@ class IncompressibleFlow(EvolutionEquation):
         return staggered.divergence([fields[name] for name in "uvw"[: grid.ndim]], grid, self.box)
 
     def courant(self, state: Any, grid: Grid, own: Mapping[str, Any] | None = None) -> np.ndarray:
-        """The greatest Σ (|u| + 4 max(ν, κ)/Δx)/Δx of every state, (...): a step needs dt times it to be at most 1."""
+        """The inverse of the longest time step of every state, (...).
+
+        The greatest Σ (|u| + 4ν/Δx)/Δx of all cells, where SSP-RK3 is stable, and with smoke Σ (2|u| + 4κ/Δx)/Δx, where
+        no smoke becomes negative.
+        """
         own = own or {}
-        spread = np.maximum(
-            detached(own.get("viscosity", self.viscosity)), detached(own.get("diffusivity", self.diffusivity))
-        )
-        total: Any = 0.0
+        viscosity, diffusivity = (detached(own.get(name, getattr(self, name))) for name in ("viscosity", "diffusivity"))
+        flow: Any = 0.0
+        smoke: Any = 0.0
         for i, (u, h) in enumerate(zip(unstack(state, grid.ndim)[: grid.ndim], grid.spacing, strict=True)):
-            least = abs(self.inflow) if i == 0 else 0.0
-            total = total + (np.maximum(np.abs(detached(u)), least) + 4 * spread / h) / h
-        return total.max(tuple(range(-grid.ndim, 0)))
+            speed = np.maximum(np.abs(detached(u)), self.inflow if i == 0 else 0.0)
+            flow = flow + (speed + 4 * viscosity / h) / h
+            smoke = smoke + (2 * speed + 4 * diffusivity / h) / h
+        space = tuple(range(-grid.ndim, 0))
+        return flow.max(space) if self.buoyancy is None else np.maximum(flow, smoke).max(space)
 
     def exact(self, grid: Grid, times: Sequence[float] | None = None) -> dict[str, np.ndarray]:
         """Taylor and Green's vortices, periodic or between walls along which the flow slides, in two dimensions.

@@ -9,7 +9,7 @@ from opforge.core import Grid
 from opforge.errors import InputError, WorkError
 from opforge.pdes import IncompressibleFlow, Poisson
 from opforge.pdes import _staggered as staggered
-from opforge.pdes._pressure import DirectPressure
+from opforge.pdes._pressure import EachPressure
 from opforge.solvers import PressureSolver, pressure_system, transform_preconditioner
 
 GRID = Grid((8, 7), (1.0, 2.0))
@@ -77,7 +77,7 @@ def test_any_preconditioner_and_sparse_factors_give_the_same_gradients(boundary)
     bodies = staggered.Bodies.of(obstacle() * 1.0, box)
     multigrid = pyamg.ruge_stuben_solver(A, max_coarse=10).aspreconditioner()
     solvers = [
-        DirectPressure(obstacle()[None], GRID, box),
+        EachPressure(obstacle()[None], GRID, box),
         *(
             PressureSolver(obstacle(), GRID, M, lambda b, x: seen.append((b, x)), boundary)
             for M in (None, np.diag(1 / A.diagonal()), multigrid, lambda r: r / A.diagonal())

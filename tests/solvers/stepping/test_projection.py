@@ -29,7 +29,8 @@ def test_numpy_torch_and_gradients():
     stepper = ProjectionStepper(IncompressibleFlow(buoyancy=1.0), GRID, 0.01)
     tensors = torch.from_numpy(state()).requires_grad_()
     np.testing.assert_allclose(stepper(tensors).detach().numpy(), stepper(state()), rtol=0, atol=1e-13)
-    assert torch.autograd.gradcheck(stepper, tensors)
+    small = ProjectionStepper(IncompressibleFlow(buoyancy=1.0, diffusivity=0.01), Grid((4, 5)), 0.01)
+    assert torch.autograd.gradcheck(small, tensors[:, :, :4, :5].detach().requires_grad_())
 
 
 def test_nothing_flows_through_obstacles_and_nothing_diverges():
@@ -47,8 +48,8 @@ def test_around_obstacles_gradients_flow_too():
     stepper = ProjectionStepper(IncompressibleFlow(buoyancy=1.0), GRID, 0.01, solid=obstacle())
     tensors = torch.from_numpy(state()[:1]).requires_grad_()
     np.testing.assert_allclose(stepper(tensors).detach().numpy(), stepper(state()[:1]), rtol=0, atol=1e-12)
-    # differences see the tolerance of the pressure, 1e-9
-    assert torch.autograd.gradcheck(stepper, tensors, eps=1e-4, atol=1e-4, rtol=1e-3)
+    small = ProjectionStepper(IncompressibleFlow(), Grid((5, 5)), 0.01, solid=obstacle()[1:6, 1:6])
+    assert torch.autograd.gradcheck(small, tensors[:, :2, :5, :5].detach().requires_grad_())
 
 
 @pytest.mark.parametrize("boundary", ["walls", "channel", "stream", "periodic"])

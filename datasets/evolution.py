@@ -124,10 +124,6 @@ class EvolutionRecipe(Recipe):
         """Other fields in ``evolving``, (frames, samples, *space), of states (frames, samples, components, *space)."""
         return {}
 
-    def thinned(self, name: str, values: np.ndarray, grid: Grid) -> np.ndarray:
-        """A field (..., *space) of the grid that is solved on, on the one that is kept; see ``oversampling``."""
-        return _thinned(values, self.oversampling or 1, grid)
-
     @property
     def has_media(self) -> bool:
         """Whether samples have fields of their own that do not change with time."""
@@ -193,7 +189,7 @@ class EvolutionRecipe(Recipe):
         Raises:
             WorkError: a solution that leaves the numbers, or whose residual is beyond the tolerance.
         """
-        kept, grid = grid, self.solved_on(grid)
+        grid = self.solved_on(grid)
         steps, dt = self.steps(grid)
         media: dict[str, np.ndarray] = {}
         numbers: dict[str, np.ndarray] = {}
@@ -218,7 +214,9 @@ class EvolutionRecipe(Recipe):
         evolving = {name: states[:, :, i] for i, name in enumerate(self.equation.unknowns)}
         evolving |= self.derived(stepper, states)
         fields = {**media, **{name: values.swapaxes(0, 1) for name, values in evolving.items()}}
-        return Samples({name: self.thinned(name, values, kept) for name, values in fields.items()}, residuals, numbers)
+        if self.oversampling:
+            fields = {name: self.coarser(name, u, grid, self.oversampling) for name, u in fields.items()}
+        return Samples(fields, residuals, numbers)
 
     def _error_of_steps(
         self, stepper: Stepper, states: np.ndarray, media: Mapping[str, np.ndarray], grid: Grid
@@ -236,17 +234,6 @@ class EvolutionRecipe(Recipe):
         change, size = (_norms(x, len(chosen), samples) for x in (usual - finer, finer))
         found = change / np.where(size > 0, size, 1.0)
         return found.mean(0) * (self.end_time / (steps * stepper.dt))
-
-
-def _thinned(values: np.ndarray, factor: int, grid: Grid) -> np.ndarray:
-    """A field (..., *space) on a grid with fewer points per axis."""
-    if factor == 1:
-        return values
-    if grid.points == "periodic":
-        return values[(..., *(slice(None, None, factor),) * grid.ndim)]
-    leading = values.shape[: -grid.ndim]
-    parts = values.reshape(*leading, *(size for n in grid.shape for size in (n, factor)))
-    return parts.mean(tuple(range(len(leading) + 1, parts.ndim, 2)))
 
 
 def _norms(states: np.ndarray, frames: int, samples: int) -> np.ndarray:

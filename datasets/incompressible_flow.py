@@ -13,6 +13,7 @@ from opforge.core.grid import Points
 from opforge.datasets.evolution import EvolutionRecipe
 from opforge.datasets.random_drops import Drops
 from opforge.datasets.random_obstacles import Obstacles
+from opforge.datasets.restriction import restricted_faces
 from opforge.errors import InputError
 from opforge.pdes._numbers import not_negative
 from opforge.pdes.equation import Field
@@ -81,6 +82,10 @@ class IncompressibleFlowRecipe(EvolutionRecipe):
     solver: ClassVar[str] = IncompressibleFlow.method
     points: ClassVar[Points] = "cells"
     least_resolution: ClassVar[int] = 16
+    described: ClassVar[tuple[Field, ...]] = (
+        Field("solid", "obstacles: 1 in them, 0 elsewhere"),
+        Field("q", "source of the smoke"),
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -227,13 +232,10 @@ class IncompressibleFlowRecipe(EvolutionRecipe):
         frames = [[one.pressure(frame[i : i + 1])[0] for i, one in enumerate(ones)] for frame in states]
         return {"p": np.array(frames)}
 
-    def thinned(self, name: str, values: np.ndarray, grid: Grid) -> np.ndarray:
-        """Of velocities the mean over each face of a greater cell, so that what flows in still flows out."""
-        if name in ("u", "v", "w") and self.oversampling:
-            axis = "uvw".index(name) - grid.ndim
-            last = (..., slice(self.oversampling - 1, None, self.oversampling), *(slice(None),) * (-axis - 1))
-            values = np.repeat(values[last], self.oversampling, axis)
-        return super().thinned(name, values, grid)
+    def coarser(self, name: str, u: np.ndarray, grid: Grid, factor: int = 2) -> np.ndarray:
+        if name in ("u", "v", "w"):
+            return restricted_faces(u, "uvw".index(name), grid, factor)
+        return super().coarser(name, u, grid, factor)
 
     def usual_step(self, grid: Grid) -> float:
         viscosity = max(self.viscosity * (_VISCOSITIES if self.drawn else 1.0), self.diffusivity)

@@ -12,6 +12,7 @@ import numpy as np
 
 from opforge.core import Grid
 from opforge.core.grid import Points
+from opforge.datasets.restriction import restricted
 from opforge.errors import InputError, UnknownNameError, WorkError
 from opforge.pdes import Equation, Field
 
@@ -63,6 +64,8 @@ class Recipe(ABC):
     points: ClassVar[Points] = "cells"
     # Parameters of the equation that are drawn for each sample and kept with it, described as fields are.
     drawn: ClassVar[tuple[Field, ...]] = ()
+    # Fields in ``inputs`` or ``outputs`` that the equation does not list, described.
+    described: ClassVar[tuple[Field, ...]] = ()
     solver: ClassVar[str]
     # Bytes of memory that one point of the grid costs while a sample is made, with all frames: measured, rounded up.
     bytes_per_point: ClassVar[int]
@@ -136,6 +139,10 @@ class Recipe(ABC):
     def lengths(self) -> tuple[float, ...]:
         """Extent of the box per axis."""
         return (1.0,) * self.equation.ndim
+
+    def coarser(self, name: str, u: np.ndarray, grid: Grid, factor: int = 2) -> np.ndarray:
+        """A field (…, *space) of a grid on the one with ``factor`` times fewer spacings; see `restricted`."""
+        return restricted(u, grid, factor)
 
     def check(self, grid: Grid) -> None:  # noqa: B027 -- a recipe without limits of its own
         """Refuse, before any work, a grid on which the recipe cannot keep its tolerance.

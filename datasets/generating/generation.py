@@ -226,6 +226,9 @@ def make_header(recipe: Recipe, grid: Grid, samples: int, seed: int) -> Header:
         provenance,
         frames,
         recipe.evolving,
-        {known.name: {"long_name": known.long_name, "units": known.units} for known in recipe.drawn},
+        {
+            known.name: {"long_name": known.long_name, "units": known.units}
+            for known in (*recipe.drawn, *recipe.described)
+        },
         drawn=tuple(known.name for known in recipe.drawn),
     )

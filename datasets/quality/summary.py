@@ -216,8 +216,11 @@ def _invariants(dataset: OperatorDataset) -> tuple[Invariant, ...]:
     equation: Equation | None = dataset.equation
     # what holds for all points of a sample (a sum, say) does not for every second one
     thinned = dataset.grid != dataset.header.grid
-    known = equation is not None and {each.name for each in equation.fields} <= set(dataset.fields)
-    return equation.invariants if equation is not None and known and not thinned else ()
+    if equation is None or thinned:
+        return ()
+    # what evolves is known by its unknowns, other fields follow from them
+    needed = equation.unknowns if equation.evolves else [each.name for each in equation.fields]
+    return equation.invariants if set(needed) <= set(dataset.fields) else ()
 
 
 def _rounding(ranges: Mapping[str, Range]) -> float:

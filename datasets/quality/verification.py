@@ -148,11 +148,13 @@ def _compare(
     twice = _made("on a grid twice as fine", recipe, seed, double, notes)
     if twice is None:
         return found
-    found["grid"] = _distances({name: same[name] for name in stored}, _restricted(twice.fields, double))
+    found["grid"] = _distances({name: same[name] for name in stored}, _restricted(recipe, twice.fields, double))
     cheap = fourfold.size * frames <= _CHEAP
     again = _made("on a grid four times as fine", recipe, seed, fourfold, notes) if cheap else None
     if again is not None:
-        found["second"] = _distances({name: twice.fields[name] for name in stored}, _restricted(again.fields, fourfold))
+        found["second"] = _distances(
+            {name: twice.fields[name] for name in stored}, _restricted(recipe, again.fields, fourfold)
+        )
     return found
 
 
@@ -169,29 +171,6 @@ def recipe_of(dataset: OperatorDataset) -> Recipe:
             "leave verification out"
         )
     return make_recipe(provenance["recipe"], provenance.get("recipe_parameters", {}))
-
-
-def restricted(u: np.ndarray, grid: Grid) -> np.ndarray:
-    """A field of a grid on the grid with half as many spacings.
-
-    Args:
-        u: (…, *space).
-        grid: its grid; every axis has an even number of spacings.
-
-    Returns:
-        Means over the 2^d children of each cell; every second node or periodic point.
-
-    Example:
-        >>> restricted(np.arange(6.0), Grid((6,), points="cells")).tolist()
-        [0.5, 2.5, 4.5]
-        >>> restricted(np.arange(5.0), Grid((5,), points="nodes")).tolist()
-        [0.0, 2.0, 4.0]
-    """
-    for axis in range(-grid.ndim, 0):
-        u = np.moveaxis(u, axis, -1)
-        u = (u[..., ::2] + u[..., 1::2]) / 2 if grid.points == "cells" else u[..., ::2]
-        u = np.moveaxis(u, -1, axis)
-    return u
 
 
 def _doubled(grid: Grid) -> Grid:
@@ -232,8 +211,8 @@ def _sample(recipe: Recipe, seed: int, grid: Grid) -> Sample:
     return recipe.sample(np.random.default_rng(seed), grid)
 
 
-def _restricted(fields: Fields, grid: Grid) -> Fields:
-    return {name: restricted(values, grid) for name, values in fields.items()}
+def _restricted(recipe: Recipe, fields: Fields, grid: Grid) -> Fields:
+    return {name: recipe.coarser(name, values, grid) for name, values in fields.items()}
 
 
 def _distances(fields: Fields, others: Fields) -> dict[str, float]:

@@ -5,7 +5,7 @@ import pytest
 
 from opforge.core import Grid
 from opforge.datasets import KuramotoSivashinskyRecipe
-from opforge.datasets.evolution import _thinned
+from opforge.datasets.restriction import restricted
 from opforge.errors import InputError, WorkError
 
 
@@ -71,6 +71,6 @@ def test_oversampled_states_are_those_of_the_finer_grid():
 
 def test_cells_are_kept_as_means():
     states = np.arange(2.0 * 8 * 12).reshape(1, 2, 1, 8, 12)
-    found = _thinned(states, 4, Grid((2, 3)))
+    found = restricted(states, Grid((8, 12)), 4)
     assert found.shape == (1, 2, 1, 2, 3)
     np.testing.assert_allclose(found[0, 1, 0, 1, 2], states[0, 1, 0, 4:8, 8:12].mean())

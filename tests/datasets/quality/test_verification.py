@@ -9,7 +9,7 @@ import pytest
 from opforge import generate, open_dataset
 from opforge.core import Grid
 from opforge.datasets import Recipe, Sample
-from opforge.datasets.quality.verification import restricted, verify
+from opforge.datasets.quality.verification import verify
 from opforge.errors import InputError, WorkError
 from opforge.pdes import Darcy
 from tests.datasets.drawn import Loaded, changed
@@ -169,16 +169,6 @@ def test_bad_input_is_refused(hand_made):
     unknown = hand_made(Grid((8,)), {"u": np.ones((2, 8))}, provenance={"recipe": "drcy", "samples": 2})
     with pytest.raises(InputError, match="unknown recipe 'drcy'; did you mean 'darcy'"):
         verify(unknown)
-
-
-@pytest.mark.parametrize("points", ["cells", "nodes", "periodic"])
-def test_restriction_in_three_dimensions(points):
-    coarse = Grid((3, 4, 5), points=points)
-    fine = coarse.with_shape([2 * n - (points == "nodes") for n in coarse.shape])
-    x, y, z = fine.mesh()
-    mesh = coarse.mesh()
-    u = restricted(np.stack([2 * x - y + 3 * z] * 2), fine)
-    np.testing.assert_allclose(u, np.stack([2 * mesh[0] - mesh[1] + 3 * mesh[2]] * 2), rtol=1e-12, atol=1e-12)
 
 
 def test_a_file_that_lacks_frames_is_refused_in_words(tmp_path):

@@ -30,3 +30,10 @@ def test_every_page_has_its_validation_table():
     for name in registry():
         table = (PAGES / f"{name}.md").read_text().partition("<!-- validation -->")[2]
         assert table.count("\n| ") >= 4, name
+
+
+def test_the_pages_run():
+    pages = [page for page in PAGES.glob("*.md") if page.stem != "index" and "```python" in page.read_text()]
+    assert pages
+    for page in pages:
+        exec(re.search(r"```python\n(.*?)```", page.read_text(), re.DOTALL).group(1), {})

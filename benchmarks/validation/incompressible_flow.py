@@ -1,4 +1,4 @@
-"""Incompressible flow: the lid-driven cavity, Taylor and Green's vortices, divergence, energy, smoke, obstacles."""
+"""Incompressible flow: the lid-driven cavity, Taylor and Green's vortices, channels, energy, smoke, obstacles."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from opforge.benchmarks.validation.checks import Check, observed_order
 from opforge.core import Grid
 from opforge.datasets import IncompressibleFlowRecipe
 from opforge.pdes import IncompressibleFlow
-from opforge.solvers import ProjectionStepper, repeat
+from opforge.solvers import ProjectionStepper, pressure_system, repeat, rollout
 
 
 def cavity(points: int) -> tuple[float, float, float]:
@@ -38,6 +38,68 @@ def vortices_error(points: int, boundary: str) -> float:
     steps = 6 * points
     found = repeat(ProjectionStepper(equation, grid, 0.5 / steps), steps)(start)
     return float(np.sqrt(np.mean((found - end) ** 2)))
+
+
+def pressure_error(points: int) -> float:
+    equation, grid = IncompressibleFlow(viscosity=0.02, boundary="periodic"), Grid((points, points))
+    fields = equation.exact(grid, [0.0])
+    found = equation.pressure(np.stack([fields["u"][0], fields["v"][0]])[None], grid)
+    return float(np.abs(found - fields["p"]).max())
+
+
+def random_vortices(points: int) -> tuple[np.ndarray, Grid]:
+    recipe, grid = IncompressibleFlowRecipe(scene="vortices"), Grid((points, points))
+    return recipe.initial_states([np.random.default_rng(0)], grid), grid
+
+
+def order_in_time() -> float:
+    """Random vortices between walls, against steps that are eight times shorter than the shortest."""
+    start, grid = random_vortices(24)
+    equation = IncompressibleFlow(viscosity=0.005)
+
+    def end(steps: int) -> np.ndarray:
+        return repeat(ProjectionStepper(equation, grid, 0.4 / steps), steps)(start)
+
+    fine = end(512)
+    return observed_order([float(np.abs(end(steps) - fine).max()) for steps in (32, 64)])
+
+
+def channel_error(points: int, filled: int = 0) -> float:
+    """Poiseuille's flow in the part of a channel that is not filled with solid; relative to the greatest speed."""
+    equation, grid = IncompressibleFlow(viscosity=0.1, boundary="channel", force=0.8), Grid((4, points))
+    solid = np.zeros(grid.shape, bool)
+    solid[:, :filled] = True
+    steps = int(8.0 / (0.9 / (8 * 0.1 * points**2 / 1 + 4 * 8 * 0.1 * 16 + 4 + points)))
+    flow = repeat(ProjectionStepper(equation, grid, 8.0 / steps, solid=solid), steps)(np.zeros((1, 2, 4, points)))
+    y, low = grid.coordinates()[1], filled / points
+    exact = np.where(y > low, 0.8 / 0.2 * (y - low) * (1 - y), 0.0)
+    return float(np.abs(flow[0, 0] - exact).max() / exact.max())
+
+
+def eigenpair_error(boundary: str) -> float:
+    """How far a product of cosines is from an eigenvector of the pressure's matrix, relative."""
+    grid = Grid((24, 18), (1.0, 2.0))
+    A = pressure_system(np.zeros(grid.shape), grid, boundary)  # type: ignore[arg-type]
+    k = np.pi * ((2.5 if boundary == "stream" else 3.0) / 1.0), np.pi * 2 / 2.0
+    (x, y), (hx, hy) = grid.mesh(), grid.spacing
+    v = (np.cos(k[0] * x) * np.cos(k[1] * y)).ravel()
+    value = (2 - 2 * np.cos(k[0] * hx)) / hx**2 + (2 - 2 * np.cos(k[1] * hy)) / hy**2
+    left = A @ v - value * v
+    if boundary != "stream":
+        left[0] = 0.0  # the cell that holds the constant
+    return float(np.linalg.norm(left) / np.linalg.norm(value * v))
+
+
+def extruded_error() -> float:
+    """A flow in two dimensions, and the same in three, between walls along which it slides."""
+    start, grid = random_vortices(16)
+    deep = Grid((16, 3, 16))
+    flat = repeat(ProjectionStepper(IncompressibleFlow(viscosity=0.01, boundary="free slip"), grid, 0.01), 20)(start)
+    whole = np.zeros((1, 3, *deep.shape))
+    whole[:, 0], whole[:, 2] = start[:, 0, :, None], start[:, 1, :, None]
+    equation = IncompressibleFlow(3, viscosity=0.01, boundary="free slip")
+    found = repeat(ProjectionStepper(equation, deep, 0.01), 20)(whole)
+    return float(max(np.abs(found[:, 2 * i] - flat[:, i, :, None]).max() for i in range(2)))
 
 
 def checks() -> Iterator[Check]:
@@ -70,23 +132,58 @@ def checks() -> Iterator[Check]:
         "central differences conserve it",
     )
     off = np.abs(equation.divergence({"u": end[:, 0], "v": end[:, 1]}, grid)).max() / 32
-    yield Check("greatest |∇·u| h", float(off), 0, 1e-13, "projection by cosine transforms")
-    plume = IncompressibleFlowRecipe(obstacles=2, frames=2, end_time=0.5)
-    made = plume.samples([np.random.default_rng(1)], plume.grid(32))
-    s = made.fields["s"][0]
+    yield Check("greatest divergence times h", float(off), 0, 1e-13, "projection by cosine transforms")
     yield Check(
-        "smoke past obstacles: change of its mass", float(abs(s[1].mean() / s[0].mean() - 1)), 0, 1e-12, "conservation"
-    )
-    yield Check("smoke past obstacles: least density", float(s.min()), -1e-12, 1, "limited slopes")
-    channel = IncompressibleFlow(viscosity=0.1, boundary="channel", force=0.8)
-    grid = Grid((4, 32))
-    flow = repeat(ProjectionStepper(channel, grid, 0.001), 8000)(np.zeros((1, 2, 4, 32)))[0, 0]
-    y = grid.coordinates()[1]
-    exact = 0.8 / 0.2 * (y * (1 - y) + (1 / 32) ** 2 / 4)
-    yield Check(
-        "channel: Poiseuille's profile, relative error",
-        float(np.abs(flow - exact).max() / exact.max()),
-        0,
-        1e-3,
+        "Taylor–Green: order of the pressure",
+        observed_order([pressure_error(n) for n in (24, 48)]),
+        1.9,
+        2.1,
         "closed form",
     )
+    yield Check("vortices between walls: order in time", order_in_time(), 2.7, 3.3, "SSP-RK3")
+    start, grid = random_vortices(32)
+    states = rollout(ProjectionStepper(IncompressibleFlow(viscosity=1e-3), grid, 0.005), start, frames=200)
+    energies = (states**2).sum((1, 2, 3, 4))
+    rise = float((np.diff(energies) / energies[0]).max())
+    yield Check("vortices between walls: greatest rise of the energy in a step", rise, -1, 0, "no forcing")
+    yield from obstacle_checks()
+    yield Check(
+        "channel: Poiseuille's profile, order",
+        observed_order([channel_error(n) for n in (16, 32)]),
+        1.9,
+        2.1,
+        "closed form",
+    )
+    yield Check(
+        "channel, a quarter of it solid: Poiseuille's profile, order",
+        observed_order([channel_error(n, n // 4) for n in (16, 32)]),
+        1.9,
+        2.1,
+        "closed form",
+    )
+    for boundary in ("walls", "stream"):
+        yield Check(
+            f"pressure, {boundary}: discrete eigenpair, relative error",
+            eigenpair_error(boundary),
+            0,
+            1e-13,
+            "closed form",
+        )
+    yield Check("vortices in 2-D and 3-D, difference", extruded_error(), 0, 1e-13, "the same flow")
+
+
+def obstacle_checks() -> Iterator[Check]:
+    """Smoke and streams past obstacles."""
+    recipe = IncompressibleFlowRecipe(scene="source", obstacles=2, frames=2, end_time=0.5)
+    grid = recipe.grid(32)
+    fields = recipe.samples([np.random.default_rng(1)], grid).fields
+    s, q = fields["s"][0], fields["q"][0]
+    off = np.abs(recipe.equation.divergence({"u": fields["u"], "v": fields["v"]}, grid)).max() / 32
+    yield Check("smoke past obstacles: divergence times h", float(off), 0, 1e-13, "projection by sparse factors")
+    grown = float(abs(s[1].mean() / (0.5 * q.mean()) - 1))
+    yield Check("smoke from a source: error of its mass", grown, 0, 1e-12, "conservation")
+    yield Check("smoke past obstacles: least density", float(s.min()), -1e-12, 1, "limited slopes")
+    stream = IncompressibleFlowRecipe(scene="stream", obstacles=2, frames=2, end_time=0.5)
+    u = stream.samples([np.random.default_rng(1)], stream.grid((48, 24))).fields["u"][0]
+    flux = float(np.abs(u.mean(-1) - 1).max())
+    yield Check("stream past obstacles: flux through all sections, error", flux, 0, 1e-12, "conservation")

@@ -1,4 +1,4 @@
-"""Samples of incompressible flow: smoke, vortices, obstacles, what is refused."""
+"""Samples of incompressible flow: smoke, vortices, cavities, streams, obstacles, what is refused."""
 
 import numpy as np
 import pytest
@@ -28,11 +28,66 @@ def test_vortices_have_no_divergence():
     assert np.abs(recipe.equation.divergence({"u": u, "v": v}, grid)).max() < 1e-12
 
 
+def test_smoke_comes_from_its_source():
+    recipe = IncompressibleFlowRecipe(scene="source", obstacles=1, pressure=True, frames=3, end_time=0.4)
+    assert recipe.inputs == ("solid", "q", "u", "v", "s") and recipe.outputs == ("u", "v", "s", "p")
+    fields = recipe.sample(np.random.default_rng(0), recipe.grid(24)).fields
+    np.testing.assert_allclose(fields["s"].mean((1, 2)), recipe.times * fields["q"].mean(), rtol=1e-12, atol=1e-15)
+    assert fields["s"].min() > -1e-14 and not (fields["q"] * fields["solid"]).any()
+
+
+@pytest.mark.parametrize("parameters", [{"scene": "stream", "obstacles": 2}, {"scene": "source"}])
+def test_the_pressure_that_is_kept_is_that_of_the_equation(parameters):
+    """The residual with it is what time steps leave over: of order 3 in the time between frames."""
+    left = []
+    for end_time in (0.02, 0.01):
+        recipe = IncompressibleFlowRecipe(**parameters, pressure=True, frames=2, end_time=end_time, settling=0.2)
+        fields = {**recipe.sample(np.random.default_rng(0), recipe.grid(16)).fields, "time": recipe.times}
+        left.append(np.abs(recipe.equation.residual(fields, recipe.grid(16))[:2]).max())
+    assert left[1] < left[0] / 5
+
+
+def test_cavities_of_drawn_viscosities():
+    recipe = IncompressibleFlowRecipe(scene="cavity", draw="viscosity", frames=3, end_time=0.2)
+    grid = recipe.grid(16)
+    rngs = [np.random.default_rng(i) for i in range(4)]
+    made = recipe.samples(rngs, grid)
+    viscosity = made.drawn["viscosity"]
+    assert viscosity.shape == (4,) and np.all((viscosity >= 1e-3) & (viscosity <= 1e-2)) and np.ptp(viscosity) > 1e-3
+    own = IncompressibleFlowRecipe(
+        scene="cavity", viscosity=float(viscosity[2]), frames=3, end_time=0.2, time_step=1e-3
+    )
+    np.testing.assert_allclose(
+        own.sample(np.random.default_rng(0), grid).fields["u"], made.fields["u"][2], rtol=0, atol=1e-3
+    )
+
+
+def test_streams_flow_around_obstacles_from_the_start():
+    recipe = IncompressibleFlowRecipe(scene="stream", obstacles=2, frames=2, end_time=0.1)
+    grid = recipe.grid((32, 16))
+    assert grid.lengths == (2.0, 1.0)
+    fields = recipe.sample(np.random.default_rng(0), grid).fields
+    assert np.abs(recipe.equation.divergence({"u": fields["u"], "v": fields["v"]}, grid)).max() < 1e-11
+    assert not (fields["u"] * fields["solid"]).any()
+    np.testing.assert_allclose(fields["u"].mean(-1), 1.0, rtol=1e-12)
+
+
+def test_coarser_velocities_have_no_divergence_either():
+    recipe = IncompressibleFlowRecipe(scene="vortices", frames=2, end_time=0.05, oversampling=2)
+    grid = recipe.grid(16)
+    fields = recipe.sample(np.random.default_rng(0), grid).fields
+    assert np.abs(recipe.equation.divergence(fields, grid)).max() < 1e-11
+
+
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
         ({"scene": "storm"}, "scene must be one of"),
         ({"obstacles": -1}, "obstacles must be a whole number"),
+        ({"draw": "all"}, "draw must be one of none, viscosity"),
+        ({"draw": "viscosity", "viscosity": 0.0}, "viscosity must be greater than 0 where it is drawn"),
+        ({"scene": "stream"}, "obstacles must be at least 1 for scene='stream'"),
+        ({"pressure": 1}, "pressure must be true or false"),
         ({"scene": "vortices", "ndim": 3}, "goes with two axes and without obstacles"),
         ({"viscosity": -1.0}, "viscosity must be"),
     ],

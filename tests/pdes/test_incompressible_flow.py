@@ -1,11 +1,14 @@
-"""Incompressible flow: closed forms, three dimensions, symmetry, what is refused."""
+"""Incompressible flow: closed forms, three dimensions, pressure and obstacles in residuals, what is refused."""
 
 import numpy as np
 import pytest
+import torch
 
 from opforge.core import Grid
 from opforge.errors import InputError
 from opforge.pdes import IncompressibleFlow
+from opforge.pdes._pressure import FactoredPressure
+from opforge.pdes._staggered import Bodies
 
 
 @pytest.mark.parametrize("boundary", ["periodic", "free slip"])
@@ -29,6 +32,106 @@ def test_three_dimensions():
     assert rate[2, 2:4, 2:4, 1].min() > 0  # it rises
 
 
+@pytest.mark.parametrize("boundary", ["periodic", "free slip"])
+def test_pressure_of_taylor_green(boundary):
+    equation, grid = IncompressibleFlow(boundary=boundary), Grid((64, 48), (1.0, 2.0))
+    fields = equation.exact(grid, [0.0, 0.3])
+    p = equation.pressure(np.stack([fields["u"], fields["v"]], 1), grid)
+    assert 1e-5 < np.abs(p - fields["p"]).max() < 0.02
+
+
+def test_a_stream_without_obstacles_stays_as_it_is():
+    equation, grid = IncompressibleFlow(boundary="stream", inflow=2.0), Grid((8, 6))
+    state = np.zeros((2, 8, 6))
+    state[0] = 2.0
+    assert np.abs(equation.tendency(state, grid)).max() < 1e-11
+    assert np.abs(equation.divergence({"u": state[0], "v": state[1]}, grid)).max() == 0
+    assert np.abs(equation.pressure(state, grid)).max() < 1e-12
+
+
+def frames(equation, solid=None, seed=0):
+    rng = np.random.default_rng(seed)
+    fields = {name: rng.random((2, 3, *GRID.shape)) for name in equation.unknowns}
+    return {**fields, "time": np.array([0.0, 0.1, 0.3]), **({} if solid is None else {"solid": solid})}
+
+
+GRID = Grid((6, 5))
+
+
+def bodies():
+    """Obstacles of two samples."""
+    solid = np.zeros((2, *GRID.shape))
+    solid[0, 2:4, 2:4] = solid[1, 1, 1:3] = 1.0
+    return solid
+
+
+@pytest.mark.parametrize("boundary", ["walls", "channel", "stream", "periodic"])
+@pytest.mark.parametrize("solid", [None, bodies()])
+def test_residual_with_the_pressure_is_that_with_the_projection(boundary, solid):
+    """Where the pressure is the one that keeps the divergence away."""
+    inflow = 1.0 if boundary == "stream" else 0.0
+    equation = IncompressibleFlow(boundary=boundary, buoyancy=1.0, diffusivity=0.1, inflow=inflow)
+    fields = frames(equation, solid)
+    without = equation.residual(fields, GRID)
+    p = np.zeros((2, 3, *GRID.shape))
+    for sample in range(2):
+        state = np.stack([fields[name][sample] for name in equation.unknowns], 1)
+        own, solve = {}, None
+        if solid is not None:
+            own = {"bodies": Bodies.of(solid[sample], equation.box)}
+            solve = FactoredPressure(solid[sample], GRID, equation.box)
+        p[sample] = equation.pressure(state, GRID, solve=solve, **own)
+    given = equation.residual({**fields, "p": p}, GRID)
+    np.testing.assert_allclose(given, without, rtol=0, atol=1e-11)
+    other = equation.residual({**fields, "p": p + GRID.mesh()[0]}, GRID)
+    assert np.abs(other - given).max() > 0.05
+
+
+def test_residual_around_obstacles_has_gradients():
+    equation = IncompressibleFlow()
+    fields = frames(equation, bodies())
+    tensors = [torch.from_numpy(fields[name]).requires_grad_() for name in "uv"]
+
+    def residual(u, v):
+        return equation.residual({**fields, "u": u, "v": v, "solid": torch.from_numpy(bodies())}, GRID)
+
+    np.testing.assert_allclose(residual(*tensors).detach(), equation.residual(fields, GRID), rtol=0, atol=1e-12)
+    assert torch.autograd.gradcheck(residual, tensors, fast_mode=True)
+
+
+@pytest.mark.parametrize("name", ["viscosity", "force", "buoyancy", "diffusivity"])
+def test_residual_takes_numbers_of_samples(name):
+    parameters = {"viscosity": 0.1, "force": 0.2, "buoyancy": 0.3, "diffusivity": 0.4}
+    fields = frames(IncompressibleFlow(buoyancy=1.0))
+    drawn = np.array([0.5, 0.9])
+    found = IncompressibleFlow(**parameters).residual({**fields, name: drawn}, GRID)
+    for i in range(2):
+        one = {key: values if key == "time" else values[i] for key, values in fields.items()}
+        expected = IncompressibleFlow(**{**parameters, name: drawn[i]}).residual(one, GRID)
+        np.testing.assert_allclose(found[i], expected, rtol=0, atol=1e-12)
+    tensors = {key: torch.from_numpy(values) for key, values in {**fields, name: drawn}.items()}
+    np.testing.assert_allclose(IncompressibleFlow(**parameters).residual(tensors, GRID), found, rtol=0, atol=1e-12)
+
+
+def test_mass_of_the_smoke_is_that_of_its_source():
+    equation = IncompressibleFlow(buoyancy=1.0)
+    (invariant,) = (each for each in equation.invariants if each.name == "mass of the smoke")
+    s = np.ones((1, 3, *GRID.shape)) * np.array([0.0, 0.2, 0.6])[:, None, None]
+    fields = {"s": s, "q": np.full((1, *GRID.shape), 2.0), "time": np.array([0.0, 0.1, 0.3])}
+    assert not invariant.broken(equation, fields, GRID)
+    assert invariant.broken(equation, {**fields, "q": fields["q"] * 1.01}, GRID)
+
+
+def test_what_drives_the_flow_breaks_the_symmetry():
+    def names(**parameters):
+        return [each.name for each in IncompressibleFlow(**parameters).symmetries]
+
+    assert names(ndim=3) == ["reflection x", "reflection y", "reflection z"]
+    assert names(lid=1.0) == [] and names(ndim=3, lid=1.0) == ["reflection y"]
+    assert names(buoyancy=1.0) == ["reflection x"] and names(boundary="channel", force=1.0) == ["reflection y"]
+    assert names(boundary="stream", inflow=1.0) == ["reflection y"]
+
+
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
@@ -36,6 +139,10 @@ def test_three_dimensions():
         ({"boundary": "pipe"}, "boundary must be one of walls, free slip, channel, stream, periodic"),
         ({"lid": 1.0, "boundary": "free slip"}, "lid must be 0 where the flow does not stick"),
         ({"ndim": 1}, "ndim must be 2 or 3"),
+        ({"boundary": "stream"}, r"inflow must be a number greater than 0 \(of a stream\)"),
+        ({"inflow": 1.0}, "inflow must be 0 unless boundary='stream'"),
+        ({"diffusivity": 0.1}, "diffusivity must be 0 without smoke"),
+        ({"diffusivity": -0.1, "buoyancy": 1.0}, "diffusivity must be a number of at least 0"),
     ],
 )
 def test_parameters_out_of_range(parameters, message):

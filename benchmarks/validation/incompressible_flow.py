@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 
 from opforge.benchmarks.validation.checks import Check, observed_order
 from opforge.core import Grid
 from opforge.datasets import IncompressibleFlowRecipe
+from opforge.datasets.restriction import restricted_faces
 from opforge.pdes import IncompressibleFlow
 from opforge.solvers import ProjectionStepper, pressure_system, repeat, rollout
 
@@ -172,6 +174,24 @@ def checks() -> Iterator[Check]:
     yield Check("vortices in 2-D and 3-D, difference", extruded_error(), 0, 1e-13, "the same flow")
 
 
+def disc_changes() -> list[float]:
+    """Relative changes of the flow around a disc under a lid from grid to grid, each twice as fine."""
+    equation = IncompressibleFlow(viscosity=0.02, lid=1.0)
+    flows = []
+    for n in (16, 32, 64):
+        grid = Grid((n, n))
+        x, y = grid.mesh()
+        solid = (x - 0.47) ** 2 + (y - 0.53) ** 2 < 0.04
+        steps = int(0.5 * n * (1 + 0.16 * n) / 0.8) + 1
+        run = repeat(ProjectionStepper(equation, grid, 0.5 / steps, solid=solid), steps)
+        flows.append((run(np.zeros((1, 2, n, n)))[0], grid))
+    changes = []
+    for (coarse, _), (fine, grid) in pairwise(flows):
+        there = np.stack([restricted_faces(fine[axis], axis, grid) for axis in range(2)])
+        changes.append(float(np.linalg.norm(coarse - there) / np.linalg.norm(there)))
+    return changes
+
+
 def obstacle_checks() -> Iterator[Check]:
     """Smoke and streams past obstacles."""
     recipe = IncompressibleFlowRecipe(scene="source", obstacles=2, frames=2, end_time=0.5)
@@ -183,6 +203,7 @@ def obstacle_checks() -> Iterator[Check]:
     grown = float(abs(s[1].mean() / (0.5 * q.mean()) - 1))
     yield Check("smoke from a source: error of its mass", grown, 0, 1e-12, "conservation")
     yield Check("smoke past obstacles: least density", float(s.min()), -1e-12, 1, "limited slopes")
+    yield Check("cavity around a disc: order in space", observed_order(disc_changes()), 0.8, 1.8, "steps of its edge")
     stream = IncompressibleFlowRecipe(scene="stream", obstacles=2, frames=2, end_time=0.5)
     u = stream.samples([np.random.default_rng(1)], stream.grid((48, 24))).fields["u"][0]
     flux = float(np.abs(u.mean(-1) - 1).max())

@@ -18,7 +18,7 @@ from opforge.solvers import ProjectionStepper, pressure_system, repeat, rollout
 def cavity(points: int) -> tuple[float, float, float]:
     """Re = 100: the least u on the vertical, the greatest and the least v on the horizontal line through the middle."""
     equation, grid = IncompressibleFlow(viscosity=0.01, lid=1.0), Grid((points, points))
-    dt = 0.6 / ((1.0 + 8 * 0.01 * points) * points)
+    dt = 0.9 / ((1.0 + 8 * 0.01 * points) * points)
     run = repeat(ProjectionStepper(equation, grid, dt), int(20.0 / dt))
     u, v = run(np.zeros((1, 2, points, points)))[0]
     middle = points // 2
@@ -148,6 +148,12 @@ def checks() -> Iterator[Check]:
     energies = (states**2).sum((1, 2, 3, 4))
     rise = float((np.diff(energies) / energies[0]).max())
     yield Check("vortices between walls: greatest rise of the energy in a step", rise, -1, 0, "no forcing")
+    grown = [stratified(n, True) for n in (24, 48)]
+    order = observed_order([abs(value - np.cosh(np.pi)) for value in grown])
+    yield Check("smoke below clear air: growth by cosh π, order", order, 1.6, 2.2, "linear stability")
+    yield Check("smoke below clear air: growth", grown[1], 11.55, 11.6, "cosh π = 11.592")
+    wave = stratified(24, False)
+    yield Check("smoke above clear air: wave after half a period", wave, -1.001, -0.999, "internal wave, −1")
     yield from obstacle_checks()
     yield Check(
         "channel: Poiseuille's profile, order",
@@ -172,6 +178,21 @@ def checks() -> Iterator[Check]:
             "closed form",
         )
     yield Check("vortices in 2-D and 3-D, difference", extruded_error(), 0, 1e-13, "the same flow")
+
+
+def stratified(points: int, falling: bool) -> float:
+    """A small vortex in smoke that thins out upwards (or downwards): by how much it grew in the time π √2.
+
+    With a gradient of buoyancy ±1 and as many half waves along x as along y, its rate is σ² = ±1/2.
+    """
+    grid = Grid((points, points))
+    equation = IncompressibleFlow(viscosity=0.0, boundary="free slip", buoyancy=1.0)
+    vortex = IncompressibleFlow(viscosity=0.0, boundary="free slip").exact(grid, [0.0])
+    y = grid.mesh()[1]
+    start = np.stack([1e-3 * vortex["u"][0], 1e-3 * vortex["v"][0], 1 - y if falling else y])[None]
+    steps = 8 * points
+    end = repeat(ProjectionStepper(equation, grid, np.pi * np.sqrt(2) / steps), steps)(start)
+    return float((end[0, 1] * vortex["v"][0]).sum() / (vortex["v"][0] ** 2).sum() / 1e-3)
 
 
 def disc_changes() -> list[float]:

@@ -20,6 +20,9 @@ from opforge.solvers.stepping.stepper import Stepper
 # Cells in three dimensions up to which sparse factors are faster than conjugate gradients: measured, 24³ and 32³.
 _FACTORED = 2**14
 
+# Parts of a step beyond which the flow is not one any more: whole steps make the run end at once.
+_MOST_PARTS = 100
+
 # Of |∇·u| h in parts of the speed, beyond which a state around obstacles is projected again.
 _LEAK = 1e-8
 
@@ -98,6 +101,11 @@ class ProjectionStepper(Stepper):
 
     def prepare(self, state: Any) -> Any:
         self.equation.check_state(state, self.grid)
+        if state.ndim != self.grid.ndim + 2:
+            raise InputError(f"state must be an array (samples, components, *space), got shape {tuple(state.shape)}")
+        for name, values in self._own.items():
+            if len(values) not in (1, len(state)):
+                raise InputError(f"{name} must have one value for each of {len(state)} samples, got {len(values)}")
         if self._strict:
             self._check_step(self._speeds(state), "the flow and the viscosity")
         return self._without_divergence(state)
@@ -112,7 +120,8 @@ class ProjectionStepper(Stepper):
     def advance(self, inner: Any) -> Any:
         speeds = self._speeds(inner)
         with np.errstate(invalid="ignore", over="ignore"):
-            parts = np.where(np.isfinite(speeds), np.maximum(1, np.ceil(self.dt * speeds)), 1).astype(int)
+            wanted = np.maximum(1, np.ceil(self.dt * speeds))
+            parts = np.where(wanted <= _MOST_PARTS, wanted, 1).astype(int)  # of NaN 1 too
         counts = np.unique(parts)
         if len(counts) == 1:
             return self._in_parts(inner, int(counts[0]), slice(None))

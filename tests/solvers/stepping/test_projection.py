@@ -9,7 +9,7 @@ import torch
 from opforge.core import Grid
 from opforge.errors import InputError
 from opforge.pdes import IncompressibleFlow
-from opforge.solvers import ProjectionStepper, pressure_systems, repeat
+from opforge.solvers import BlowUp, ProjectionStepper, pressure_systems, repeat
 
 GRID = Grid((8, 7))
 
@@ -70,6 +70,18 @@ def test_a_sample_does_not_depend_on_the_others():
     together = repeat(stepper, 3)(start)
     alone = np.concatenate([repeat(stepper, 3)(start[i : i + 1]) for i in range(2)])
     np.testing.assert_allclose(together, alone, rtol=0, atol=1e-13 * np.abs(alone).max())
+    tensors = torch.from_numpy(start).requires_grad_()
+    found = repeat(stepper, 3)(tensors)
+    np.testing.assert_allclose(found.detach(), together, rtol=0, atol=1e-12 * np.abs(alone).max())
+    (gradient,) = torch.autograd.grad(found[0].sum(), tensors)
+    assert gradient[0].abs().max() > 0 and gradient[1].abs().max() == 0
+
+
+def test_a_run_that_leaves_the_numbers_ends():
+    equation = IncompressibleFlow(viscosity=0.0, boundary="free slip")
+    stepper = ProjectionStepper(equation, GRID, 100.0, strict=False)
+    with pytest.raises(BlowUp, match="not finite any more at time"):
+        repeat(stepper, 100)(state(2)[:, :2])
 
 
 def test_samples_have_numbers_of_their_own():
@@ -96,6 +108,10 @@ def test_what_is_refused():
         ProjectionStepper(IncompressibleFlow(buoyancy=1.0), GRID, 0.1)(10 * state())
     with pytest.raises(InputError, match="solid must leave the cells open at which the stream enters"):
         ProjectionStepper(IncompressibleFlow(boundary="stream", inflow=1.0), GRID, 0.01, solid=np.ones((8, 7)))
+    with pytest.raises(InputError, match="viscosity must have one value for each of 2 samples, got 3"):
+        ProjectionStepper(IncompressibleFlow(), GRID, 0.001, own={"viscosity": np.ones(3) * 0.1})(state()[:, :2])
+    with pytest.raises(InputError, match=r"state must be an array \(samples, components, \*space\)"):
+        ProjectionStepper(IncompressibleFlow(), GRID, 0.001)(state()[0, :2])
     with pytest.raises(InputError, match="viscosity must be at least 0 for every sample"):
         ProjectionStepper(IncompressibleFlow(), GRID, 0.01, own={"viscosity": np.array([0.1, -0.1])})
     with pytest.raises(InputError, match="solid must leave some cells of fluid"):

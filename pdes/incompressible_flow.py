@@ -68,7 +68,7 @@ class IncompressibleFlow(EvolutionEquation):
 
     ndim: int = 2
     viscosity: float = 0.01
-    boundary: Literal["walls", "free slip", "channel", "stream", "periodic"] = "walls"  # type: ignore[misc]
+    boundary: Literal["walls", "free slip", "channel", "stream", "periodic"] = "walls"
     lid: float = 0.0
     force: float = 0.0
     buoyancy: float | None = None

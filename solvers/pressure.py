@@ -78,7 +78,7 @@ def transform_preconditioner(solid: np.ndarray, grid: Grid, boundary: Boundary =
             z = z + inside.mean() * grid.size / scale
         return np.where(fluid, z, r / scale).ravel()
 
-    return LinearOperator((grid.size, grid.size), matvec=apply, dtype=np.float64)
+    return LinearOperator((grid.size, grid.size), matvec=apply, dtype=np.float64)  # type: ignore[call-arg]
 
 
 class PressureSolver:
@@ -168,7 +168,7 @@ def _operator(preconditioner: Any, matrix: scipy.sparse.csr_matrix) -> Any:
     from scipy.sparse.linalg import LinearOperator
 
     if callable(preconditioner) and not hasattr(preconditioner, "shape"):
-        return LinearOperator(matrix.shape, matvec=preconditioner, dtype=np.float64)
+        return LinearOperator(matrix.shape, matvec=preconditioner, dtype=np.float64)  # type: ignore[call-arg]
     if getattr(preconditioner, "shape", None) != matrix.shape:
         raise InputError(
             f"preconditioner must be a function, or an operator of shape {matrix.shape}, got "

@@ -34,7 +34,7 @@ def cavity(points: int) -> tuple[float, float, float]:
 
 
 def vortices_error(points: int, boundary: str) -> float:
-    equation, grid = IncompressibleFlow(viscosity=0.02, boundary=boundary), Grid((points, points))  # type: ignore[arg-type]
+    equation, grid = IncompressibleFlow(viscosity=0.02, boundary=boundary), Grid((points, points))
     fields = equation.exact(grid, [0.0, 0.5])
     start, end = (np.stack([fields["u"][i], fields["v"][i]])[None] for i in (0, 1))
     steps = 6 * points
@@ -81,7 +81,7 @@ def channel_error(points: int, filled: int = 0) -> float:
 def eigenpair_error(boundary: str) -> float:
     """How far a product of cosines is from an eigenvector of the pressure's matrix, relative."""
     grid = Grid((24, 18), (1.0, 2.0))
-    A = pressure_system(np.zeros(grid.shape), grid, boundary)  # type: ignore[arg-type]
+    A = pressure_system(np.zeros(grid.shape), grid, boundary)
     k = np.pi * ((2.5 if boundary == "stream" else 3.0) / 1.0), np.pi * 2 / 2.0
     (x, y), (hx, hy) = grid.mesh(), grid.spacing
     v = (np.cos(k[0] * x) * np.cos(k[1] * y)).ravel()

@@ -49,9 +49,9 @@ def pressure_system(solid: np.ndarray, grid: Grid, boundary: Boundary = "walls")
 def transform_preconditioner(solid: np.ndarray, grid: Grid, boundary: Boundary = "walls") -> LinearOperator:
     """The inverse of −Δ of the whole box, by fast transforms, between restrictions to the fluid: M ≈ A⁻¹.
 
-    Its iterations grow with the surface of the obstacles, hardly with the number of cells: with 3 bodies 22 on 64² and
-    23 on 256² cells, with 150 of them 68 on 128². An iteration costs about a fifth of one with algebraic multigrid, of
-    which it takes 7 to 11, and nothing has to be set up. Symmetric, positive definite.
+    Its iterations grow with the surface of the obstacles, hardly with the number of cells: with 3 bodies 21 on 64² and
+    20 on 256² cells, with 150 of them 70 on 128², where algebraic multigrid takes 7, 8 and 14 that cost more each
+    (`benchmarks/results/pressure.csv`). Nothing has to be set up. Symmetric, positive definite.
 
     Args:
         solid, grid, boundary: see `pressure_system`.

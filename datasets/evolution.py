@@ -130,7 +130,8 @@ class EvolutionRecipe(Recipe):
     def sample(self, rng: np.random.Generator, grid: Grid) -> Sample:
         """Draw the initial state and let it evolve; see `samples`."""
         made = self.samples([rng], grid)
-        return Sample({name: values[0] for name, values in made.fields.items()}, float(made.residuals[0]))
+        fields, drawn = ({name: values[0] for name, values in each.items()} for each in (made.fields, made.drawn))
+        return Sample(fields, float(made.residuals[0]), drawn)
 
     def samples(self, rngs: Sequence[np.random.Generator], grid: Grid) -> Samples:
         """Draw initial states and let them evolve.

@@ -12,7 +12,7 @@ import numpy as np
 
 from opforge.core import Grid
 from opforge.core.grid import Points
-from opforge.errors import InputError, UnknownNameError
+from opforge.errors import InputError, UnknownNameError, WorkError
 from opforge.pdes import Equation, Field
 
 
@@ -95,9 +95,15 @@ class Recipe(ABC):
         `at_once`.
 
         Raises:
-            WorkError: the solver failed for one of them.
+            WorkError: the solver failed for one of them, or one lacks a parameter that is to be drawn.
         """
         made = [self.sample(rng, grid) for rng in rngs]
+        lacking = [known.name for known in self.drawn for one in made if known.name not in one.drawn]
+        if lacking:
+            raise WorkError(
+                f"the drawn parameter {lacking[0]!r} is missing; the recipe must return all of its `drawn` in "
+                "Sample.drawn"
+            )
         residuals = np.array([one.residual for one in made])
         drawn = {known.name: np.array([one.drawn[known.name] for one in made]) for known in self.drawn}
         if len(made) == 1:

@@ -37,7 +37,8 @@ class Field:
 class Equation(ABC):
     """A partial differential equation on a grid; subclasses are frozen dataclasses whose members are its parameters.
 
-    ``fields`` given to the methods are mappings from a field's name to an array (..., *space), numpy or torch.
+    ``fields`` given to the methods are mappings from a field's name to an array (..., *space), numpy or torch; and from
+    the name of a parameter that was drawn for each sample to an array (...), which takes the place of the member.
     """
 
     # every equation is a dataclass; this base is none, for its bare annotations would become parameters
@@ -111,9 +112,11 @@ class Equation(ABC):
                 raise InputError(
                     f"fields must contain {name!r} for the equation {self.name!r}, got {', '.join(fields) or 'none'}"
                 )
-        parameters = self.__dataclass_fields__
+        parameters, known = self.__dataclass_fields__, [field.name for field in self.fields]
+        # what else was drawn for each sample has the shape of the axes of samples alone
+        numbers = {tuple(fields[name].shape[: -grid.ndim - self.evolves]) for name in known if name in fields}
         for name, values in fields.items():
-            if name == "time" or name in parameters:
+            if name == "time" or name in parameters or (name not in known and tuple(values.shape) in numbers):
                 continue
             if tuple(values.shape[-grid.ndim :]) != grid.shape:
                 raise InputError(

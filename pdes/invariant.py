@@ -40,7 +40,8 @@ class Invariant:
 
         Args:
             equation: what the fields solve.
-            fields: double precision arrays (…, [frames], *space), and ``"time"`` (frames,) where they evolve.
+            fields: double precision arrays (…, [frames], *space), ``"time"`` (frames,) where they evolve, and (…) of
+                parameters that were drawn for each sample.
             grid: of the fields.
 
         Returns:

@@ -28,3 +28,14 @@ def tuned(tmp_path, monkeypatch):
     plan_cache.clear()
     yield folder
     plan_cache.clear()
+
+
+@pytest.fixture
+def loaded(monkeypatch):
+    """The name of a recipe of which every sample has parameters of its own, as if it was one of opforge's."""
+    from opforge import datasets
+    from tests.datasets.drawn import Loaded
+
+    monkeypatch.setitem(datasets.RECIPES, "Loaded", "drawn")
+    monkeypatch.setattr(datasets, "Loaded", Loaded, raising=False)
+    return Loaded.name

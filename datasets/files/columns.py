@@ -13,9 +13,12 @@ from zlib_ng import zlib_ng  # CRC-32 and deflate as zlib has them, the sum at 1
 
 from opforge.datasets.files.header import Header
 
-# What goes with every sample, and what of it is summed up with the fields, in this order.
+# What goes with every sample, and what of it is summed up after the fields and the drawn parameters, in this order.
 _TYPES = {"solver_residual": np.dtype("<f8"), "seed": np.dtype("<u8"), "checksum": np.dtype("<u4")}
 SUMMED_WITH = ("solver_residual", "seed")
+
+# A parameter that was drawn for the sample, whatever the fields' precision: what solves for it again needs it exactly.
+_DRAWN = np.dtype("<f8")
 
 # What a system's disks and memory are divided into. Where samples are whole pages, they begin at one.
 PAGE = 4096
@@ -24,7 +27,8 @@ PAGE = 4096
 def variables(header: Header, dtype: np.dtype) -> dict[str, tuple[np.dtype, tuple[int, ...]]]:
     """Type and shape of one sample of every variable that holds samples, in the order in which they are summed."""
     fields = {name: (dtype.newbyteorder("<"), header.shape(name)) for name in header.names}
-    return {**fields, **{name: (kind, ()) for name, kind in _TYPES.items()}}
+    drawn = dict.fromkeys(header.drawn, _DRAWN)
+    return {**fields, **{name: (kind, ()) for name, kind in {**drawn, **_TYPES}.items()}}
 
 
 def bytes_per_sample(header: Header, dtype: np.dtype) -> int:

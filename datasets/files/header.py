@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from opforge.core import Grid
+from opforge.core.grid import AXIS_NAMES
 from opforge.errors import InputError
 from opforge.pdes import Equation
 from opforge.pdes import registry as equations
@@ -21,6 +22,9 @@ _REQUIRED = ("inputs", "outputs", "grid")
 
 # Attributes that only shards have: where in the whole dataset their samples are.
 OF_SHARDS = ("first_sample", "total_samples")
+
+# Names that a file has for other things than fields and drawn parameters.
+_TAKEN = ("sample", "time", *AXIS_NAMES, "solver_residual", "seed", "checksum")
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,10 @@ class Header:
         labels: ``long_name`` and ``units`` of fields that the equation does not describe.
         first: number of the first sample in the whole dataset, for a shard.
         total: number of samples of the whole dataset, for a shard; 0 where this is the whole.
+        drawn: the parameters of the equation of which every sample has a number of its own; ``labels`` describes them.
+
+    Raises:
+        InputError: a drawn parameter that has the name of a field or of anything else.
     """
 
     inputs: tuple[str, ...]
@@ -52,6 +60,15 @@ class Header:
     labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     first: int = 0
     total: int = 0
+    drawn: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for index, name in enumerate(self.drawn):
+            if name in (*self.names, *_TAKEN, *self.drawn[:index]):
+                raise InputError(
+                    f"drawn must name parameters by names of their own, got {name!r}, which stands for something else "
+                    "in the file; rename the parameter"
+                )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -59,12 +76,14 @@ class Header:
         return (*self.inputs, *(name for name in self.outputs if name not in self.inputs))
 
     def dimensions(self, name: str) -> dict[str, int]:
-        """Dimensions of a field and their sizes, ``sample`` first."""
+        """Dimensions of a field or a drawn parameter and their sizes, ``sample`` first."""
+        if name in self.drawn:
+            return {"sample": self.samples}
         frames = {"time": len(self.times)} if name in self.evolving else {}
         return {"sample": self.samples, **frames, **dict(zip(self.grid.axis_names, self.grid.shape, strict=True))}
 
     def shape(self, name: str) -> tuple[int, ...]:
-        """Shape of one sample of a field: ([frames], *space)."""
+        """Shape of one sample of a field, ([frames], *space), or of a drawn parameter, ()."""
         return tuple(self.dimensions(name).values())[1:]
 
     def coordinates(self) -> dict[str, np.ndarray]:
@@ -73,7 +92,7 @@ class Header:
         return {**time, **dict(zip(self.grid.axis_names, self.grid.coordinates(), strict=True))}
 
     def describe(self, name: str) -> dict[str, str]:
-        """The attributes ``long_name`` and ``units`` of a field or a coordinate."""
+        """The attributes ``long_name`` and ``units`` of a field, a drawn parameter or a coordinate."""
         if name in self.labels:
             return dict(self.labels[name])
         for known in self.equation.fields if self.equation else ():
@@ -98,11 +117,13 @@ class Header:
             "outputs": " ".join(self.outputs),
             "grid": json.dumps(self.grid.to_dict()),
         }
+        if self.drawn:
+            attributes["drawn"] = " ".join(self.drawn)
         if self.equation is not None:
             attributes["equation"] = self.equation.name
             attributes["equation_parameters"] = json.dumps(self.equation.parameters())
         for name, value in self.provenance.items():
-            if name not in ("samples", *attributes):
+            if name not in ("samples", "drawn", *attributes):  # another program's "drawn" is something else
                 attributes[name] = json.dumps(value) if isinstance(value, dict | list) else value
         if self.total:
             attributes |= {"first_sample": self.first, "total_samples": self.total}
@@ -146,10 +167,11 @@ class Header:
             evolving=evolving,
             first=first,
             total=total,
+            drawn=tuple(str(attributes.get("drawn", "")).split()),
         )
 
 
-_NOT_PROVENANCE = (*_REQUIRED, "Conventions", *OF_SHARDS)
+_NOT_PROVENANCE = (*_REQUIRED, "Conventions", "drawn", *OF_SHARDS)
 
 
 def missing_attribute(attributes: Mapping[str, Any]) -> InputError:

@@ -24,13 +24,11 @@ from opforge.errors import InputError
 # Attributes of the variables that go with every sample.
 _SEED = {"long_name": "seed of the sample"}
 _RESIDUAL = {"long_name": "relative residual of the double precision solution; NaN where it failed", "units": "1"}
-_CHECKSUM = {"long_name": "CRC-32 of the sample's fields as stored, one after the other, then solver_residual and seed"}
+_SUMMED = "CRC-32 of the sample's fields as stored, one after the other, then {}solver_residual and seed"
 
 # HDF5 1.10's format, which netCDF's library of today's Linux distributions reads. In it the places of chunks that are
 # set aside at once follow from their number, in older formats a tree of all chunks is kept.
 _VERSION = h5py.h5f.LIBVER_V110
-
-PER_SAMPLE = {"solver_residual": _RESIDUAL, "seed": _SEED, "checksum": _CHECKSUM}
 
 # Where the reasons of failed samples are kept, beside the data, of so many bytes of UTF-8 each, and for how many there
 # is room at most. What is not written takes no room on most disks.
@@ -65,6 +63,13 @@ class Place:
 
 
 Places = dict[str, Place]
+
+
+def per_sample(header: Header) -> dict[str, dict[str, str]]:
+    """The variables that have one number for every sample, with their attributes, in the order of `variables`."""
+    drawn = {name: header.describe(name) for name in header.drawn}
+    summed = _SUMMED.format("".join(f"{name}, " for name in header.drawn))
+    return {**drawn, "solver_residual": _RESIDUAL, "seed": _SEED, "checksum": {"long_name": summed}}
 
 
 def failure_room(samples: int) -> tuple[int, int]:
@@ -144,6 +149,7 @@ def create(hdf5: h5py.File, header: Header, dtype: np.dtype, *, compression: int
         for name, values in coordinates.items():
             coordinate = file.create_variable(name, (name,), dtype=np.float64, data=values)
             coordinate.attrs.update(header.describe(name))
+        others = per_sample(header)
         for name, (kind, shape) in variables(header, dtype).items():
             options: dict[str, Any] = {"dcpl": _set_aside()}
             if shape:
@@ -152,7 +158,7 @@ def create(hdf5: h5py.File, header: Header, dtype: np.dtype, *, compression: int
                 options |= {"compression": "gzip", "compression_opts": compression, "shuffle": True, "dcpl": None}
             dimensions = tuple(header.dimensions(name)) if shape else ("sample",)
             variable = file.create_variable(name, dimensions, dtype=kind, **options)
-            variable.attrs.update(PER_SAMPLE.get(name) or header.describe(name))
+            variable.attrs.update(others.get(name) or header.describe(name))
         group = file.create_group(FAILURES.split("/")[0])
         group.dimensions = dict(zip(("failure", "text"), failure_room(header.samples), strict=True))
         reasons = group.create_variable(FAILURES.split("/")[1], ("failure", "text"), dtype="S1", dcpl=_set_aside())

@@ -5,7 +5,7 @@ where they have one: any process may write any sample, and what was cut off is r
 are there, `assemble` puts the chunks, as they are, into a file of HDF5.
 
 A slot is the checksum (CRC-32) of its body, the body's length, and the body: residual, seed, checksum of the sample,
-then for every chunk its length and its bytes.
+its drawn parameters if there are any, then for every chunk its length and its bytes.
 """
 
 from __future__ import annotations
@@ -30,7 +30,6 @@ from opforge.datasets.files.outputs import identity
 
 MAGIC = b"opforge slots 1\n"
 _HEAD = struct.Struct("<IQ")  # checksum of the body, its length
-_SAMPLE = struct.Struct("<dQI")  # residual, seed, checksum
 _LENGTH = struct.Struct("<I")
 
 
@@ -52,9 +51,18 @@ class Slots:
     level: int
 
     @property
+    def row(self) -> tuple[str, ...]:
+        """The names of what goes with a sample beside its fields, in the order in which a slot has it."""
+        return ("solver_residual", "seed", "checksum", *self.header.drawn)
+
+    @property
+    def _sample(self) -> struct.Struct:
+        return struct.Struct(f"<dQI{len(self.header.drawn)}d")
+
+    @property
     def size(self) -> int:
         """Bytes of a slot: what zlib makes of numbers that cannot be compressed, in whole blocks of the disk."""
-        total = _HEAD.size + _SAMPLE.size
+        total = _HEAD.size + self._sample.size
         for name in self.header.names:
             raw = math.prod(chunk_shape(self.header, name, self.dtype, compressed=True)) * self.dtype.itemsize
             total += len(_pieces(self.header, name, self.dtype)) * (_LENGTH.size + _most(raw))
@@ -78,7 +86,7 @@ class Slots:
 
     def pack(self, arrays: dict[str, np.ndarray], index: int) -> bytes:
         """The slot's bytes for row ``index`` of arrays as `opforge.datasets.files.columns.variables` has them."""
-        body = [_SAMPLE.pack(arrays["solver_residual"][index], arrays["seed"][index], arrays["checksum"][index])]
+        body = [self._sample.pack(*(arrays[name][index] for name in self.row))]
         for name in self.header.names:
             values = arrays[name][index]
             for piece in _pieces(self.header, name, self.dtype):
@@ -100,12 +108,12 @@ class Slots:
         there = read_bytes(file, start + _HEAD.size, body)
         return body.tobytes() if there and zlib_ng.crc32(body.data) == checksum else None
 
-    def chunks(self, body: bytes) -> tuple[tuple[float, int, int], Iterator[tuple[str, tuple[int, ...], bytes]]]:
-        """Residual, seed and checksum of a slot's body, and its chunks: field, place in the sample, bytes."""
-        return _SAMPLE.unpack_from(body), self._chunks(body)
+    def chunks(self, body: bytes) -> tuple[tuple[Any, ...], Iterator[tuple[str, tuple[int, ...], bytes]]]:
+        """What a slot's body has beside the fields, in the order of `row`, and its chunks: field, place, bytes."""
+        return self._sample.unpack_from(body), self._chunks(body)
 
     def _chunks(self, body: bytes) -> Iterator[tuple[str, tuple[int, ...], bytes]]:
-        position = _SAMPLE.size
+        position = self._sample.size
         for name in self.header.names:
             for piece in _pieces(self.header, name, self.dtype):
                 (length,) = _LENGTH.unpack_from(body, position)
@@ -152,7 +160,8 @@ def assemble(file: Any, source: int, slots: Slots) -> None:
             if body is None:
                 raise OSError(f"sample {index} was lost while the file was put together")
             sample, chunks = slots.chunks(body)
-            rest["solver_residual"][index], rest["seed"][index], rest["checksum"][index] = sample
+            for name, value in zip(slots.row, sample, strict=True):
+                rest[name][index] = value
             for name, place, chunk in chunks:
                 targets[name].id.write_direct_chunk((index, *place), chunk)
         for name, values in rest.items():

@@ -35,6 +35,7 @@ class Described:
         header: fields, grid, times, provenance.
         fields: where each of ``header.names`` is.
         available: every field of the file, for ``inputs=`` and ``outputs=``.
+        drawn: where each of ``header.drawn`` is.
         netcdf: whether the file is netCDF-4 with these names and dimensions, which xarray opens itself.
     """
 
@@ -42,3 +43,4 @@ class Described:
     fields: Mapping[str, Stored]
     available: tuple[str, ...] = ()
     netcdf: bool = False
+    drawn: Mapping[str, Stored] = field(default_factory=dict)

@@ -46,10 +46,12 @@ def describe(path: Path, asked: Asked) -> Described:
         names = _Names(file, asked.rename)
         header = _header(file, names, asked)
         fields = {name: _stored(file, names, name, header) for name in header.names}
+        drawn = {name: _stored(file, names, name, header) for name in header.drawn}
+        others = (*_OWN, *(stored.paths[0] for stored in drawn.values()))
         axes = {names.there(axis) for axis in ("sample", "time", *AXIS_NAMES)}
-        available = tuple(names.here(name) for name in file.variables if name not in (*_OWN, *axes))
+        available = tuple(names.here(name) for name in file.variables if name not in (*others, *axes))
         as_named = all(stored.axes == tuple(header.dimensions(name)) for name, stored in fields.items())
-        return Described(header, fields, available, netcdf=as_named and not asked.rename)
+        return Described(header, fields, available, netcdf=as_named and not asked.rename, drawn=drawn)
 
 
 def failed(hdf5: h5py.File, samples: int) -> np.ndarray:
@@ -122,12 +124,17 @@ def _own(file: h5netcdf.File, names: _Names, attributes: dict[str, Any], samples
             f"points must be {header.grid.points!r} as the file's attribute 'grid' says, got {asked.points!r}; "
             "leave it out"
         )
+    for name in (*asked.inputs, *asked.outputs):
+        if name in header.drawn:
+            raise InputError(
+                f"{name!r} is no field but a parameter that was drawn for each sample, which `drawn` of the dataset "
+                f"has; the fields are {', '.join(header.names)}"
+            )
     header = replace(header, inputs=asked.inputs or header.inputs, outputs=asked.outputs or header.outputs)
     evolving = tuple(name for name in header.names if "time" in names.dimensions(names.variable(file, name)))
     _check_coordinates(file, names, header)
-    labels = (
-        {name: _label(names.variable(file, name), name) for name in header.names} if header.equation is None else {}
-    )
+    described = (*(header.names if header.equation is None else ()), *header.drawn)
+    labels = {name: _label(names.variable(file, name), name) for name in described}
     return replace(header, times=_times(file, names, evolving), evolving=evolving, labels=labels)
 
 

@@ -121,7 +121,8 @@ def _opened(path: Path, asked: Asked) -> tuple[Header, Source, np.ndarray]:
     if found.netcdf:
         with opened_hdf5(path) as file:
             good = np.flatnonzero(~netcdf.failed(file, found.header.samples))
-    return found.header, HDF5Source(path, found.header, found.fields, netcdf=found.netcdf), good
+    source = HDF5Source(path, found.header, found.fields, netcdf=found.netcdf, drawn=found.drawn)
+    return found.header, source, good
 
 
 def _check_any(good: np.ndarray, samples: int, paths: Sequence[Path]) -> None:

@@ -32,6 +32,7 @@ class Contents:
         provenance: plain values.
         labels: ``long_name`` and ``units`` of fields.
         equation: what the fields solve, when known.
+        drawn: where each parameter is of which every sample has a number of its own.
     """
 
     grid: Grid
@@ -43,6 +44,7 @@ class Contents:
     provenance: dict[str, Any] = field(default_factory=dict)
     labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     equation: Equation | None = None
+    drawn: Mapping[str, Stored] = field(default_factory=dict)
 
     def chosen(self, asked: Asked) -> Described:
         """The file as the user wants to see it.
@@ -72,9 +74,10 @@ class Contents:
             {**self.provenance, "samples": self.samples},
             self.times if evolving else (),
             evolving,
-            {name: label for name, label in self.labels.items() if name in (*names, "time")},
+            {name: label for name, label in self.labels.items() if name in (*names, *self.drawn, "time")},
+            drawn=tuple(self.drawn),
         )
-        return Described(header, {name: self.fields[name] for name in names}, tuple(self.fields))
+        return Described(header, {name: self.fields[name] for name in names}, tuple(self.fields), drawn=self.drawn)
 
 
 def names_in(group: h5py.Group) -> set[str]:

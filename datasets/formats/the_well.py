@@ -49,8 +49,9 @@ FIELDS = ("t0_fields", "t1_fields", "t2_fields")
 # Root attributes that the layout needs or that say again what is elsewhere.
 _STRUCTURE = ("n_spatial_dims", "n_trajectories")
 
-# Root attributes of opforge's own files in this layout.
+# Root attributes of opforge's own files in this layout, and one that some of them have.
 _OWN = ("inputs", "outputs", "points", "lengths", "origin")
+_DRAWN = "drawn"
 
 # A scalar with more numbers, one for each sample or frame, is named with its shape only.
 _MOST_NUMBERS = 10_000
@@ -104,11 +105,14 @@ def describe(file: h5py.File, asked: Asked) -> Described:
     static = tuple(name for name in fields if name not in evolving)
     inputs, outputs = ((*evolving, *static), evolving) if evolving else ((), ())
     contents = Contents(grid, samples, fields, inputs, outputs, times, provenance, labels)
-    return (_own(contents, root) if own else contents).chosen(asked)
+    return (_own(file, contents, root) if own else contents).chosen(asked)
 
 
-def _own(contents: Contents, root: dict[str, Any]) -> Contents:
-    """What opforge said of a file that it wrote: which fields are inputs and outputs, and what they solve."""
+def _own(file: h5py.File, contents: Contents, root: dict[str, Any]) -> Contents:
+    """What opforge said of a file that it wrote: which fields are inputs and outputs, what they solve, what was drawn.
+
+    Drawn parameters are scalars that vary from sample to sample.
+    """
     attributes = {name: value for name, value in root.items() if name not in (*_STRUCTURE, "simulation_parameters")}
     attributes["grid"] = json.dumps(contents.grid.to_dict())
     said = Header.from_attributes(attributes, contents.samples)
@@ -116,6 +120,15 @@ def _own(contents: Contents, root: dict[str, Any]) -> Contents:
     if missing:
         raise InputError(f"the attributes 'inputs' and 'outputs' name {missing[0]!r}, which is no field of the file")
     given = {name: value for name, value in contents.provenance.items() if name not in said.provenance}
+    if said.drawn and "scalars" in given:
+        given["scalars"] = {name: value for name, value in given["scalars"].items() if name not in said.drawn}
+    drawn, labels = {}, dict(contents.labels)
+    for name in said.drawn:
+        drawn[name] = Stored((f"scalars/{name}",), ("sample",))
+        array = array_at(file, f"scalars/{name}")
+        check_sizes(f"scalars/{name}", array, ("sample",), {"sample": contents.samples})
+        about = plain_attributes(array)
+        labels[name] = {"long_name": str(about.get("long_name", name)), "units": str(about.get("units", "1"))}
     return Contents(
         contents.grid,
         contents.samples,
@@ -123,9 +136,10 @@ def _own(contents: Contents, root: dict[str, Any]) -> Contents:
         said.inputs,
         said.outputs,
         contents.times,
-        {name: value for name, value in (said.provenance | given).items() if name not in _OWN},
-        contents.labels,
+        {name: value for name, value in (said.provenance | given).items() if name not in (*_OWN, _DRAWN)},
+        labels,
         said.equation,
+        drawn,
     )
 
 

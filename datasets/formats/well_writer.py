@@ -82,6 +82,7 @@ def write_the_well(
     Both files are whole or not there at all. Fields ``name_x``, ``name_y``, ... that make all components of a vector
     become one, likewise tensors. What does not evolve is constant in time there; if nothing evolves, there is one time,
     0, and The Well's loader wants ``n_steps_output=0``. A periodic grid gets periodic boundaries, any other walls.
+    Parameters that were drawn for each sample are scalars that vary from sample to sample.
     Of a dataset that comes from one file of The Well, all scalars and, on the same grid, the boundary conditions with
     their masks are kept as they are.
 
@@ -187,6 +188,9 @@ def _describe(file: h5py.File, dataset: OperatorDataset, times: np.ndarray) -> N
     scalars = file.create_group("scalars")
     for name, value in parameters.items():
         _put(scalars, name, np.asarray(value))
+    for name, values in dataset.drawn.items():
+        _put(scalars, name, values, sample=True)
+        scalars[name].attrs.update(dataset.header.describe(name))
     if _is_of_the_well(dataset):
         assert dataset.path is not None
         with opened_hdf5(dataset.path) as source:
@@ -243,7 +247,10 @@ def _parameters(dataset: OperatorDataset) -> dict[str, float]:
     known = dataset.equation.parameters() if dataset.equation else {}
     scalars = dataset.provenance.get("scalars")
     known |= scalars if isinstance(scalars, dict) else {}
-    return {name: float(value) for name, value in known.items() if isinstance(value, int | float) and name != "ndim"}
+    others = ("ndim", *dataset.header.drawn)  # the equation's own value is none where each sample has another
+    return {
+        name: float(value) for name, value in known.items() if isinstance(value, int | float) and name not in others
+    }
 
 
 def _boundaries(dataset: OperatorDataset, dims: Sequence[str]) -> list[str]:
@@ -272,9 +279,9 @@ def _lay_out(
     return arrays
 
 
-def _put(group: h5py.Group, name: str, values: np.ndarray, *, time: bool = False) -> None:
+def _put(group: h5py.Group, name: str, values: np.ndarray, *, sample: bool = False, time: bool = False) -> None:
     group[name] = values.astype(_KIND)
-    _varying(group[name], sample=False, time=time)
+    _varying(group[name], sample=sample, time=time)
 
 
 def _varying(thing: Any, *, sample: bool, time: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,13 +25,15 @@ class XarraySource(Source):
 
     Args:
         data: its fields have the dimensions (sample, [time], *space) in this order.
+        drawn: its variables (sample) that are drawn parameters.
     """
 
     path = None
     place = "an xarray Dataset"
 
-    def __init__(self, data: xarray.Dataset):
+    def __init__(self, data: xarray.Dataset, drawn: Sequence[str] = ()):
         self._data = data
+        self._drawn = tuple(drawn)
 
     def read(self, samples: np.ndarray, frames: Frames) -> dict[str, np.ndarray]:
         order, inverse = np.unique(samples, return_inverse=True)
@@ -40,6 +43,12 @@ class XarraySource(Source):
             values = values.astype(np.float32 if np.can_cast(values.dtype, np.float32) else np.float64, copy=False)
             check_finite(values, name, order, remedy="leave the sample out")
             found[name] = picked(values, inverse, which)
+        return found
+
+    def drawn(self, samples: np.ndarray) -> dict[str, np.ndarray]:
+        found = {name: self._data[name].values[samples].astype(np.float64) for name in self._drawn}
+        for name, values in found.items():
+            check_finite(values, name, samples, remedy="leave the sample out")
         return found
 
     def to_xarray(self, header: Header) -> xarray.Dataset:
@@ -73,7 +82,7 @@ def open_xarray(data: Any, asked: Asked) -> tuple[Header, Source, np.ndarray]:
             raise UnknownNameError("variable", name, map(str, data.data_vars))
         if data[name].dtype.kind not in "fiub":
             raise InputError(f"variable {name!r} must hold real numbers, got {data[name].dtype}")
-    axes = _space(data, names)
+    axes, drawn = _space(data, names), _drawn(data, names)
     evolving = tuple(name for name in names if "time" in data[name].dims)
     for name in names:
         expected = {"sample", *axes, *(("time",) if name in evolving else ())}
@@ -83,11 +92,11 @@ def open_xarray(data: Any, asked: Asked) -> tuple[Header, Source, np.ndarray]:
                 f"got {', '.join(map(str, data[name].dims))}; give rename={{...}}"
             )
     order = {name: ("sample", *(("time",) if name in evolving else ()), *axes) for name in names}
-    data = data[list(names)].assign({name: data[name].transpose(*dims) for name, dims in order.items()})
+    data = data[[*names, *drawn]].assign({name: data[name].transpose(*dims) for name, dims in order.items()})
     samples, times = data.sizes["sample"], _times(data) if evolving else ()
     labels = {
         name: {key: str(data[name].attrs.get(key, usual)) for key, usual in (("long_name", name), ("units", "1"))}
-        for name in names
+        for name in (*names, *drawn)
     }
     header = Header(
         asked.inputs,
@@ -99,8 +108,23 @@ def open_xarray(data: Any, asked: Asked) -> tuple[Header, Source, np.ndarray]:
         times,
         evolving,
         labels,
+        drawn=drawn,
     )
-    return header, XarraySource(data), np.arange(samples)
+    return header, XarraySource(data, drawn), np.arange(samples)
+
+
+def _drawn(data: xarray.Dataset, fields: tuple[str, ...]) -> tuple[str, ...]:
+    """The drawn parameters of what `OperatorDataset.to_xarray` gave; none of any other."""
+    names = tuple(str(data.attrs.get("drawn", "")).split()) if "grid" in data.attrs else ()
+    for name in names:
+        if name in fields:
+            raise InputError(f"{name!r} is no field but a parameter that was drawn for each sample")
+        if name not in data.data_vars or data[name].dims != ("sample",) or data[name].dtype.kind not in "fiu":
+            raise InputError(
+                f"the attribute 'drawn' names {name!r}, which must be a variable with a number for each sample; put it "
+                "back or delete the attribute"
+            )
+    return names
 
 
 def _space(data: xarray.Dataset, names: tuple[str, ...]) -> tuple[str, ...]:

@@ -217,4 +217,15 @@ def make_header(recipe: Recipe, grid: Grid, samples: int, seed: int) -> Header:
     }
     provenance = json.loads(json.dumps(provenance))  # as a file gives it back: lists, no tuples
     frames = () if times is None else tuple(float(t) for t in times)
-    return Header(recipe.inputs, recipe.outputs, grid, samples, equation, provenance, frames, recipe.evolving)
+    return Header(
+        recipe.inputs,
+        recipe.outputs,
+        grid,
+        samples,
+        equation,
+        provenance,
+        frames,
+        recipe.evolving,
+        {known.name: {"long_name": known.long_name, "units": known.units} for known in recipe.drawn},
+        drawn=tuple(known.name for known in recipe.drawn),
+    )

@@ -158,7 +158,7 @@ class Job:
                     failure.__cause__ = error
                     raise _Failed(row, failure) from error
                 failures.append(f"sample {first + row} (seed {arrays['seed'][row]}): {error}")
-                for name in (*plan.header.names, "solver_residual"):
+                for name in (*plan.header.names, *plan.header.drawn, "solver_residual"):
                     arrays[name][row] = np.nan
 
     def _make(self, seeds: list[int], wanted: slice, part: dict[str, np.ndarray]) -> list[Exception | None]:
@@ -169,9 +169,15 @@ class Job:
         plan, grid = self.plan, self.plan.header.grid
         try:
             made = plan.recipe.samples([np.random.default_rng(seed) for seed in seeds], grid)
-            made = Samples({name: values[wanted] for name, values in made.fields.items()}, made.residuals[wanted])
+            drawn = _drawn(plan.header.drawn, made, len(seeds))
+            made = Samples(
+                {name: values[wanted] for name, values in made.fields.items()},
+                made.residuals[wanted],
+                {name: values[wanted] for name, values in drawn.items()},
+            )
             errors = _broken_promises(plan.recipe, made, grid)
-            part["solver_residual"][:] = made.residuals
+            for name, values in {**made.drawn, "solver_residual": made.residuals}.items():
+                part[name][:] = values
             for name in plan.header.names:
                 with np.errstate(over="ignore"):  # what does not fit is refused below
                     part[name][...] = made.fields[name]
@@ -211,14 +217,40 @@ class _Failed(Exception):
         self.error = error
 
 
+def _drawn(names: Sequence[str], made: Samples, count: int) -> dict[str, np.ndarray]:
+    """The drawn parameters of ``count`` samples, float64 (count,) by name.
+
+    Raises:
+        WorkError: one is missing, or has not a number for each sample.
+    """
+    found = {}
+    for name in names:
+        if name not in made.drawn:
+            raise WorkError(
+                f"the drawn parameter {name!r} is missing; the recipe must return all of its `drawn` in Samples.drawn"
+            )
+        found[name] = np.asarray(made.drawn[name], np.float64)
+        if found[name].shape != (count,):
+            raise WorkError(
+                f"the drawn parameter {name!r} must have the shape ({count},), a number for each sample, got shape "
+                f"{found[name].shape}"
+            )
+    return found
+
+
 def _broken_promises(recipe: Recipe, made: Samples, grid: Grid) -> list[Exception | None]:
     """How each of the samples fails to keep to what the recipe and its equation promise; None for those that do."""
     errors: list[Exception | None] = [
         None if math.isfinite(residual) else WorkError(f"the solver's residual is {residual}")
         for residual in made.residuals.tolist()
     ]
+    for name, values in made.drawn.items():
+        for row in np.flatnonzero(~np.isfinite(values)):
+            errors[row] = errors[row] or WorkError(
+                f"the drawn parameter {name!r} is {values[row]}, which is not finite"
+            )
     times = recipe.times
-    fields = made.fields if times is None else {**made.fields, "time": times}
+    fields = {**made.fields, **made.drawn, **({} if times is None else {"time": times})}
     for invariant in recipe.equation.invariants:
         for row, text in invariant.broken(recipe.equation, fields, grid):
             errors[row] = errors[row] or WorkError(text)

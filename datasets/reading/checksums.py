@@ -35,7 +35,8 @@ class Checksums:
             own = list(dict.fromkeys([*str(file.attrs["inputs"]).split(), *str(file.attrs["outputs"]).split()]))
             if not set(own) <= set(header.names):
                 return None
-            columns = {name: cast(h5py.Dataset, file[name])[...] for name in (*SUMMED_WITH, "checksum")}
+            others = (*header.drawn, *SUMMED_WITH, "checksum")
+            columns = {name: cast(h5py.Dataset, file[name])[...] for name in others}
         except DAMAGE:
             return None
         if any(values.shape != (header.samples,) for values in columns.values()):

@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 
 from opforge.core import Grid
 from opforge.datasets.files.header import OF_SHARDS, Header
-from opforge.datasets.files.layout import PER_SAMPLE
+from opforge.datasets.files.layout import per_sample
 from opforge.datasets.reading.passes import Batch, Passes
 from opforge.datasets.reading.picking import ends_of_parts, positions
 from opforge.datasets.reading.source import ArraySource, Source
@@ -81,7 +81,7 @@ class OperatorDataset(Passes, Dataset):
     def from_arrays(cls, arrays: Arrays) -> Self:
         """The dataset of generated samples in memory, without those that failed."""
         header, values = arrays.header, arrays.values
-        others = {name: (values[name], attributes) for name, attributes in PER_SAMPLE.items()}
+        others = {name: (values[name], attributes) for name, attributes in per_sample(header).items()}
         good = np.flatnonzero(~np.isnan(values["solver_residual"]))
         return cls(header, ArraySource(header, {name: values[name] for name in header.names}, others), good)
 
@@ -117,6 +117,18 @@ class OperatorDataset(Passes, Dataset):
     def times(self) -> np.ndarray | None:
         """The times of a sample's frames; None where nothing evolves."""
         return np.asarray(self._header.times)[list(self._thinning.frames)] if self._header.evolving else None
+
+    @property
+    def drawn(self) -> dict[str, np.ndarray]:
+        """The parameters of the equation that were drawn for each sample: float64 (samples,) by name; none for most.
+
+        They belong to samples, in the order of ``arrays(range(samples))``; the pair i is one of the sample
+        ``i // pairs_per_sample``.
+
+        Raises:
+            InputError: a value that is not finite, a damaged file.
+        """
+        return self._source.drawn(self._indices)
 
     @property
     def grid(self) -> Grid:

@@ -68,6 +68,16 @@ class JoinedSource(Source):
                 found[name][rows] = values
         return found
 
+    def drawn(self, samples: np.ndarray) -> dict[str, np.ndarray]:
+        owners = np.searchsorted(self._ends, samples, side="right")
+        found: dict[str, np.ndarray] = {}
+        for owner in np.unique(owners) if len(samples) else [0]:
+            rows = np.flatnonzero(owners == owner)
+            first = self._ends[owner - 1] if owner else 0
+            for name, values in self._parts[owner].drawn(samples[rows] - first).items():
+                found.setdefault(name, np.empty(len(samples)))[rows] = values
+        return found
+
     def to_xarray(self, header: Header) -> xarray.Dataset:
         import xarray
 

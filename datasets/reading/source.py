@@ -38,6 +38,9 @@ KEEP_BYTES = 2**30
 # Samples are read at most so many bytes at a time where they are only compared with their checksums.
 _COMPARED_AT_ONCE = 2**26
 
+# What to do about values that are not finite.
+_REMEDY = "leave the sample out or generate the file again"
+
 
 class Source(ABC):
     """Gives samples by their position in the whole set."""
@@ -73,6 +76,14 @@ class Source(ABC):
             InputError: values that are not finite, a damaged file.
         """
 
+    def drawn(self, samples: np.ndarray) -> dict[str, np.ndarray]:
+        """The drawn parameters of samples at these positions: new arrays, float64 (len(samples),), by name.
+
+        Raises:
+            InputError: as `read` does.
+        """
+        return {}
+
     @abstractmethod
     def to_xarray(self, header: Header) -> xarray.Dataset:
         """All samples with coordinates and attributes."""
@@ -84,7 +95,7 @@ class ArraySource(Source):
     Args:
         header: what they are.
         arrays: (samples, [frames], *space) of every field.
-        others: (samples,) of what goes with every sample: name -> array and attributes.
+        others: (samples,) of what goes with every sample, drawn parameters among it: name -> array and attributes.
     """
 
     path = None
@@ -102,6 +113,9 @@ class ArraySource(Source):
 
     def read(self, samples: np.ndarray, frames: Frames) -> dict[str, np.ndarray]:
         return {name: picked(self._arrays[name], samples, which) for name, which in frames.items()}
+
+    def drawn(self, samples: np.ndarray) -> dict[str, np.ndarray]:
+        return {name: self._others[name][0][samples] for name in self._header.drawn}
 
     def to_xarray(self, header: Header) -> xarray.Dataset:
         import xarray
@@ -122,13 +136,23 @@ class HDF5Source(Source):
         header: what it holds.
         fields: where in the file each of ``header.names`` is.
         netcdf: whether the file is netCDF-4 with these names and dimensions, which xarray opens itself.
+        drawn: where in the file each of ``header.drawn`` is.
     """
 
-    def __init__(self, path: Path, header: Header, fields: Mapping[str, Stored], *, netcdf: bool = False):
+    def __init__(
+        self,
+        path: Path,
+        header: Header,
+        fields: Mapping[str, Stored],
+        *,
+        netcdf: bool = False,
+        drawn: Mapping[str, Stored] | None = None,
+    ):
         self.path: Path = path
         self.place = str(path)
         self._header = header
         self._fields = dict(fields)
+        self._drawn = dict(drawn or {})
         self._netcdf = netcdf
         self._state = self._now()
         self._forget()
@@ -149,6 +173,7 @@ class HDF5Source(Source):
         self._sums: Checksums | None = None
         self._plain: PlainReader | None = None
         self._blocks: Blocks | None = None
+        self._parameters: dict[str, np.ndarray] | None = None  # those drawn, of all samples
         self._loaded = np.zeros(self._header.samples, dtype=bool)
         self._kept: dict[str, np.ndarray] | None = None
         self._lock, self._locked_in = threading.RLock(), os.getpid()
@@ -160,7 +185,8 @@ class HDF5Source(Source):
         return self._lock
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in ("path", "place", "_header", "_fields", "_netcdf", "_state")}
+        kept = ("path", "place", "_header", "_fields", "_drawn", "_netcdf", "_state")
+        return {name: getattr(self, name) for name in kept}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in state.items():
@@ -201,6 +227,26 @@ class HDF5Source(Source):
                 return {name: values[inverse] for name, values in self._whole(tuple(frames), order).items()}
             self._compare(np.unique(samples))
             return {name: self._some(name, samples, which) for name, which in frames.items()}
+
+    def drawn(self, samples: np.ndarray) -> dict[str, np.ndarray]:
+        found = {name: values[samples] for name, values in self._all_drawn().items()}
+        for name, values in found.items():
+            check_finite(values, name, samples, where=str(self.path), remedy=_REMEDY)
+        return found
+
+    def _all_drawn(self) -> dict[str, np.ndarray]:
+        """The drawn parameters of all samples, NaN for those that failed."""
+        with self._guard():
+            self._open()
+            if self._parameters is None:
+                assert self._file is not None, "it was opened"
+                try:
+                    self._parameters = {name: _numbers(self._file, stored) for name, stored in self._drawn.items()}
+                except DAMAGE as error:
+                    raise InputError(
+                        f"{self.path} is damaged: its drawn parameters cannot be read; copy or generate the file again"
+                    ) from error
+            return self._parameters
 
     def kind(self, name: str) -> np.dtype:
         """Type of the numbers that a field stands for."""
@@ -321,8 +367,7 @@ class HDF5Source(Source):
     def _checked(self, name: str, values: np.ndarray, samples: np.ndarray) -> np.ndarray:
         """The numbers that were meant, all of them finite."""
         values = unpack(values, self._packing[name]).astype(self._kinds[name], copy=False)
-        remedy = "leave the sample out or generate the file again"
-        check_finite(values, name, samples, where=str(self.path), remedy=remedy)
+        check_finite(values, name, samples, where=str(self.path), remedy=_REMEDY)
         return values
 
     def _compare(self, samples: np.ndarray) -> None:
@@ -359,7 +404,14 @@ class HDF5Source(Source):
                 ) from error
         from opforge.datasets.reading.lazy import lazy_dataset
 
-        return lazy_dataset(header, self, {name: self.kind(name) for name in header.names})
+        others = {name: (values, header.describe(name)) for name, values in self._all_drawn().items()}
+        return lazy_dataset(header, self, {name: self.kind(name) for name in header.names}, others)
+
+
+def _numbers(file: h5py.File, stored: Stored) -> np.ndarray:
+    """An array (samples,) of a file as float64."""
+    array = array_at(file, stored.paths[0])
+    return unpack(np.asarray(array[...]), packing(stored.paths[0], array.attrs)).astype(np.float64)
 
 
 def _native(dtype: np.dtype) -> np.dtype:

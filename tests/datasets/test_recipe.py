@@ -204,3 +204,24 @@ def test_resolution_of_another_kind(name, resolution):
 def test_resolution_per_axis():
     grid = make_recipe("darcy", {}).grid((8, np.int64(12)))
     assert (grid.shape, grid.lengths, grid.points) == ((8, 12), (1.0, 1.0), "cells")
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_drawn_parameters_are_the_same_however_the_sample_is_made(name):
+    recipe = brief(name)
+    names = [known.name for known in recipe.drawn]
+    assert all(word.isidentifier() for word in names) and len(set(names)) == len(names)
+
+    def drawn(recipe, grid, seeds=(0, 1)):
+        made = recipe.samples([np.random.default_rng(seed) for seed in seeds], grid).drawn
+        assert list(made) == names
+        return {key: values.tolist() for key, values in made.items()}
+
+    grid = least(recipe, 12)
+    found = drawn(recipe, grid)
+    assert all(len(values) == 2 and np.isfinite(values).all() for values in found.values())
+    alone = recipe.sample(np.random.default_rng(1), grid).drawn
+    assert {key: values[1] for key, values in found.items()} == alone
+    if names:  # the error of data is measured by finer grids and smaller steps: of the same problem
+        doubled = grid.with_shape([2 * n - 1 if grid.points == "nodes" else 2 * n for n in grid.shape])
+        assert drawn(recipe, doubled) == drawn(recipe.refined(), grid) == found

@@ -157,3 +157,12 @@ def test_maximum_principle_takes_each_samples_forcing():
     u, f = np.array([[-1.0, 2.0], [-1.0, 2.0], [-1.0, 2.0]]), np.array([[1.0, 1.0], [-1.0, -1.0], [1.0, -1.0]])
     violation = MAXIMUM_PRINCIPLE.violation(Darcy(ndim=1), {"u": u, "f": f}, Grid((2,)))
     np.testing.assert_allclose(violation, [0.5, 1.0, 0.0])
+
+
+def test_numbers_that_were_drawn_for_each_sample_are_no_fields():
+    fields = {"a": np.ones((3, 8)), "u": np.ones((3, 8))}
+    residual = Darcy(ndim=1).residual(fields, Grid((8,)))
+    np.testing.assert_array_equal(Darcy(ndim=1).residual({**fields, "shift": np.ones(3)}, Grid((8,))), residual)
+    for name, shape in (("shift", (2,)), ("u", (3,))):
+        with pytest.raises(InputError, match=f"field '{name}' must end in the grid's shape"):
+            Darcy(ndim=1).residual({**fields, name: np.ones(shape)}, Grid((8,)))

@@ -29,3 +29,15 @@ def test_there_is_a_column_for_all_that_belongs_to_a_sample():
     }
     assert sum(values.nbytes for values in columns.values()) == 5 * bytes_per_sample(HEADER, np.dtype(np.float32))
     assert all(columns[name].ctypes.data % PAGE == 0 for name in "au")
+
+
+def test_drawn_parameters_are_summed_after_the_fields_in_double_precision():
+    header = Header(("a",), ("u",), Grid((3,)), 7, drawn=("nu", "k"))
+    columns = empty_columns(header, np.dtype(np.float32), 5)
+    assert list(columns) == ["a", "u", "nu", "k", "solver_residual", "seed", "checksum"]
+    assert all(columns[name].shape == (5,) and columns[name].dtype == "<f8" for name in header.drawn)
+    for values in columns.values():
+        values[...] = 1
+    before = checksums(columns)
+    columns["k"][3] = 2
+    assert (checksums(columns) != before).tolist() == [False, False, False, True, False]

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -83,3 +84,27 @@ def test_wrong_attribute_is_named(name, value, match):
 def test_unknown_parameter_of_the_equation_is_named():
     with pytest.raises(UnknownNameError, match="'viscosity'"):
         Header.from_attributes({**HEADER.to_attributes(), "equation_parameters": '{"viscosity": 1}'}, 5)
+
+
+def test_drawn_parameters_are_named_where_there_are_some():
+    assert "drawn" not in HEADER.to_attributes() and HEADER.drawn == ()
+    header = replace(HEADER, drawn=("nu", "k"), labels={"nu": {"long_name": "viscosity", "units": "m2 s-1"}})
+    assert header.to_attributes() == {**HEADER.to_attributes(), "drawn": "nu k"}
+    back = Header.from_attributes(header.to_attributes(), 5)
+    assert back.drawn == ("nu", "k") and back.provenance == PROVENANCE
+    assert header.dimensions("nu") == {"sample": 5} and header.shape("k") == ()
+    assert header.describe("nu") == {"long_name": "viscosity", "units": "m2 s-1"}
+    assert "nu" not in header.names and header.shard(1, 2).whole() == header
+
+
+def test_what_another_program_calls_drawn_is_no_parameter():
+    header = replace(HEADER, provenance={**PROVENANCE, "drawn": "by hand"})
+    assert "drawn" not in header.to_attributes()
+
+
+@pytest.mark.parametrize("drawn", [("u",), ("time",), ("seed",), ("x",), ("checksum",), ("nu", "nu")])
+def test_drawn_parameters_have_names_of_their_own(drawn):
+    with pytest.raises(InputError, match=f"drawn must name parameters .*, got '{drawn[-1]}'"):
+        replace(HEADER, drawn=drawn)
+    with pytest.raises(InputError, match="drawn must name parameters"):
+        Header.from_attributes({**HEADER.to_attributes(), "drawn": " ".join(drawn)}, 5)

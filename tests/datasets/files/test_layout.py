@@ -2,7 +2,9 @@
 
 import itertools
 import os
+from dataclasses import replace
 
+import h5netcdf
 import h5py
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from opforge.core import Grid
 from opforge.datasets.files.columns import bytes_per_sample, checksums, empty_columns, variables
 from opforge.datasets.files.header import Header
-from opforge.datasets.files.layout import FAILURES, chunk_shape, lay_out, places, plain_place, read_bytes
+from opforge.datasets.files.layout import FAILURES, chunk_shape, lay_out, per_sample, places, plain_place, read_bytes
 from opforge.errors import InputError
 
 HEADER = Header(("a",), ("u",), Grid((3, 4)), 7)
@@ -137,3 +139,16 @@ def test_a_frame_that_no_file_holds_is_refused():
     header = Header(("a",), ("u",), Grid((40_000, 40_000)), 1)
     with pytest.raises(InputError, match=r"a frame of 'a' takes 6\.4 GB, .* lower the resolution"):
         chunk_shape(header, "a", FLOAT, compressed=False)
+
+
+def test_drawn_parameters_are_variables_of_samples_alone(tmp_path):
+    header = replace(HEADER, drawn=("nu",), labels={"nu": {"long_name": "viscosity", "units": "m2 s-1"}})
+    with open(tmp_path / "d.nc", "x+b", buffering=0) as file:
+        assert lay_out(file, header, FLOAT)["nu"].shape == ()
+    with h5netcdf.File(tmp_path / "d.nc") as file:
+        assert list(file.variables)[-6:] == ["a", "u", "nu", "solver_residual", "seed", "checksum"]
+        nu = file.variables["nu"]
+        assert (nu.dimensions, nu.dtype, dict(nu.attrs)) == (("sample",), np.float64, header.labels["nu"])
+        assert "then nu, solver_residual and seed" in file.variables["checksum"].attrs["long_name"]
+        assert file.attrs["drawn"] == "nu"
+    assert list(per_sample(HEADER)) == ["solver_residual", "seed", "checksum"]

@@ -2,6 +2,7 @@
 
 import os
 import zlib
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -31,6 +32,8 @@ def columns(dtype=FLOAT, noise=True, header=HEADER):
         arrays[name][...] = octets.view(dtype).reshape(arrays[name].shape)
     arrays["solver_residual"][...] = rng.random(header.samples)
     arrays["seed"][...] = np.arange(header.samples)
+    for name in header.drawn:
+        arrays[name][...] = rng.standard_normal(header.samples)
     arrays["checksum"] = checksums(arrays)
     return arrays
 
@@ -141,3 +144,17 @@ def test_the_preamble_tells_whose_slots_they_are(tmp_path):
     with open(tmp_path / "slots", "rb") as file:
         assert identity_of_slots(file.fileno()) is None
     assert whole.startswith(MAGIC) and len(whole) <= slots.room
+
+
+def test_drawn_parameters_are_in_the_slot(tmp_path):
+    header = replace(HEADER, drawn=("nu", "k"))
+    arrays, slots = columns(header=header), Slots(header, FLOAT, 4)
+    assert slots.row == ("solver_residual", "seed", "checksum", "nu", "k")
+    assert all(len(slots.pack(arrays, i)) <= slots.size for i in range(4))
+    assert slots.chunks(slots.pack(arrays, 2)[12:])[0][3:] == (arrays["nu"][2], arrays["k"][2])
+    fill(tmp_path / "slots", slots, arrays)
+    with open(tmp_path / "slots", "rb") as source, open(tmp_path / "d.nc", "x+b", buffering=0) as file:
+        assemble(file, source.fileno(), slots)
+    with h5py.File(tmp_path / "d.nc") as hdf5:
+        for name, values in arrays.items():
+            assert hdf5[name][...].tobytes() == values.tobytes(), name

@@ -499,3 +499,36 @@ def test_reasons_are_kept_in_the_order_of_the_samples(tmp_path):
     with h5py.File(tmp_path / "d.nc") as file:
         texts = [row.tobytes().rstrip(b"\0").decode() for row in file[FAILURES][...]]
     assert [int(text.split()[1]) for text in texts[:40]] == [3, 10, *range(11, 49), 49][:40] and texts[41] == ""
+
+
+@pytest.mark.parametrize("compression", [None, 4])
+def test_a_drawn_parameter_that_was_not_written_whole_is_made_again(tmp_path, compression):
+    header = replace(HEADER, drawn=("nu",))
+
+    def put(writer, indices):
+        for index in indices:
+            start, arrays = some([int(index)])
+            del arrays["checksum"]
+            fields = {name: arrays.pop(name) for name in "au"}
+            arrays = {**fields, "nu": np.array([0.1 + index]), **arrays}
+            writer.put(start, {**arrays, "checksum": checksums(arrays)})
+
+    with FileWriter(tmp_path / "whole.nc", header, FLOAT, compression=compression) as writer:
+        put(writer, range(5))
+    with (
+        pytest.warns(UserWarning, match="4 of 5 samples are in"),
+        pytest.raises(KeyboardInterrupt),
+        FileWriter(tmp_path / "d.nc", header, FLOAT, compression=compression) as writer,
+    ):
+        put(writer, [4, 1, 2, 0])
+        raise KeyboardInterrupt
+    content = bytearray(partial_of(tmp_path / "d.nc").read_bytes())
+    at = content.index(np.array(2.1).tobytes())
+    content[at] ^= 1
+    partial_of(tmp_path / "d.nc").write_bytes(content)
+    with FileWriter(tmp_path / "d.nc", header, FLOAT, compression=compression, resume=True) as writer:
+        assert writer.missing.tolist() == [2, 3]
+        put(writer, writer.missing)
+    assert (tmp_path / "d.nc").read_bytes() == (tmp_path / "whole.nc").read_bytes()
+    with h5py.File(tmp_path / "d.nc") as file:
+        assert file["nu"][...].tolist() == [0.1, 1.1, 2.1, 3.1, 4.1] and file["nu"].dtype == np.float64

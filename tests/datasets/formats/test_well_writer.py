@@ -13,6 +13,7 @@ from opforge.datasets.formats.well_writer import write_the_well
 from opforge.datasets.reading.dataset import OperatorDataset
 from opforge.datasets.reading.source import ArraySource
 from opforge.errors import InputError
+from tests.datasets.drawn import changed
 from tests.datasets.formats import examples
 
 SHAPE = (3, 5, 6, 8)
@@ -259,3 +260,44 @@ def test_too_small_a_disk_is_foreseen(path, monkeypatch):
         write_the_well(dataset(), path)
     monkeypatch.setattr("shutil.disk_usage", lambda folder: usage._replace(free=usage.free + 1))
     write_the_well(dataset(), path)
+
+
+def test_drawn_parameters_are_scalars_that_vary_from_sample_to_sample(path, loaded, tmp_path):
+    data = generate(loaded, 6, 16).subset([4, 0, 5])
+    write_the_well(data, path)
+    with h5py.File(path) as file:
+        for name, values in data.drawn.items():
+            scalar = file[f"scalars/{name}"]
+            np.testing.assert_array_equal(scalar[...], values.astype(np.float32))
+            assert scalar.dtype == np.float32 and scalar.attrs["sample_varying"] and not scalar.attrs["time_varying"]
+        assert set(file["scalars"].attrs["field_names"]) == {"forcing", "shift"}
+        assert "forcing" not in file.attrs and file.attrs["simulation_parameters"].tolist() == []
+    back = open_dataset(path)
+    assert back.fields == data.fields and back.header.drawn == data.header.drawn
+    assert "forcing" not in back.provenance["scalars"] and "drawn" not in back.provenance
+    write_the_well(back.subset([2, 1]), tmp_path / "again.hdf5", stats=tmp_path / "again.yaml")
+    again = open_dataset(tmp_path / "again.hdf5")
+    for name, values in data.drawn.items():
+        assert back.header.describe(name) == data.header.describe(name) == again.header.describe(name)
+        np.testing.assert_array_equal(back.drawn[name], values.astype(np.float32))
+        np.testing.assert_array_equal(again.drawn[name], back.drawn[name][[2, 1]])
+        np.testing.assert_array_equal(back.to_xarray()[name], back.drawn[name])
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (lambda file: file.pop("scalars/shift"), "variable 'scalars/shift' is missing"),
+        (lambda file: file.attrs.update(n_trajectories=4), "must have the size 4 along sample"),
+    ],
+)
+def test_drawn_parameters_that_are_not_as_the_file_says(path, loaded, change, match):
+    write_the_well(generate(loaded, 3, 16), path)
+
+    def altered(file):
+        change(file)
+        names = [name for name in file["scalars"].attrs["field_names"] if name in file["scalars"]]
+        file["scalars"].attrs["field_names"] = np.array(names, dtype=h5py.string_dtype())
+
+    with pytest.raises(InputError, match=match):
+        open_dataset(changed(path, altered))

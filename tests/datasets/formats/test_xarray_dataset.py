@@ -3,7 +3,7 @@ import pytest
 import torch
 import xarray
 
-from opforge import open_dataset
+from opforge import generate, open_dataset
 from opforge.core import Grid
 from opforge.errors import InputError
 
@@ -89,3 +89,26 @@ def test_what_does_not_fit_is_one_line(change, options, match):
     with pytest.raises(InputError, match=match) as raised:
         open_dataset(change(ordinary()), **{**NAMES, **options}).batch(range(3))
     assert "\n" not in str(raised.value)
+
+
+def test_drawn_parameters_of_opforges_own(loaded, tmp_path):
+    made = generate(loaded, 4, 16)
+    data = open_dataset(made.to_xarray(), inputs=("a",), outputs=("u",))
+    assert data.header.drawn == made.header.drawn and data.fields == ("a", "u")
+    for name, values in made.subset([3, 0]).drawn.items():
+        np.testing.assert_array_equal(data.subset([3, 0]).drawn[name], values)
+        assert data.header.describe(name) == made.header.describe(name)
+    data.to_xarray().to_netcdf(tmp_path / "d.nc", engine="h5netcdf")
+    assert open_dataset(tmp_path / "d.nc").drawn.keys() == made.drawn.keys()
+    with pytest.raises(InputError, match="'drawn' names 'shift', which must be a variable with a number for each"):
+        open_dataset(made.to_xarray().drop_vars("shift"), inputs=("a",), outputs=("u",))
+    with pytest.raises(InputError, match="'shift' is no field"):
+        open_dataset(made.to_xarray(), inputs=("shift",), outputs=("u",))
+
+
+def test_a_drawn_parameter_that_is_not_finite(loaded):
+    content = generate(loaded, 4, 16).to_xarray()
+    content["shift"][2] = np.inf
+    data = open_dataset(content, inputs=("a",), outputs=("u",))
+    with pytest.raises(InputError, match=r"variable 'shift' has a value that is not finite .* in sample 2"):
+        _ = data.drawn

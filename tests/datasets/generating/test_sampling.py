@@ -2,12 +2,13 @@ import numpy as np
 import pytest
 
 from opforge.core import Grid
+from opforge.datasets.files.columns import checksums
 from opforge.datasets.files.header import Header
 from opforge.datasets.generating.generation import make_header
 from opforge.datasets.generating.sampling import Job, Plan, sample_seed
 from opforge.datasets.recipe import Recipe, Sample, Samples, make_recipe
 from opforge.errors import WorkError
-from opforge.pdes import Darcy, Invariant
+from opforge.pdes import Darcy, Field, Invariant
 
 RECIPE = make_recipe("darcy", {"ndim": 1})
 FLOAT = np.dtype(np.float32)
@@ -197,3 +198,77 @@ def test_where_making_them_together_fails_they_are_made_one_by_one():
     np.testing.assert_array_equal(made.arrays["u"][:, 0], [3.0, 4004.0, np.nan, 6006.0, 7007.0])
     assert made.failures == [f"sample 5 (seed {sample_seed(0, 5)}): not [5]"]
     assert recipe.calls == [[0, 1, 2, 3], [4, 5, 6, 7], [4], [5], [6], [7]]
+
+
+class Drawing(Together):
+    """Samples whose drawn parameter tells their number, or is what a test says."""
+
+    name = "drawing"
+    drawn = (Field("nu", "viscosity", "m2 s-1"),)
+
+    def __init__(self, change=lambda drawn: drawn, together=4):
+        super().__init__()
+        self.change = change
+        self.together = together
+
+    def at_once(self, grid):
+        return self.together
+
+    def samples(self, rngs, grid):
+        numbers = np.array([FIRST.index(rng.random()) for rng in rngs], float)
+        u = np.ones((len(rngs), *grid.shape))
+        return Samples({"u": u}, np.zeros(len(rngs)), self.change({"nu": numbers}))
+
+
+def drawing(recipe, positions, **options):
+    header = Header((), ("u",), Grid((8,)), 30, drawn=("nu",)).shard(3, 20)
+    return Job(Plan(recipe, header, 0, FLOAT, **options), positions)()
+
+
+@pytest.mark.parametrize("together", [1, 4])
+def test_drawn_parameters_are_those_of_their_samples(together):
+    made = drawing(Drawing(together=together), range(1, 9))
+    assert made.arrays["nu"].tolist() == list(range(4, 12)) and made.arrays["nu"].dtype == np.float64
+    assert list(made.arrays) == ["u", "nu", "solver_residual", "seed", "checksum"]
+    np.testing.assert_array_equal(made.arrays["checksum"], checksums(made.arrays))
+
+
+@pytest.mark.parametrize("together", [1, 4])
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (lambda drawn: {}, "sample 4 .*drawn parameter 'nu' is missing; the recipe must return"),
+        (lambda drawn: {"nu": np.where(drawn["nu"] == 6, np.nan, 1.0)}, "sample 6 .*'nu' is nan, which is not finite"),
+        (lambda drawn: {"nu": np.where(drawn["nu"] == 5, np.inf, 1.0)}, "sample 5 .*'nu' is inf, which is not finite"),
+        (lambda drawn: {"nu": drawn["nu"][:, None]}, r"sample 4 .*'nu' must have the shape \(1,\).*got shape \(1, 1\)"),
+        (lambda drawn: {"nu": 0.5}, r"sample 4 .*'nu' must have the shape .*got shape \(\)"),
+    ],
+)
+def test_drawn_parameters_that_are_missing_or_no_numbers_are_failures(change, match, together):
+    with pytest.raises(WorkError, match=match) as raised:
+        drawing(Drawing(change, together), range(1, 5))
+    assert "\n" not in str(raised.value)
+
+
+def test_a_sample_by_itself_must_have_its_drawn_parameters():
+    class Forgetful(Broken):
+        drawn = (Field("nu", "viscosity"),)
+
+    header = Header((), ("u",), Grid((8,)), 10, drawn=("nu",))
+    with pytest.raises(WorkError, match=r"sample 2 .*'nu' is missing; .*in Sample\.drawn"):
+        Job(Plan(Forgetful(1.0), header, 0, FLOAT), range(2, 3))()
+
+
+def test_skipped_samples_have_no_drawn_parameters():
+    made = drawing(Drawing(lambda drawn: {"nu": np.where(drawn["nu"] == 6, np.nan, 1.0)}), range(1, 5), skip=True)
+    np.testing.assert_array_equal(made.arrays["nu"], [1.0, 1.0, np.nan, 1.0])
+    assert np.isnan(made.arrays["solver_residual"]).tolist() == [False, False, True, False]
+    assert made.failures[0].startswith(f"sample 6 (seed {sample_seed(0, 6)}): the drawn parameter 'nu' is nan")
+
+
+def test_invariants_are_given_the_drawn_parameters(monkeypatch):
+    bound = Invariant("bound", "u <= nu", lambda equation, fields, grid: fields["u"].max(-1) - fields["nu"], 0.0)
+    monkeypatch.setattr(Darcy, "invariants", (bound,))
+    assert drawing(Drawing(), range(3)).count == 3
+    with pytest.raises(WorkError, match=r"sample 4 .*the bound \(u <= nu\) is violated by 0\.5"):
+        drawing(Drawing(lambda drawn: {"nu": np.where(drawn["nu"] == 4, 0.5, 1.0)}), range(3))

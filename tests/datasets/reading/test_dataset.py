@@ -15,6 +15,7 @@ from opforge.datasets.files.columns import checksums
 from opforge.datasets.files.writer import Arrays
 from opforge.errors import InputError
 from opforge.pdes import Darcy
+from tests.datasets.drawn import NAMES, changed
 from tests.datasets.reading.examples import FLOAT, HEADER, assert_equal, columns, in_memory, pair, write
 
 N = 10
@@ -489,3 +490,84 @@ def test_pairs_keep_their_interval_in_time_or_are_refused(dataset):
     assert dataset.pairing is None
     with pytest.raises(InputError, match="need fields that change with time, a, u do not"):
         dataset.paired_as(fine.pairing)
+
+
+@pytest.fixture(params=["memory", "plain", "compressed", "read anew"])
+def loads(request, tmp_path, loaded):
+    """9 samples with drawn parameters, from wherever they may be read."""
+    options = {"compression": 4} if request.param == "compressed" else {}
+    data = generate(
+        loaded, 9, 16, seed=3, **({} if request.param == "memory" else {"out": tmp_path / "d.nc"} | options)
+    )
+    return pickle.loads(pickle.dumps(data)) if request.param == "read anew" else data
+
+
+def test_drawn_parameters_are_those_of_the_samples(loads):
+    values = loads.drawn
+    assert tuple(values) == NAMES and all(each.shape == (9,) and each.dtype == np.float64 for each in values.values())
+    x = loads.grid.coordinates()[0]
+    for part, rows in [
+        (loads.subset([7, 0, 3]), [7, 0, 3]),
+        (loads.split(4, 2)[1], [4, 5]),
+        (loads.subset(slice(2, 8)).subset([-1]), [7]),
+        (loads.subset([]), []),
+        (loads.every(2), range(9)),
+        (loads.astype(torch.float64), range(9)),
+    ]:
+        for name in NAMES:
+            np.testing.assert_array_equal(part.drawn[name], values[name][list(rows)])
+        if part.grid == loads.grid and part.samples:
+            expected = part.drawn["forcing"][:, None] * x * (1 - x) / 2
+            np.testing.assert_allclose(part.arrays(range(part.samples))["u"], expected, rtol=1e-6)
+    loads.drawn["forcing"][...] = 0.0
+    np.testing.assert_array_equal(loads.drawn["forcing"], values["forcing"])
+
+
+def test_drawn_parameters_are_no_fields(loads):
+    assert (loads.fields, loads.inputs, loads.outputs) == (("a", "u"), ("a",), ("u",))
+    assert set(loads.statistics()) == {"a", "u"} and set(loads.arrays([0])) == {"a", "u"}
+
+
+@pytest.mark.parametrize("part", [lambda data: data, lambda data: data.subset([7, 2]), lambda data: data.every(2)])
+def test_drawn_parameters_go_through_xarray(loads, part, tmp_path):
+    data = part(loads)
+    made = data.to_xarray()
+    assert made.attrs["drawn"] == "forcing shift"
+    for name, values in data.drawn.items():
+        assert made[name].dims == ("sample",) and made[name].dtype == np.float64
+        assert (made[name].attrs["long_name"], made[name].attrs["units"]) == tuple(loads.header.describe(name).values())
+        np.testing.assert_array_equal(made[name], values)
+    made.to_netcdf(tmp_path / "again.nc", engine="h5netcdf")
+    again = open_dataset(tmp_path / "again.nc")
+    assert again.header.drawn == NAMES and again.header.describe("forcing") == loads.header.describe("forcing")
+    for name, values in data.drawn.items():
+        np.testing.assert_array_equal(again.drawn[name], values)
+    again.batch(range(again.samples))  # compared with their checksums, which hold the drawn parameters
+
+
+def test_most_datasets_have_no_drawn_parameters(dataset):
+    assert dataset.drawn == {} and dataset.header.drawn == () and "drawn" not in dataset.to_xarray().attrs
+
+
+def test_a_drawn_parameter_that_was_changed_does_not_agree_with_the_checksum(tmp_path, loaded):
+    path = generate(loaded, 4, 16, out=tmp_path / "d.nc").path
+
+    def change(file):
+        file["shift"][2] += 1e-12
+
+    data = open_dataset(changed(path, change))
+    data.batch([0, 1, 3])
+    with pytest.raises(InputError, match="sample 2 does not agree with its checksum"):
+        data.batch([2])
+
+
+def test_a_drawn_parameter_that_is_not_finite(tmp_path, loaded):
+    path = generate(loaded, 4, 16, out=tmp_path / "d.nc").path
+
+    def change(file):
+        file["forcing"][2] = np.nan
+
+    data = open_dataset(changed(path, change))
+    with pytest.raises(InputError, match=r"d\.nc: variable 'forcing' has a value that is not finite .* in sample 2"):
+        _ = data.drawn
+    assert data.subset([0, 3]).drawn["forcing"].shape == (2,)

@@ -14,6 +14,7 @@ from opforge.datasets.quality.spectra import Spectrum
 from opforge.datasets.quality.summary import Summary
 from opforge.datasets.quality.tables import (
     Table,
+    drawn_table,
     failures,
     field_table,
     quality_tables,
@@ -141,7 +142,9 @@ def _what(dataset: OperatorDataset, summary: Summary) -> list[str]:
     if header.equation is not None:
         facts.append(("boundary", header.equation.boundary))
     facts.append(("samples", samples_text(dataset)))
-    return [*parts, _properties(facts), markdown(field_table(dataset, summary))]
+    drawn = drawn_table(dataset, summary)
+    about = [f"Parameters {drawn.title}, `dataset.drawn`:", markdown(drawn)] if drawn.rows else []
+    return [*parts, _properties(facts), markdown(field_table(dataset, summary)), *about]
 
 
 def samples_text(dataset: OperatorDataset) -> str:

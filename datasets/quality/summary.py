@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +31,7 @@ _ROUNDING = 2
 
 @dataclass(frozen=True)
 class Range:
-    """The values of a field.
+    """The values of a field or a drawn parameter.
 
     Args:
         dtype: the type that is stored.
@@ -93,6 +93,7 @@ class Summary:
         checked: whether every sample was compared with its checksum, and agrees.
         residual: None where the file has none.
         promises: one for every invariant of the equation; none where there is no equation.
+        drawn: of every parameter of which each sample has a number of its own.
     """
 
     samples: int
@@ -102,6 +103,7 @@ class Summary:
     checked: bool
     residual: Residual | None
     promises: tuple[Promise, ...]
+    drawn: Mapping[str, Range] = field(default_factory=dict)
 
 
 def summarise(dataset: OperatorDataset, paths: Sequence[Path] = (), *, progress: bool = False) -> Summary:
@@ -122,18 +124,20 @@ def summarise(dataset: OperatorDataset, paths: Sequence[Path] = (), *, progress:
         (4, 0, 3.0, 12.0)
     """
     spans = {name: _Span() for name in dataset.fields}
-    invariants = _invariants(dataset)
+    invariants, drawn = _invariants(dataset), dataset.drawn
     worst = [_Worst() for _ in invariants]
     with progress_bar("reading" if progress else None, dataset.samples, 0) as advance:
         for start, fields in dataset.pieces(_BLOCK_BYTES):
             exact = {name: values.astype(np.float64) for name, values in fields.items()}
             for name, values in fields.items():
                 spans[name].take(start, exact[name], str(values.dtype))
+            count = len(next(iter(fields.values())))
+            exact |= {name: values[start : start + count] for name, values in drawn.items()}
             if dataset.times is not None:
                 exact["time"] = dataset.times
             for each, invariant in zip(worst, invariants, strict=True):
                 each.take(start, np.asarray(invariant.violation(dataset.equation, exact, dataset.grid)))
-            advance(len(next(iter(fields.values()))))
+            advance(count)
     ranges = {name: span.range() for name, span in spans.items()}
     tolerances = [invariant.tolerance + _rounding(ranges) for invariant in invariants]
     paths = paths or ([] if dataset.path is None else [dataset.path])
@@ -149,6 +153,7 @@ def summarise(dataset: OperatorDataset, paths: Sequence[Path] = (), *, progress:
             Promise(invariant.name, invariant.statement, each.value, each.sample, tolerance)
             for invariant, each, tolerance in zip(invariants, worst, tolerances, strict=True)
         ),
+        drawn={name: _range(values) for name, values in drawn.items()},
     )
 
 
@@ -188,6 +193,13 @@ class _Span:
         return Range(self._dtype, low, mean, high, std, lowest, highest)
 
 
+def _range(values: np.ndarray) -> Range:
+    """Of one number for each sample."""
+    span = _Span()
+    span.take(0, values, str(values.dtype))
+    return span.range()
+
+
 class _Worst:
     """The largest violation of samples that come in blocks, and whose it is; NaN is the largest of all."""
 
@@ -204,7 +216,7 @@ def _invariants(dataset: OperatorDataset) -> tuple[Invariant, ...]:
     equation: Equation | None = dataset.equation
     # what holds for all points of a sample (a sum, say) does not for every second one
     thinned = dataset.grid != dataset.header.grid
-    known = equation is not None and {field.name for field in equation.fields} <= set(dataset.fields)
+    known = equation is not None and {each.name for each in equation.fields} <= set(dataset.fields)
     return equation.invariants if equation is not None and known and not thinned else ()
 
 

@@ -51,6 +51,16 @@ def field_table(dataset: OperatorDataset, summary: Summary, title: str = "fields
     return Table(title, columns, tuple(rows))
 
 
+def drawn_table(dataset: OperatorDataset, summary: Summary) -> Table:
+    """Meaning, unit and range of every parameter that was drawn for each sample."""
+    columns = ("parameter", "long name", "units", "min", "mean", "max", "std")
+    rows = []
+    for name, found in summary.drawn.items():
+        words = dataset.header.describe(name)
+        rows.append((name, words["long_name"], words["units"], found.min, found.mean, found.max, found.std))
+    return Table("drawn for each sample", columns, tuple(rows))
+
+
 def role(dataset: OperatorDataset, name: str) -> str:
     """Whether a field is an input, an output, or both; and whether it evolves."""
     header = dataset.header

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -26,6 +26,9 @@ _CHEAP = 2**21
 # Differences of a sample that was made again from the one that is stored: in units of the stored type's precision
 # where it is rounding, and in tolerances of the solver where another machine's sums made it.
 _ROUNDING, _TOLERANCES = 4, 10
+
+# Drawn parameters, of which everything else follows, are kept in double precision: only their last bits may differ.
+_EXACT = 2.0**-50
 
 # Changes below are rounding and have no order.
 _NOISE = 1e-12
@@ -51,8 +54,8 @@ class Verification:
 
     Args:
         samples: those that were made again, numbered as ``dataset[i]`` has them.
-        reproduced: in words, whether the same recipe on the same grid gives the stored fields.
-        again: change by making them again; 0 where every bit is the same.
+        reproduced: in words, whether the same recipe on the same grid gives the stored fields and drawn parameters.
+        again: change by making them again, of drawn parameters too; 0 where every bit is the same.
         step: change by half the time step or a tenth of the tolerance, on the same grid: the error of these.
         grid: change by twice as many spacings per axis: what the grid's error is, up to a factor 1/(1 − 2^(−order)).
         second: change from there to four times as many spacings; none where that is too large to be done by the way.
@@ -93,7 +96,7 @@ def verify(dataset: OperatorDataset, samples: int = SAMPLES) -> Verification:
     """
     if samples < 1:
         raise InputError(f"samples must be at least 1, got {samples}")
-    recipe, seeds = recipe_of(dataset), _seeds(dataset)
+    recipe, seeds, drawn = recipe_of(dataset), _seeds(dataset), dataset.drawn
     chosen = spread(dataset.samples, samples)
     notes = _version_notes(dataset)
     found: dict[str, dict[str, list[float]]] = {kind: {} for kind in ("again", "step", "grid", "second")}
@@ -101,14 +104,15 @@ def verify(dataset: OperatorDataset, samples: int = SAMPLES) -> Verification:
     for sample in chosen:  # one at a time: those of fine grids need room
         stored = {name: values[0] for name, values in dataset.arrays([sample]).items()}
         eps = max(float(np.finfo(values.dtype).eps) for values in stored.values())
-        for kind, distances in _compare(stored, recipe, int(seeds[sample]), dataset.grid, notes).items():
+        parameters = {name: values[sample] for name, values in drawn.items()}
+        for kind, distances in _compare(stored, parameters, recipe, int(seeds[sample]), dataset.grid, notes).items():
             for name, distance in distances.items():
                 found[kind].setdefault(name, []).append(distance)
     changes = {kind: {name: Change.of(values) for name, values in each.items()} for kind, each in found.items()}
     grid, second = changes["grid"], changes["second"]
     return Verification(
         samples=tuple(chosen),
-        reproduced=_reproduced(changes["again"], eps, recipe.tolerance),
+        reproduced=_reproduced(changes["again"], eps, recipe.tolerance, tuple(drawn)),
         **changes,
         order={
             name: math.log2(grid[name].mean / last.mean)
@@ -119,27 +123,30 @@ def verify(dataset: OperatorDataset, samples: int = SAMPLES) -> Verification:
     )
 
 
-def _compare(stored: Fields, recipe: Recipe, seed: int, base: Grid, notes: list[str]) -> dict[str, dict[str, float]]:
+def _compare(
+    stored: Fields, drawn: Mapping[str, float], recipe: Recipe, seed: int, base: Grid, notes: list[str]
+) -> dict[str, dict[str, float]]:
     """Distances of every field of one sample between the ways to make it, those that could be gone."""
     double = _doubled(base)
     fourfold = _doubled(double)
     frames = 1 if recipe.times is None else len(recipe.times)
-    same = _made("again", recipe, seed, base, notes)
-    if same is None:
+    sample = _made("again", recipe, seed, base, notes)
+    if sample is None:
         return {}
+    same = sample.fields
     rounded = {name: same[name].astype(values.dtype) for name, values in stored.items()}
-    found = {"again": _distances(stored, rounded)}
+    found = {"again": _distances(stored, rounded) | _differences(drawn, sample.drawn)}
     finer = _made("with half the step", recipe.refined(), seed, base, notes)
     if finer is not None:
-        found["step"] = _distances({name: same[name] for name in stored}, finer)
+        found["step"] = _distances({name: same[name] for name in stored}, finer.fields)
     twice = _made("on a grid twice as fine", recipe, seed, double, notes)
     if twice is None:
         return found
-    found["grid"] = _distances({name: same[name] for name in stored}, _restricted(twice, double))
+    found["grid"] = _distances({name: same[name] for name in stored}, _restricted(twice.fields, double))
     cheap = fourfold.size * frames <= _CHEAP
     again = _made("on a grid four times as fine", recipe, seed, fourfold, notes) if cheap else None
     if again is not None:
-        found["second"] = _distances({name: twice[name] for name in stored}, _restricted(again, fourfold))
+        found["second"] = _distances({name: twice.fields[name] for name in stored}, _restricted(again.fields, fourfold))
     return found
 
 
@@ -203,8 +210,8 @@ def _version_notes(dataset: OperatorDataset) -> list[str]:
     return [f"Version {version or 'unknown'} of opforge made the file, this is {__version__}; recipes may differ."]
 
 
-def _made(how: str, recipe: Recipe, seed: int, grid: Grid, notes: list[str]) -> Fields | None:
-    """The fields of a sample; None where it cannot be made, with a note that says why."""
+def _made(how: str, recipe: Recipe, seed: int, grid: Grid, notes: list[str]) -> Sample | None:
+    """A sample; None where it cannot be made, with a note that says why."""
     try:
         checked_workers(recipe, grid, 1, 1, None)
         recipe.check(grid)
@@ -212,7 +219,7 @@ def _made(how: str, recipe: Recipe, seed: int, grid: Grid, notes: list[str]) -> 
     except (InputError, WorkError) as error:
         notes.append(f"Not made {how}: {error}.")
         return None
-    return sample.fields
+    return sample
 
 
 def _sample(recipe: Recipe, seed: int, grid: Grid) -> Sample:
@@ -233,9 +240,22 @@ def _distances(fields: Fields, others: Fields) -> dict[str, float]:
     return found
 
 
-def _reproduced(again: Mapping[str, Change], eps: float, tolerance: float) -> str:
+def _differences(drawn: Mapping[str, float], others: Mapping[str, float]) -> dict[str, float]:
+    """|p − q| / |q| of every drawn parameter; 0 for two zeros, infinite for one that is not drawn any more."""
+    found = {}
+    for name, p in drawn.items():
+        q = float(others.get(name, math.nan))
+        found[name] = 0.0 if p == q else abs(p - q) / abs(q) if q and not math.isnan(q) else math.inf
+    return found
+
+
+def _reproduced(again: Mapping[str, Change], eps: float, tolerance: float, drawn: Sequence[str]) -> str:
+    """In words; what the samples differ by is said of their fields, unless a drawn parameter differs."""
     if not again:
         return "not made again"
+    for name in drawn:
+        if again[name].max > _EXACT:
+            return f"DIFFERENT: the drawn parameter {name!r} by {again[name].max:.2g} (relative)"
     largest = max(change.max for change in again.values())
     if largest == 0:
         return "the same, bit by bit"

@@ -106,6 +106,7 @@ def as_values(found: Found) -> dict[str, Any]:
         "variables": {
             name: header.describe(name) | dataclasses.asdict(values) for name, values in summary.ranges.items()
         },
+        "drawn": {name: header.describe(name) | dataclasses.asdict(values) for name, values in summary.drawn.items()},
         "checksums_agree": True if summary.checked else None,
         "solver_residual": None if summary.residual is None else dataclasses.asdict(summary.residual),
         "failed": {"samples": summary.failed, "reasons": list(summary.reasons)},
@@ -128,11 +129,14 @@ def as_values(found: Found) -> dict[str, Any]:
 
 def show(found: Found, report: Report) -> None:
     """Print the tables."""
-    from opforge.datasets.quality.tables import field_table, quality_tables
+    from opforge.datasets.quality.tables import drawn_table, field_table, quality_tables
 
     title = f"{found.place}, {found.bytes / 1e6:.1f} MB" + (f", {len(found.paths)} files" * (len(found.paths) > 1))
     fields = field_table(found.data, found.summary, title)
     report.table(fields.columns, fields.rows, title=title)
+    drawn = drawn_table(found.data, found.summary)
+    if drawn.rows:
+        report.table(drawn.columns, drawn.rows, title=drawn.title)
     report.table(("property", "value"), _facts(found))
     for table in quality_tables(found.data, found.summary, found.spectra, found.verification):
         report.table(table.columns, table.rows, title=table.title)

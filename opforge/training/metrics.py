@@ -81,12 +81,14 @@ def evaluate(operator: Operator | Callable[[Tensor], Tensor], data: Any, *, batc
     samples = Samples.of(data)
     seconds = 0.0
     rows: dict[str, list[Tensor]] = {}
-    for x, y in samples.batches(torch.arange(len(samples)).split(batch_size)):
+    batches = torch.arange(len(samples)).split(batch_size)
+    for positions, (x, y) in zip(batches, samples.batches(batches), strict=True):
         start = time.perf_counter()
         with torch.no_grad():
             prediction = operator(x).to(y.device)
         seconds += time.perf_counter() - start
-        for name, values in _errors(samples, x.double(), prediction.double(), y.double()).items():
+        drawn = samples.drawn(positions, y.device)
+        for name, values in _errors(samples, x.double(), prediction.double(), y.double(), drawn).items():
             rows.setdefault(name, []).append(values.cpu())
     arrays = {name: torch.cat(parts).numpy() for name, parts in rows.items()}
     return Metrics(
@@ -111,8 +113,10 @@ def check_measurable(samples: Samples) -> None:
     RelativeH1(samples.grid).per_sample(truth, truth)
 
 
-def _errors(samples: Samples, x: Tensor, prediction: Tensor, truth: Tensor) -> dict[str, Tensor]:
-    """Each metric of each sample of a batch, (batch,)."""
+def _errors(
+    samples: Samples, x: Tensor, prediction: Tensor, truth: Tensor, drawn: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """Each metric of each sample of a batch, (batch,); ``drawn`` has the equation's parameters of their own."""
     errors = {
         "relative_l2": RelativeLp(2, samples.grid).per_sample(prediction, truth),
         "h1": RelativeH1(samples.grid).per_sample(prediction, truth),
@@ -121,6 +125,7 @@ def _errors(samples: Samples, x: Tensor, prediction: Tensor, truth: Tensor) -> d
     # what evolves has a residual along whole trajectories, of which x and y are but frames
     if samples.equation is not None and samples.grid is not None and not getattr(samples.equation, "evolves", False):
         predicted = dict(zip((*samples.inputs, *samples.outputs), (*x.unbind(1), *prediction.unbind(1)), strict=True))
+        predicted |= drawn
         residual = samples.equation.residual(predicted, samples.grid)
         scale = torch.as_tensor(samples.equation.residual_scale(predicted, samples.grid), dtype=torch.float64)
         errors["residual"] = torch.linalg.vector_norm(residual.flatten(1), dim=1) / scale

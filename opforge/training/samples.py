@@ -28,7 +28,7 @@ class Samples:
         data: anything with ``len(data)`` and ``data[i] -> (x, y)``, x (in_channels, *space), y (out_channels, *space).
             ``data.batch(indices) -> (X, Y)``, ``data.order(indices)`` and ``data.read_ahead(batches)`` are used when
             present (see `opforge.datasets.OperatorDataset`), as are the attributes ``inputs``, ``outputs``
-            (names of the channels), ``grid``, ``equation``, ``provenance`` and ``pairing`` (of frames).
+            (names of the channels), ``grid``, ``equation``, ``provenance``, ``drawn`` and ``pairing`` (of frames).
         indices: which of the samples, all unless given.
 
     Raises:
@@ -96,6 +96,18 @@ class Samples:
         if self._place is None:
             return x.contiguous(), y.contiguous()
         return x.to(*self._place).contiguous(), y.to(*self._place).contiguous()
+
+    def drawn(self, positions: Sequence[int] | Tensor, device: torch.device | None = None) -> dict[str, Tensor]:
+        """The equation's parameters that were drawn for each of these: float64 (batch,) by name; none for most data.
+
+        They are a dataset's ``drawn``, one number for each of its samples, which ``pairs_per_sample`` pairs share.
+        """
+        source, chosen = self.source, [self.indices[int(p)] for p in positions]
+        while isinstance(source, Subset) and not hasattr(source, "drawn"):
+            source, chosen = source.dataset, [source.indices[i] for i in chosen]
+        rows = torch.as_tensor(chosen) // (described(source, "pairs_per_sample") or 1)
+        found = described(source, "drawn") or {}
+        return {name: torch.as_tensor(values, dtype=torch.float64)[rows].to(device) for name, values in found.items()}
 
     def to(self, device: torch.device, dtype: torch.dtype, *, hold_below: int = 0) -> Samples:
         """The same samples on a device; read once and held there if they take at most ``hold_below`` bytes."""

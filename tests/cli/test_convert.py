@@ -51,3 +51,11 @@ def test_bad_input_is_refused(refused, made, words, expected):
 
 def test_a_file_that_does_not_exist(refused):
     assert "data file 'none.nc' does not exist" in refused("convert", "none.nc", "--to", "the-well", "-o", "d.h5")
+
+
+def test_drawn_parameters_are_kept(opforge, loaded):
+    before = package.generate(loaded, 3, 16, out="d.nc")
+    assert opforge("convert", "d.nc", "--to", "the-well", "-o", "d.hdf5").status == 0
+    after = package.open_dataset("d.hdf5")
+    for name, values in before.drawn.items():
+        np.testing.assert_array_equal(after.drawn[name], values.astype(np.float32))

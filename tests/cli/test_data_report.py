@@ -104,3 +104,24 @@ def test_a_shard_says_which_samples_it_has(tmp_path, capsys):
     opforge.generate("darcy", 5, 8, shard=(2, 2), out=tmp_path / "d.nc")
     show(look_at(tmp_path / "d.nc"), Report())
     assert "3: a shard, samples 2 to 4 of 5" in capsys.readouterr().out
+
+
+def test_drawn_parameters_are_shown(tmp_path, loaded, capsys):
+    data = opforge.generate(loaded, 3, 16, out=tmp_path / "d.nc")
+    found = look_at(tmp_path / "d.nc", verified=1)
+    values = json.loads(json.dumps(as_values(found), allow_nan=False))
+    assert list(values["variables"]) == ["a", "u"] and list(values["drawn"]) == ["forcing", "shift"]
+    forcing = values["drawn"]["forcing"]
+    assert forcing["min"] == data.drawn["forcing"].min() and forcing["units"] == "Pa m-2"
+    assert values["verification"]["again"]["shift"]["max"] == 0
+    show(found, Report())
+    out = capsys.readouterr().out
+    assert "drawn for each sample" in out and "strength of the load" in out
+    assert "`dataset.drawn`" in found.card
+
+
+def test_without_drawn_parameters_nothing_is_said_of_them(made, capsys):
+    found = look_at(made.data)
+    assert as_values(found)["drawn"] == {}
+    show(found, Report())
+    assert "drawn" not in capsys.readouterr().out

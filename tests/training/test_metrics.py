@@ -85,3 +85,29 @@ def test_wrong_input(fakes):
         evaluate(lambda a: a[:, :, :3], fakes.Doubled(3))
     with pytest.raises(InputError, match="data: expected"):
         evaluate(off_by_a_tenth, torch.ones(3))
+
+
+def test_the_residual_is_that_of_the_drawn_parameters(fakes):
+    class Scaled(fakes.Doubled):
+        """u = factor · a with a factor of its own for each sample."""
+
+        def __init__(self, samples):
+            super().__init__(samples)
+            self.drawn = {"factor": np.arange(1.0, samples + 1.0)}
+
+        def batch(self, indices):
+            a, factor = self.a[indices], torch.as_tensor(self.drawn["factor"])[indices]
+            return a, a * factor[:, None, None, None].float()
+
+        class equation:
+            @staticmethod
+            def residual(fields, grid):
+                return fields["u"] - fields["factor"][:, None, None] * fields["a"]
+
+            @staticmethod
+            def residual_scale(fields, grid):
+                return torch.linalg.vector_norm(fields["a"].flatten(1), dim=1) * fields["factor"]
+
+    data = Scaled(7)
+    metrics = evaluate(lambda a: 3 * a, data, batch_size=3)
+    np.testing.assert_allclose(metrics.per_sample["residual"], np.abs(3 / data.drawn["factor"] - 1), atol=1e-6)

@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch.utils.data import IterableDataset, Subset, TensorDataset
 
+from opforge import generate
 from opforge.errors import InputError
 from opforge.training.samples import Samples
 
@@ -147,3 +148,16 @@ def test_held_samples_come_in_any_order():
     data.asked = ()
     torch.testing.assert_close(next(samples.batches([torch.tensor([5, 1])]))[0], data.tensors[0][[5, 1]])
     assert data.asked == ()
+
+
+def test_drawn_parameters_are_those_of_the_positions(loaded):
+    data = generate(loaded, 6, 16)
+    values = torch.as_tensor(data.drawn["forcing"])
+    for source, rows in [
+        (Samples(data), [4, 1]),
+        (Samples(data, [5, 3, 0, 2, 1]), [1, 3]),
+        (Samples(Subset(Subset(data, [5, 3, 0]), [2, 1, 0])), [5, 3]),
+    ]:
+        positions = {4: [4, 1], 1: [4, 1], 5: [2, 1]}[rows[0]]
+        torch.testing.assert_close(source.drawn(torch.tensor(positions))["forcing"], values[rows], rtol=0, atol=0)
+    assert Samples(pairs()).drawn([0]) == {}

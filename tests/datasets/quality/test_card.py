@@ -140,3 +140,10 @@ def test_grid_of_nodes(hand_made, tmp_path):
     (tmp_path / "w.nc").write_bytes(b"")
     card = card_of(hand_made(Grid((5,), (3.0,), "nodes", (1.0,)), {"u": np.ones((2, 5))}), [tmp_path / "w.nc"])
     assert "5, points: nodes" in card and "1 ≤ x ≤ 4 (m)" in card and "| constant |" in card
+
+
+def test_drawn_parameters_are_in_the_card(tmp_path, loaded):
+    data = generate(loaded, 3, 16, out=tmp_path / "d.nc")
+    card = card_of(data, [data.path])
+    assert "`dataset.drawn`" in card and "| forcing | strength of the load | Pa m-2 | 1." in card
+    assert "drawn" not in card_of(generate("darcy", 2, 8), [], place="d.nc")

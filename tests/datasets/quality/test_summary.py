@@ -124,3 +124,24 @@ def test_an_equation_of_fields_that_are_not_there_promises_nothing(promises, han
 def test_invariants_are_not_asked_of_every_second_point(promises):
     promises(Invariant("positivity", "u >= 0", smallest, 1e-10))
     assert summarise(generate("darcy", 2, 8).every(2)).promises == ()
+
+
+def test_ranges_of_drawn_parameters(loaded, tmp_path):
+    data = generate(loaded, 9, 16, out=tmp_path / "d.nc")
+    found, values = summarise(data), data.drawn["shift"]
+    assert tuple(found.drawn) == ("forcing", "shift") and tuple(found.ranges) == ("a", "u") and found.checked
+    shift = found.drawn["shift"]
+    assert (shift.min, shift.max, shift.dtype) == (values.min(), values.max(), "float64")
+    np.testing.assert_allclose((shift.mean, shift.std), (values.mean(), values.std()), rtol=1e-12)
+    assert (shift.lowest, shift.highest) == (values.argmin(), values.argmax())
+    assert summarise(generate("darcy", 2, 8)).drawn == {}
+
+
+@pytest.mark.parametrize("block", [1, 2**25])
+def test_invariants_are_given_the_drawn_parameters(loaded, promises, monkeypatch, block):
+    def largest(equation, fields, grid):
+        return np.abs(8 * fields["u"].max(-1) / fields["forcing"] - 1)
+
+    monkeypatch.setattr("opforge.datasets.quality.summary._BLOCK_BYTES", block)
+    promises(Invariant("largest", "max u = forcing / 8", largest, 0.01))
+    assert all(promise.holds for promise in summarise(generate(loaded, 5, 64)).promises)

@@ -1,7 +1,14 @@
 from opforge import generate
 from opforge.datasets.quality.spectra import spectra
 from opforge.datasets.quality.summary import Promise, Summary, summarise
-from opforge.datasets.quality.tables import failures, field_table, promise_table, quality_tables, verification_table
+from opforge.datasets.quality.tables import (
+    drawn_table,
+    failures,
+    field_table,
+    promise_table,
+    quality_tables,
+    verification_table,
+)
 from opforge.datasets.quality.verification import Change, Verification, verify
 
 
@@ -51,3 +58,16 @@ def test_failures_beyond_the_room_of_the_file_are_counted():
     ]
     assert failures(summary(failed=1, reasons=("sample 1: x",))) == ["sample 1: x"]
     assert failures(summary(failed=2)) == []
+
+
+def test_drawn_parameters_have_a_table(loaded):
+    data = generate(loaded, 3, 16)
+    table = drawn_table(data, summarise(data))
+    assert [row[:3] for row in table.rows] == [
+        ("forcing", "strength of the load", "Pa m-2"),
+        ("shift", "a number that changes nothing", "1"),
+    ]
+    values = data.drawn["forcing"]
+    assert table.rows[0][3::2] == (values.min(), values.max())
+    assert {len(row) for row in table.rows} == {len(table.columns)}
+    assert drawn_table(generate("darcy", 2, 8), summary()).rows == ()

@@ -12,6 +12,7 @@ from opforge.datasets import Recipe, Sample
 from opforge.datasets.quality.verification import restricted, verify
 from opforge.errors import InputError, WorkError
 from opforge.pdes import Darcy
+from tests.datasets.drawn import Loaded, changed
 
 TIMES = (0.0, 0.5, 1.0)
 
@@ -178,3 +179,38 @@ def test_restriction_in_three_dimensions(points):
     mesh = coarse.mesh()
     u = restricted(np.stack([2 * x - y + 3 * z] * 2), fine)
     np.testing.assert_allclose(u, np.stack([2 * mesh[0] - mesh[1] + 3 * mesh[2]] * 2), rtol=1e-12, atol=1e-12)
+
+
+def test_drawn_parameters_are_made_again(tmp_path, loaded):
+    data = generate(loaded, 5, 16, out=tmp_path / "d.nc")
+    found = verify(data, 5)
+    assert found.reproduced == "the same, bit by bit"
+    assert found.again.keys() == {"a", "u", "forcing", "shift"} and found.again["shift"].max == 0
+    assert found.step.keys() == found.grid.keys() == {"a", "u"}
+    assert verify(generate(loaded, 3, 16)).reproduced == "the same, bit by bit"
+
+
+@pytest.mark.parametrize(
+    ("factor", "words"),
+    [
+        (1 + 2.0**-52, "the same to rounding"),
+        (1 + 1e-9, "DIFFERENT: the drawn parameter 'shift' by 1e-09 (relative)"),
+        (0.0, "DIFFERENT: the drawn parameter 'shift' by 1 (relative)"),
+    ],
+)
+def test_a_drawn_parameter_that_was_changed(tmp_path, loaded, factor, words):
+    path = generate(loaded, 2, 16, out=tmp_path / "d.nc").path
+
+    def change(file):
+        file["shift"][1] *= factor
+        del file["checksum"]
+
+    found = verify(open_dataset(changed(path, change)))
+    assert found.reproduced == words and found.again["u"].max == 0
+
+
+def test_a_parameter_that_is_not_drawn_any_more(loaded, monkeypatch):
+    data = generate(loaded, 2, 16)
+    make = Loaded.sample
+    monkeypatch.setattr(Loaded, "sample", lambda self, rng, grid: replace(make(self, rng, grid), drawn={}))
+    assert "DIFFERENT: the drawn parameter" in verify(data).reproduced

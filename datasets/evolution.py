@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import ClassVar, Self
 
 import numpy as np
 
 from opforge.core import Grid
+from opforge.core.grid import Points
 from opforge.datasets.recipe import Recipe, Sample, Samples
 from opforge.errors import InputError, WorkError
+from opforge.pdes._numbers import not_negative, positive
 from opforge.pdes.evolution import EvolutionEquation
 from opforge.solvers.stepping.stepper import Stepper, rollout, steps_between
 
@@ -43,9 +45,18 @@ class EvolutionRecipe(Recipe):
         time_step: the longest step that the solver takes; the recipe chooses one for the grid unless given.
         tolerance: bound of a sample's residual.
         refinement: steps that are taken for one of the above; 1 unless given.
+        settling: time that passes, in whole steps, before the first frame, at least 0.
+        oversampling: how many times finer the grid is on which the equation is solved: of periodic points every so
+            many-th is kept, of cells their mean; 1 unless given.
 
     Raises:
         InputError: a parameter out of range.
+
+    Example:
+        >>> from opforge.datasets import KuramotoSivashinskyRecipe
+        >>> recipe = KuramotoSivashinskyRecipe(frames=11, end_time=5.0)
+        >>> isinstance(recipe, EvolutionRecipe), recipe.times[:3].tolist()
+        (True, [0.0, 0.5, 1.0])
     """
 
     frames: int = 50
@@ -53,8 +64,10 @@ class EvolutionRecipe(Recipe):
     time_step: float | None = None
     tolerance: float = 1e-4
     refinement: int | None = None
+    settling: float = 0.0
+    oversampling: int | None = None
 
-    points = "periodic"
+    points: ClassVar[Points] = "periodic"
 
     def __post_init__(self) -> None:
         if isinstance(self.frames, bool) or not isinstance(self.frames, int) or not 2 <= self.frames <= _MOST_FRAMES:
@@ -63,8 +76,11 @@ class EvolutionRecipe(Recipe):
             object.__setattr__(self, name, positive(name, getattr(self, name)))
         if self.tolerance >= 1:
             raise InputError(f"tolerance must lie between 0 and 1, got {self.tolerance!r}")
-        if self.refinement is not None and not (isinstance(self.refinement, int) and self.refinement >= 1):
-            raise InputError(f"refinement must be a whole number of at least 1, got {self.refinement!r}")
+        for name in ("refinement", "oversampling"):
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+                raise InputError(f"{name} must be a whole number of at least 1, got {value!r}")
+        object.__setattr__(self, "settling", not_negative("settling", self.settling))
 
     @property
     @abstractmethod
@@ -84,6 +100,22 @@ class EvolutionRecipe(Recipe):
         Raises:
             InputError: a step beyond the limit of stability, with the limit.
         """
+
+    def media(self, rngs: Sequence[np.random.Generator], grid: Grid) -> dict[str, np.ndarray]:
+        """Fields that do not change with time, (samples, *space), one sample from each generator; none as a rule.
+
+        A recipe that has some names them in ``inputs`` and says by `stepper_in` what they do.
+        """
+        return {}
+
+    def stepper_in(self, media: Mapping[str, np.ndarray], grid: Grid, dt: float) -> Stepper:
+        """`stepper` for samples in their media, (samples, *space)."""
+        return self.stepper(grid, dt)
+
+    @property
+    def has_media(self) -> bool:
+        """Whether samples have fields of their own that do not change with time."""
+        return len(self.inputs) > len(self.outputs)
 
     @abstractmethod
     def usual_step(self, grid: Grid) -> float:
@@ -108,15 +140,21 @@ class EvolutionRecipe(Recipe):
     @property
     def bytes_per_point(self) -> int:
         """Of memory for a sample: all frames, twice, and what the steps work on."""
-        return len(self.equation.unknowns) * (16 * self.frames + 240)
+        times_finer = (self.oversampling or 1) ** self.equation.ndim
+        return len(self.equation.unknowns) * (16 * self.frames + 240) * times_finer
+
+    def solved_on(self, grid: Grid) -> Grid:
+        """The grid on which the samples of a grid are solved."""
+        return grid if self.oversampling is None else grid.with_shape([self.oversampling * n for n in grid.shape])
 
     def steps(self, grid: Grid) -> tuple[int, float]:
-        """How many steps are taken from frame to frame, and how long each of them is."""
+        """How many steps are taken from frame to frame, and how long each is, on a grid that is solved on."""
         longest = (self.time_step or self.usual_step(grid)) / (self.refinement or 1)
         return steps_between(self.end_time / (self.frames - 1), longest)
 
     def check(self, grid: Grid) -> None:
-        self.stepper(grid, self.steps(grid)[1])
+        fine = self.solved_on(grid)
+        self.stepper(fine, self.steps(fine)[1])
 
     def refined(self) -> Self:
         """The same recipe with time steps of half the length."""
@@ -124,7 +162,7 @@ class EvolutionRecipe(Recipe):
 
     def at_once(self, grid: Grid) -> int:
         """As many as stay in a processor's caches; an even number, for some steppers work on pairs."""
-        fitting = _AT_ONCE_BYTES // (8 * len(self.equation.unknowns) * grid.size)
+        fitting = _AT_ONCE_BYTES // (8 * len(self.equation.unknowns) * self.solved_on(grid).size)
         return max(2, min(_MOST_AT_ONCE, fitting // 2 * 2))
 
     def sample(self, rng: np.random.Generator, grid: Grid) -> Sample:
@@ -139,45 +177,61 @@ class EvolutionRecipe(Recipe):
         Raises:
             WorkError: a solution that leaves the numbers, or whose residual is beyond the tolerance.
         """
+        kept, grid = grid, self.solved_on(grid)
         steps, dt = self.steps(grid)
-        stepper = self.stepper(grid, dt)
-        states = rollout(stepper, self.initial_states(rngs, grid), frames=self.frames - 1, steps=steps, start=True)
-        residuals = self._error_of_steps(stepper, states, grid)
+        media: dict[str, np.ndarray] = {}
+        if self.has_media:  # a finer grid draws more numbers for a field, and none of the others'
+            for_media, rngs = zip(*(rng.spawn(2) for rng in rngs), strict=True)
+            media = self.media(for_media, grid)
+        stepper = self.stepper_in(media, grid, dt)
+        start = self.initial_states(rngs, grid)
+        if self.settling > 0:
+            start = rollout(stepper, start, frames=1, steps=steps_between(self.settling, dt)[0])[0]
+        states = rollout(stepper, start, frames=self.frames - 1, steps=steps, start=True)
+        residuals = self._error_of_steps(stepper, states, media, grid)
         worst = float(residuals.max())
         if not worst <= self.tolerance:
             raise WorkError(
                 f"the error of its time steps is estimated at {worst:.1e}, the tolerance is {self.tolerance:.1e}; "
                 f"lower time_step, which is {dt:.3g}, or raise the tolerance"
             )
+        states = _thinned(states, self.oversampling or 1, kept)
+        still = {
+            name: _thinned(values[None, :, None], self.oversampling or 1, kept)[0, :, 0]
+            for name, values in media.items()
+        }
         fields = {name: states[:, :, i].swapaxes(0, 1) for i, name in enumerate(self.equation.unknowns)}
-        return Samples(fields, residuals)
+        return Samples({**still, **fields}, residuals)
 
-    def _error_of_steps(self, stepper: Stepper, states: np.ndarray, grid: Grid) -> np.ndarray:
+    def _error_of_steps(
+        self, stepper: Stepper, states: np.ndarray, media: Mapping[str, np.ndarray], grid: Grid
+    ) -> np.ndarray:
         """Of states (frames, samples, components, *space): the residual of every sample."""
         count, samples = len(states) - 1, states.shape[1]
         chosen = states[np.unique(np.linspace(0, count - 1, min(count, _MEASURED_FRAMES)).astype(int))]
         # the samples of a frame stay neighbours: those that were paired are again
         start = chosen.reshape(-1, *chosen.shape[2:])
         steps = min(round(self.end_time / count / stepper.dt), _MEASURED_STEPS)
+        again = {name: np.concatenate([values] * len(chosen)) for name, values in media.items()}
+        stepper = self.stepper_in(again, grid, stepper.dt) if media else stepper
         usual = rollout(stepper, start, frames=1, steps=steps)[0]
-        finer = rollout(self.stepper(grid, stepper.dt / 2), start, frames=1, steps=2 * steps)[0]
+        finer = rollout(self.stepper_in(again, grid, stepper.dt / 2), start, frames=1, steps=2 * steps)[0]
         change, size = (_norms(x, len(chosen), samples) for x in (usual - finer, finer))
         found = change / np.where(size > 0, size, 1.0)
         return found.mean(0) * (self.end_time / (steps * stepper.dt))
 
 
+def _thinned(states: np.ndarray, factor: int, grid: Grid) -> np.ndarray:
+    """States (frames, samples, components, *space) on a grid with fewer points per axis."""
+    if factor == 1:
+        return states
+    if grid.points == "periodic":
+        return states[(..., *(slice(None, None, factor),) * grid.ndim)]
+    cells = [size for n in grid.shape for size in (n, factor)]
+    parts = states.reshape(*states.shape[:3], *cells)
+    return parts.mean(tuple(range(4, 4 + 2 * grid.ndim, 2)))
+
+
 def _norms(states: np.ndarray, frames: int, samples: int) -> np.ndarray:
     """Euclidean norms (frames, samples) of states (frames · samples, components, *space)."""
     return np.linalg.norm(states.reshape(frames, samples, -1), axis=2)
-
-
-def positive(name: str, value: Any) -> float:
-    """A number greater than 0 as a float.
-
-    Raises:
-        InputError: anything else.
-    """
-    numbers = (int, float, np.integer, np.floating)
-    if isinstance(value, bool) or not isinstance(value, numbers) or not 0 < value < np.inf:
-        raise InputError(f"{name} must be a number greater than 0, got {value!r}")
-    return float(value)

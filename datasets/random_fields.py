@@ -112,6 +112,28 @@ class GaussianField:
         return Eigenfunctions(self.boundary, grid, modes)
 
 
+@lru_cache(maxsize=32)
+def field_of_size(
+    size: float, alpha: float, tau: float, lengths: tuple[float, ...] = (1.0,), boundary: Boundary = "neumann"
+) -> GaussianField:
+    """The `GaussianField` whose root mean square over a box is ``size``, as far as 64 modes per axis have it.
+
+    Args:
+        size: greater than 0.
+        alpha, tau, boundary: of the field.
+        lengths: of the box.
+
+    Example:
+        >>> law = field_of_size(2.0, alpha=3.0, tau=7.0, lengths=(1.0, 1.0))
+        >>> u = [law.sample(np.random.default_rng(i), Grid.cube(2, 32)) for i in range(100)]
+        >>> bool(1.8 < np.sqrt(np.mean(np.square(u))) < 2.2)
+        True
+    """
+    grid = Grid((64,) * len(lengths), lengths, POINTS[boundary][0])  # type: ignore[arg-type]
+    whole = float(np.sqrt(GaussianField(alpha, tau, boundary=boundary).variance(grid).mean()))
+    return GaussianField(alpha, tau, size / whole, boundary=boundary)
+
+
 def threshold(field: np.ndarray, high: float = 12.0, low: float = 3.0) -> np.ndarray:
     """The two-valued field: ``high`` where ``field`` >= 0, else ``low``.
 

@@ -8,8 +8,24 @@ from opforge._lazy import attach
 # Every equation and the file it stands in: a new equation is a file and a line here.
 EQUATIONS = {
     "Advection": "advection",
+    "AllenCahn": "allen_cahn",
+    "Burgers": "burgers",
+    "CahnHilliard": "cahn_hilliard",
+    "CompressibleFlow": "compressible_flow",
     "Darcy": "darcy",
+    "DiffusionSorption": "diffusion_sorption",
+    "Fisher": "fisher",
+    "FitzHughNagumo": "fitzhugh_nagumo",
+    "GrayScott": "gray_scott",
+    "Heat": "heat",
+    "Helmholtz": "helmholtz",
+    "IncompressibleFlow": "incompressible_flow",
+    "KortewegDeVries": "korteweg_de_vries",
     "KuramotoSivashinsky": "kuramoto_sivashinsky",
+    "NavierStokes": "navier_stokes",
+    "Poisson": "poisson",
+    "ShallowWater": "shallow_water",
+    "Wave": "wave",
 }
 
 __getattr__, __dir__, __all__ = attach(

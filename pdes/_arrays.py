@@ -74,3 +74,36 @@ def matrix_vector(matrix: np.ndarray, modes: Any, ndim: int) -> Any:
 def multiply(x: Any, y: Any, out: Any = None) -> Any:
     """x y, for numpy written to ``out`` if it is given."""
     return np.multiply(x, y, out=out) if out is not None else x * y
+
+
+def where(condition: Any, x: Any, y: Any) -> Any:
+    if is_torch(condition):
+        import torch
+
+        return torch.where(condition, x, y)
+    return np.where(condition, x, y)
+
+
+def maximum(x: Any, y: Any) -> Any:
+    """The greater of two arrays, or of an array and a number."""
+    if is_torch(x):
+        import torch
+
+        return torch.maximum(x, torch.as_tensor(y, dtype=x.dtype, device=x.device))
+    return np.maximum(x, y)
+
+
+def minimum(x: Any, y: Any) -> Any:
+    """The lesser of two arrays, or of an array and a number."""
+    return -maximum(-x, -y)
+
+
+def unstack(state: Any, ndim: int) -> list[Any]:
+    """The components (..., *space) of a state (..., components, *space)."""
+    space = (slice(None),) * ndim
+    return [state[(..., i, *space)] for i in range(state.shape[-ndim - 1])]
+
+
+def least(x: Any) -> float:
+    """The least value of an array."""
+    return float((x.detach() if is_torch(x) else x).min())

@@ -1,15 +1,17 @@
-"""−∇·(a∇u) on cell centres with u = 0 on the boundary: two-point fluxes with harmonic means of a at the faces.
+"""−∇·(a∇u) on cell centres: two-point fluxes with harmonic means of a at the faces.
 
 The flux through the face between cells i and i+1 is that of two half cells in series,
-F = −k (u_{i+1} − u_i) with k = 2 a_i a_{i+1} / (a_i + a_{i+1}) / h; a boundary face lies half a cell away from the
-centre, where u = 0: k = 2 a_0 / h. In one dimension these fluxes are exact for any a that is constant in every cell.
+F = −k (u_{i+1} − u_i) with k = 2 a_i a_{i+1} / (a_i + a_{i+1}) / h; nothing flows to cells where a = 0. A boundary face
+lies half a cell away from the centre: where u = 0 there (Dirichlet) k = 2 a_0 / h, where nothing flows (Neumann) k = 0;
+on a periodic box it is the face to the cell at the other end. In one dimension these fluxes are exact for any a that is
+constant in every cell.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -18,26 +20,43 @@ from opforge.pdes._arrays import along, concatenate, difference
 if TYPE_CHECKING:
     import scipy.sparse
 
+Boundary = Literal["dirichlet", "neumann", "periodic"]
+BOUNDARIES: tuple[str, ...] = ("dirichlet", "neumann", "periodic")
 
-def conductances(a: Any, axis: int, h: float) -> Any:
+
+def conductances(a: Any, axis: int, h: float, boundary: Boundary = "dirichlet") -> Any:
     """k/h of the n + 1 faces along ``axis`` (negative), boundary faces included; numpy or torch, (..., *space)."""
     left, right = along(a, axis, None, -1), along(a, axis, 1, None)
     first, last = along(a, axis, None, 1), along(a, axis, -1, None)
-    inner = 2 * left * right / (left + right)
+    inner = _series(left, right)
+    if boundary == "periodic":
+        around = _series(last, first)
+        return concatenate([around, inner, around], axis) / h**2
+    if boundary == "neumann":
+        return concatenate([0 * first, inner, 0 * last], axis) / h**2
     return concatenate([2 * first, inner, 2 * last], axis) / h**2
 
 
-def divergence(a: Any, u: Any, spacing: Sequence[float]) -> Any:
+def _series(a: Any, b: Any) -> Any:
+    """The harmonic mean of two coefficients that are not negative, 0 where both are."""
+    total = a + b
+    return 2 * a * b / (total + (total == 0))
+
+
+def divergence(a: Any, u: Any, spacing: Sequence[float], boundary: Boundary = "dirichlet") -> Any:
     """∇·(a∇u) at the cell centres; numpy or torch, (..., *space)."""
     total = 0.0
     for axis, h in enumerate(spacing, start=-len(spacing)):
-        jumps = concatenate([along(u, axis, None, 1), difference(u, axis), -along(u, axis, -1, None)], axis)
-        total = total + difference(conductances(a, axis, h) * jumps, axis)
+        first, last = along(u, axis, None, 1), along(u, axis, -1, None)
+        around = first - last
+        ends = (around, around) if boundary == "periodic" else (first, -last)
+        jumps = concatenate([ends[0], difference(u, axis), ends[1]], axis)
+        total = total + difference(conductances(a, axis, h, boundary) * jumps, axis)
     return total
 
 
-def assemble(a: np.ndarray, spacing: Sequence[float]) -> scipy.sparse.csr_matrix:
-    """The matrix of u ↦ −∇·(a∇u), symmetric positive definite; rows in C order.
+def assemble(a: np.ndarray, spacing: Sequence[float], boundary: Boundary = "dirichlet") -> scipy.sparse.csr_matrix:
+    """The matrix of u ↦ −∇·(a∇u), symmetric, positive definite with Dirichlet conditions; rows in C order.
 
     The entries are laid out per cell as they stand in a row, [−x, −y, …, diagonal, …, +y, +x], and the neighbours
     that do not exist are cut out by a mask that depends on the shape alone: no sorting, no conversion between formats.
@@ -47,7 +66,7 @@ def assemble(a: np.ndarray, spacing: Sequence[float]) -> scipy.sparse.csr_matrix
     ndim = a.ndim
     stencil = np.zeros((*a.shape, 2 * ndim + 1))
     for axis, h in enumerate(spacing):
-        faces = np.moveaxis(conductances(a, axis - ndim, h), axis, 0)
+        faces = np.moveaxis(conductances(a, axis - ndim, h, boundary), axis, 0)
         rows = np.moveaxis(stencil, axis, 0)
         rows[1:, ..., axis] = -faces[1:-1]
         rows[:-1, ..., 2 * ndim - axis] = -faces[1:-1]
@@ -55,7 +74,23 @@ def assemble(a: np.ndarray, spacing: Sequence[float]) -> scipy.sparse.csr_matrix
     present, columns, starts = _pattern(a.shape)
     matrix = scipy.sparse.csr_matrix((stencil[present], columns, starts), shape=(a.size, a.size))
     matrix.has_canonical_format = True
-    return matrix
+    return matrix if boundary != "periodic" else matrix + _around(a, spacing)
+
+
+def _around(a: np.ndarray, spacing: Sequence[float]) -> scipy.sparse.csr_matrix:
+    """What the faces between the ends of a periodic box add beside the diagonal."""
+    import scipy.sparse
+
+    numbers, rows, columns, values = np.arange(a.size).reshape(a.shape), [], [], []
+    for axis, h in enumerate(spacing):
+        faces = np.moveaxis(conductances(a, axis - a.ndim, h, "periodic"), axis, 0)[0].ravel()
+        ends = np.moveaxis(numbers, axis, 0)
+        for one, other in ((0, -1), (-1, 0)):
+            rows.append(ends[one].ravel())
+            columns.append(ends[other].ravel())
+            values.append(-faces)
+    entries = np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))
+    return scipy.sparse.csr_matrix(entries, shape=(a.size, a.size))
 
 
 @lru_cache(maxsize=8)

@@ -21,7 +21,7 @@ def phi(order: int, z: np.ndarray) -> np.ndarray:
         z: real or complex arguments.
 
     Example:
-        >>> phi(2, np.array([0.0, 1e-9])).round(12).tolist()
+        >>> phi(2, np.array([0.0, 1e-9])).round(8).tolist()
         [0.5, 0.5]
 
     Source:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,6 +19,11 @@ class EvolutionEquation(Equation):
     """An equation u_t = F(u) on a grid.
 
     A *state* is an array (..., components, *space), numpy or torch, with the ``unknowns`` as components, in that order.
+
+    Example:
+        >>> from opforge.pdes import KuramotoSivashinsky
+        >>> issubclass(KuramotoSivashinsky, EvolutionEquation), KuramotoSivashinsky.unknowns
+        (True, ('u',))
     """
 
     evolves: ClassVar[bool] = True
@@ -46,8 +51,12 @@ class EvolutionEquation(Equation):
         Raises:
             InputError: a missing field, shapes that do not fit the grid or each other.
         """
+        return self.trapezoidal(fields, grid, lambda states: self.tendency(states, grid))
+
+    def trapezoidal(self, fields: Mapping[str, Any], grid: Grid, tendency: Callable[[Any], Any]) -> Any:
+        """`residual` with another tendency of states (..., frames, components, *space)."""
         states, times = self.trajectory(fields, grid)
-        rates = self.tendency(states, grid)
+        rates = tendency(states)
         axis = -grid.ndim - 2  # of frames
         steps = self.time_steps(times, states, grid)
         change = along(states, axis, 1, None) - along(states, axis, None, -1)

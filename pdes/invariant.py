@@ -85,6 +85,93 @@ def conserved_mean(name: str, quantity: str = "mass", tolerance: float = 1e-10) 
     return Invariant(quantity, f"the mean of {name} does not change", change, tolerance)
 
 
+def conserved_square(name: str, quantity: str, tolerance: float) -> Invariant:
+    """The mean square of a field over the box does not change.
+
+    Args:
+        name: the field.
+        quantity: what its mean square is.
+        tolerance: see `Invariant`; that of the time steps.
+
+    Example:
+        >>> conserved_square("u", "energy", 1e-12).broken(None, {"u": np.array([[1.0, 2.0], [2.0, 1.0]])}, Grid((2,)))
+        []
+    """
+
+    def change(equation: Any, fields: Mapping[str, np.ndarray], grid: Grid) -> np.ndarray:
+        u = fields[name].reshape(*fields[name].shape[: -grid.ndim], grid.size)
+        return drift((u * u).mean(-1))
+
+    return Invariant(quantity, f"the mean of {name}² does not change", change, tolerance)
+
+
+def falling(
+    quantity: str, statement: str, of: Callable[[Any, Mapping[str, np.ndarray], Grid], np.ndarray]
+) -> Invariant:
+    """A quantity never rises from one frame to the next.
+
+    Args:
+        quantity: its name.
+        statement: what it is, in words or as a formula.
+        of: of the equation, the fields and their grid: the quantity (..., frames).
+    """
+
+    def rise(equation: Any, fields: Mapping[str, np.ndarray], grid: Grid) -> np.ndarray:
+        values = of(equation, fields, grid)
+        return relative(np.maximum(np.diff(values, axis=-1), 0.0).max(-1), np.abs(values).max(-1))
+
+    return Invariant(quantity, f"{statement} does not rise", rise, 1e-8)
+
+
+def within(name: str, low: float, high: float, tolerance: float = 1e-3) -> Invariant:
+    """A field stays within bounds; what is beyond counts relative to their distance.
+
+    Args:
+        name: the field.
+        low, high: the bounds.
+        tolerance: see `Invariant`; spectral solutions overshoot by what the grid does not resolve.
+
+    Example:
+        >>> from opforge.pdes import Fisher
+        >>> grid = Grid((3,), points="periodic")
+        >>> within("u", 0.0, 1.0).broken(Fisher(1), {"u": np.array([[0.0, 0.5, 1.5]])}, grid)
+        [(0, 'the maximum principle (0 <= u <= 1) is violated by 0.5, the tolerance is 0.001')]
+    """
+
+    def beyond(equation: Any, fields: Mapping[str, np.ndarray], grid: Grid) -> np.ndarray:
+        u = fields[name].reshape(*fields[name].shape[: -grid.ndim], grid.size)
+        u = u.reshape(*u.shape[:-2], -1) if equation.evolves else u
+        return np.maximum(np.maximum(low - u.min(-1), u.max(-1) - high), 0.0) / (high - low)
+
+    return Invariant("maximum principle", f"{low:g} <= {name} <= {high:g}", beyond, tolerance)
+
+
+def within_first(name: str, *, zero: bool = False, tolerance: float = 1e-6) -> Invariant:
+    """A field stays between the least and the greatest value of its first frame.
+
+    Args:
+        name: the field.
+        zero: whether 0 counts as one of the first frame's values: what the boundary has.
+        tolerance: see `Invariant`.
+
+    Example:
+        >>> from opforge.pdes import Heat
+        >>> u = np.array([[0.0, 1.0], [0.2, 0.8], [-0.5, 1.0]])
+        >>> within_first("u").broken(Heat(1), {"u": u}, Grid((2,)))[0][0]
+        0
+    """
+
+    def beyond(equation: Any, fields: Mapping[str, np.ndarray], grid: Grid) -> np.ndarray:
+        u = fields[name].reshape(*fields[name].shape[: -grid.ndim], grid.size)
+        low, high = u[..., 0, :].min(-1), u[..., 0, :].max(-1)
+        if zero:
+            low, high = np.minimum(low, 0.0), np.maximum(high, 0.0)
+        off = np.maximum(np.maximum(low - u.min((-2, -1)), u.max((-2, -1)) - high), 0.0)
+        return relative(off, high - low)
+
+    return Invariant("maximum principle", f"{name} stays between the first frame's extremes", beyond, tolerance)
+
+
 def drift(quantity: np.ndarray, size: np.ndarray | None = None) -> np.ndarray:
     """The violation of a conservation law: the greatest change since the first frame.
 

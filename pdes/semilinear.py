@@ -35,6 +35,12 @@ class SpectralForm:
         outer: O, (components, products, *modes); the products themselves are added where it is None.
         source: s, (components, *modes): Fourier coefficients of a forcing that does not change with time.
         products: how many p returns; as many as components unless given.
+
+    Example:
+        >>> k = np.arange(4.0)
+        >>> burgers = SpectralForm(-0.01 * k[None] ** 2, lambda u, out: u * u, outer=(-0.5j * k)[None, None])
+        >>> burgers.linear.shape
+        (1, 4)
     """
 
     linear: np.ndarray
@@ -73,6 +79,11 @@ class SemilinearEquation(EvolutionEquation):
 
     States keep the modes up to K = (n − 1)//(d + 1) of every axis, where d is the degree of the polynomial N: products
     of d fields then alias to none of them (the 2/3 rule, for d = 2).
+
+    Example:
+        >>> from opforge.pdes import KuramotoSivashinsky
+        >>> KuramotoSivashinsky().highest_modes(Grid((64,), points="periodic"))
+        (21,)
     """
 
     boundary: ClassVar[str] = "periodic"

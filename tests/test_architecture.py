@@ -34,7 +34,14 @@ TRANSFORM_NAMES = {"stft", "istft", "fftconvolve", "oaconvolve", "ShortTimeFFT"}
 # Source files whose tests stand under another name than their own.
 ELSEWHERE = {Path("opforge/models/__init__.py"): Path("tests/models/test_registry.py")}
 # Test files that test no single source file.
-WHOLE = {"test_architecture.py", "test_doctests.py", "test_examples.py", "test_reach.py", "test_readme.py"}
+WHOLE = {
+    "test_architecture.py",
+    "test_doctests.py",
+    "test_documentation.py",
+    "test_examples.py",
+    "test_reach.py",
+    "test_readme.py",
+}
 
 
 # --- what a file imports -------------------------------------------------------------------------------------------
@@ -384,3 +391,12 @@ def test_import_loads_nothing_heavy(command):
     check = f"import sys; {command}; print('LOADED', sorted(set({heavy!r}) & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.splitlines()[-1:] == ["LOADED []"], done.stderr
+
+
+def test_subpackages_are_there_after_importing_the_package():
+    code = (
+        "import opforge, sys; assert 'opforge.datasets' not in sys.modules; "
+        "print(opforge.datasets.open_dataset.__name__, opforge.pdes.Burgers().name, 'solvers' in dir(opforge))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["open_dataset", "burgers", "True"]

@@ -1,1 +1,1 @@
-"""Proof that the solvers are right: a module for each equation, with measured numbers and what they must lie between."""
+"""Proof that the solvers are right: for each equation a module of numbers, with what they must lie between."""

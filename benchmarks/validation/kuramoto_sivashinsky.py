@@ -9,7 +9,7 @@ import numpy as np
 from opforge.benchmarks.validation.checks import Check, errors_of, observed_order
 from opforge.core import Grid
 from opforge.pdes import KuramotoSivashinsky
-from opforge.solvers import ETDRK4, repeat
+from opforge.solvers import ARS232, ARS443, ETDRK4, IMEXRK, repeat
 
 GRID = Grid((128,), (32.0,), "periodic")
 
@@ -30,6 +30,14 @@ def checks() -> Iterator[Check]:
     yield Check(
         "order of ETDRK4 in time", observed_order(errors_of(error, (32, 64))), 3.5, 4.3, "Kassam and Trefethen (2005)"
     )
+    for table in (ARS232, ARS443):
+
+        def error_of(steps: int, table=table) -> float:
+            return float(np.abs(repeat(IMEXRK(equation, GRID, 2.0 / steps, table), steps)(start) - fine).max())
+
+        order = observed_order(errors_of(error_of, (256, 512)))
+        what = f"order of the IMEX method {table.name} in time"
+        yield Check(what, order, table.order - 0.15, table.order + 0.15, "Ascher, Ruuth and Spiteri (1997)")
     x = 2 * np.pi * GRID.coordinates()[0] / 32.0
     k = 2 * np.pi * 3 / 32.0
     wave = 1e-8 * np.cos(3 * x)[None, None]

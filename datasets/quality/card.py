@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from opforge.datasets.generating.arguments import checked_shard
-from opforge.datasets.quality.spectra import Spectrum
+from opforge.datasets.generating.sampling import sample_seed
+from opforge.datasets.quality.spectra import Spectrum, spread
 from opforge.datasets.quality.summary import Summary
 from opforge.datasets.quality.tables import (
     Table,
@@ -22,6 +23,9 @@ from opforge.datasets.quality.tables import (
 from opforge.datasets.quality.verification import Verification
 from opforge.datasets.reading.dataset import OperatorDataset
 from opforge.datasets.recipe import make_recipe, registry
+
+# Seeds that are compared with those of a generation, spread over the samples.
+_SEEDS = 64
 
 
 def data_card(
@@ -76,7 +80,7 @@ def markdown(table: Table) -> str:
 
 
 def command(dataset: OperatorDataset, summary: Summary, out: str) -> str | None:
-    """The ``opforge generate`` that makes a dataset; None for one that it did not make.
+    """The ``opforge generate`` that makes a dataset; None for one that it did not make, or of which this is a part.
 
     Example:
         >>> import opforge
@@ -86,7 +90,7 @@ def command(dataset: OperatorDataset, summary: Summary, out: str) -> str | None:
         'opforge generate darcy -n 2 --resolution 16x8 --seed 5 --set coefficient=lognormal --set sigma=5.0 -o darcy.nc'
     """
     provenance, header = dataset.provenance, dataset.header
-    if "recipe" not in provenance or "seed" not in provenance:
+    if "recipe" not in provenance or "seed" not in provenance or not _as_generated(dataset):
         return None
     shape = header.grid.shape
     size = str(shape[0]) if len(set(shape)) == 1 else "x".join(map(str, shape))
@@ -103,6 +107,21 @@ def command(dataset: OperatorDataset, summary: Summary, out: str) -> str | None:
     if summary.failed:
         words += ["--on-error", "skip"]
     return shlex.join([*words, "-o", out])
+
+
+def _as_generated(dataset: OperatorDataset) -> bool:
+    """Whether samples, points and frames are those that a generation makes, and none were left out or moved."""
+    content, provenance = dataset.to_xarray(), dataset.provenance
+    if "checksum" not in content or "seed" not in content:  # points or frames were left out
+        return False
+    if provenance["recipe"] in registry():
+        times = make_recipe(provenance["recipe"], provenance.get("recipe_parameters", {})).times
+        if (0 if times is None else len(times)) != len(dataset.header.times):
+            return False
+    seeds, places = content["seed"].values, dataset.indices + dataset.header.first
+    return all(
+        int(seeds[i]) == sample_seed(int(provenance["seed"]), int(places[i])) for i in spread(len(seeds), _SEEDS)
+    )
 
 
 def _shard(first: int, samples: int, total: int) -> str:

@@ -134,6 +134,12 @@ def _compare(
     if sample is None:
         return {}
     same = sample.fields
+    for name, values in stored.items():
+        if same[name].shape != values.shape:
+            raise InputError(
+                f"field {name!r} has the shape {values.shape}, its recipe makes {same[name].shape}: frames were left "
+                "out of the file; verify the one that generate wrote"
+            )
     rounded = {name: same[name].astype(values.dtype) for name, values in stored.items()}
     found = {"again": _distances(stored, rounded) | _differences(drawn, sample.drawn)}
     finer = _made("with half the step", recipe.refined(), seed, base, notes)

@@ -26,6 +26,7 @@ from opforge.cli import (
     predict,
     process,
     quickstart,
+    simulate,
     train,
     tune,
 )
@@ -46,7 +47,20 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for _module in (quickstart, generate, inspection, convert, train, evaluate, predict, plot, listing, bench, tune):
+for _module in (
+    quickstart,
+    generate,
+    inspection,
+    convert,
+    train,
+    evaluate,
+    predict,
+    plot,
+    simulate,
+    listing,
+    bench,
+    tune,
+):
     for _name, _function, _example in _module.COMMANDS:
         app.command(_name, epilog=f"\b\nExample:\n  {_example}")(_function)
 

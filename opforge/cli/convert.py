@@ -45,8 +45,8 @@ def convert(
     stats = out.with_name("stats.yaml") if stats is None else stats
     existing_data(data)
     names = Names(inputs, outputs, points, rename)
-    free(out, force=force)
-    free(stats, force=force, what="file of statistics")
+    free(out, force=force, reads=data)
+    free(stats, force=force, what="file of statistics", reads=data)
     dataset = opened(data, names)
     write_the_well(dataset, out, stats=stats, overwrite=force, progress=report.progress)
     report.say(f"wrote {out} and {stats}: {dataset.samples} samples on {text(dataset.grid.shape)} points")

@@ -51,7 +51,7 @@ def evaluate(
     report: Report = context.obj
     existing_data(data)
     names = Names(inputs, outputs, points, rename)
-    free_json(json, force=force)
+    free_json(json, force=force, reads=data)
     from opforge import training
 
     operator = opforge.load(run, device=device)

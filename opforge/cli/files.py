@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import glob
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,12 +28,20 @@ def existing(path: Path, *, what: str) -> Path:
     return path
 
 
-def free(path: Path, *, force: bool, what: str = "output") -> Path:
+def free(path: Path, *, force: bool, what: str = "output", reads: Path | None = None) -> Path:
     """Return ``path``, which must be free to write a file to.
 
+    Args:
+        path: what is to be written.
+        force: whether a file that exists may be replaced.
+        what: what it is, for the errors.
+        reads: a file, a folder or a pattern that the command reads: it is not replaced, whatever ``force`` says.
+
     Raises:
-        InputError: it exists and ``force`` is false, it is no regular file, or its folder does not exist.
+        InputError: it exists and ``force`` is false, it is no regular file, it is read, or its folder does not exist.
     """
+    if reads is not None and path.is_file() and any(path.samefile(one) for one in _files_of(reads)):
+        raise InputError(f"{what} {str(path)!r} is what the command reads; give another name")
     if path.is_dir():
         raise InputError(f"{what} {str(path)!r} is a folder; give a file name")
     if path.exists() and not path.is_file():
@@ -42,10 +53,19 @@ def free(path: Path, *, force: bool, what: str = "output") -> Path:
     return path
 
 
-def free_json(target: str | None, *, force: bool) -> None:
+def _files_of(path: Path) -> list[Path]:
+    """The files that a path stands for: itself, those of a folder, those that a pattern finds."""
+    if path.is_file():
+        return [path]
+    if path.is_dir():
+        return [one for one in path.iterdir() if one.is_file()]
+    return [Path(one) for one in glob.glob(str(path)) if os.path.isfile(one)]
+
+
+def free_json(target: str | None, *, force: bool, reads: Path | None = None) -> None:
     """Check, before any work is done, that the argument of ``--json`` can be written; ``-`` is stdout."""
     if target not in (None, "-"):
-        free(Path(target), force=force, what="JSON file")
+        free(Path(target), force=force, what="JSON file", reads=reads)
 
 
 def free_folder(path: Path, *, force: bool, what: str = "output folder") -> Path:
@@ -74,10 +94,14 @@ def made_folder(path: Path, *, what: str = "output folder") -> Path:
     return path
 
 
-def check_suffix(path: Path) -> None:
-    """Refuse a picture's name whose ending is no known format."""
-    if path.suffix.lower() not in PICTURES:
-        raise InputError(f"picture {str(path)!r} must end in one of {', '.join(PICTURES)}")
+def check_suffix(path: Path, suffixes: Sequence[str] = PICTURES, *, what: str = "picture") -> None:
+    """Refuse a name whose ending is no known format.
+
+    Raises:
+        InputError: such a name.
+    """
+    if path.suffix.lower() not in suffixes:
+        raise InputError(f"{what} {str(path)!r} must end in one of {', '.join(suffixes)}")
 
 
 def save(figure: Figure, path: Path) -> None:

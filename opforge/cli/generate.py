@@ -75,7 +75,7 @@ def generate(
         data = opforge.generate(
             recipe,
             samples,
-            _shape(resolution),
+            shape_of(resolution),
             seed=seed,
             out=out,
             workers=count,
@@ -94,14 +94,14 @@ def generate(
     report.detail("\n".join(f"  {name}: {value}" for name, value in data.provenance.items()))
 
 
-def _shape(words: str) -> int | tuple[int, ...]:
+def shape_of(words: str) -> int | tuple[int, ...]:
     """Points per axis as they are written on the command line.
 
     Raises:
         InputError: anything but whole numbers.
 
     Example:
-        >>> _shape("64"), _shape("48x40")
+        >>> shape_of("64"), shape_of("48x40")
         (64, (48, 40))
     """
     try:

@@ -61,7 +61,7 @@ def inspect(
     report: Report = context.obj
     existing_data(path, what="file or run folder")
     names = Names(inputs, outputs, points, rename)
-    free_json(json, force=force)
+    free_json(json, force=force, reads=path)
     if is_run(path):
         _for_data_only(path, verify=verify, samples=samples, card=card, out=out, picture=picture, **names._asdict())
         run = of_run(path)
@@ -70,7 +70,7 @@ def inspect(
         report.json(json, run)
         return
     wanted = _samples_to_verify(verify, samples)
-    _check_outputs(card, out, picture, json, force=force)
+    _check_outputs(card, out, picture, json, force=force, reads=path)
     found = look_at(path, names, verified=wanted, progress=report.progress)
     if card and out is None:
         print(found.card, end="")
@@ -112,16 +112,18 @@ def _samples_to_verify(verify: bool, samples: int | None) -> int | None:
     return (samples or 3) if verify else None
 
 
-def _check_outputs(card: bool, out: Path | None, picture: Path | None, json: str | None, *, force: bool) -> None:
+def _check_outputs(
+    card: bool, out: Path | None, picture: Path | None, json: str | None, *, force: bool, reads: Path
+) -> None:
     """Refuse, before any work, outputs that cannot be written or that would stand in each other's way."""
     if out is not None and not card:
         raise InputError("--out is the file for --card; add --card, or use --json or --picture")
     if card and out is None and json == "-":
         raise InputError("--card and --json - both write to stdout; give one of them a file")
     if out is not None:
-        free(out, force=force, what="data card")
+        free(out, force=force, what="data card", reads=reads)
     if picture is not None:
-        free(picture, force=force, what="picture")
+        free(picture, force=force, what="picture", reads=reads)
         check_suffix(picture)
 
 

@@ -16,10 +16,13 @@ def list_(
     context: typer.Context,
     kind: Annotated[str | None, typer.Argument(metavar="[recipes|models|equations]", help="All unless given.")] = None,
 ) -> None:
-    """List the recipes, models and equations, a line on each."""
+    """List the recipes, models and equations, a line on each; of equations alone, how they are solved."""
     report: Report = context.obj
     if kind is not None and kind not in KINDS:
         raise UnknownNameError("kind", kind, KINDS)
+    if kind == "equations":
+        report.table(EQUATION_COLUMNS, equations())
+        return
     rows = [row for each in KINDS if kind in (None, each) for row in entries(each)]
     report.table(("kind", "name", "what it is"), rows)
 
@@ -41,4 +44,17 @@ def summary(thing: Any) -> str:
     return getattr(thing, "summary", None) or " ".join(first_paragraph.split()).split(". ")[0].rstrip(".")
 
 
-COMMANDS = (("list", list_, "opforge list models"),)
+EQUATION_COLUMNS = ("equation", "dimensions", "boundary", "method", "order")
+
+
+def equations() -> list[tuple[str, ...]]:
+    """A row of `EQUATION_COLUMNS` for every equation."""
+    from opforge.pdes import registry
+
+    return [
+        (name, ", ".join(f"{ndim}-D" for ndim in cls.dimensions), cls.boundary, cls.method, cls.order)
+        for name, cls in sorted(registry().items())
+    ]
+
+
+COMMANDS = (("list", list_, "opforge list equations"),)

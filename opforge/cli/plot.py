@@ -58,7 +58,7 @@ def plot(
     if worst and data is None:
         raise InputError("--worst needs --data FILE and a run folder, to have errors to compare")
     if out is not None:
-        free(out, force=force, what="picture")
+        free(out, force=force, what="picture", reads=path if data is None else data)
         check_suffix(out)
     if not run:
         figure, default = sample_figure(path, index, names), _default_name(path, index)

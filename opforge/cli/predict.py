@@ -42,7 +42,7 @@ def predict(
     report: Report = context.obj
     existing_data(data)
     names = Names(points=points, rename=rename)
-    free(out, force=force)
+    free(out, force=force, reads=data)
     operator = opforge.load(run, device=device)
     if operator.provenance.get("pairing", {}).get("given", 1) > 1:
         raise InputError(

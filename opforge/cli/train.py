@@ -64,7 +64,7 @@ def train(
     existing_data(data)
     names = Names(inputs, outputs, points, rename)
     refuse_missing(device)
-    free_json(json, force=force)
+    free_json(json, force=force, reads=data)
     if not resume:
         free_folder(out, force=force, what="run folder")
     options = parsed(settings or [])

@@ -125,6 +125,20 @@ class Grid:
             for n, h, start in zip(self.shape, self.spacing, self.origin, strict=True)
         )
 
+    def wavenumbers(self) -> tuple[np.ndarray, ...]:
+        """One float64 array per axis: 2πk/L with k = 0, 1, …, −1 in the order of a Fourier transform's modes.
+
+        The Nyquist mode of an even number of points is negative.
+
+        Example:
+            >>> (Grid((4,), (2.0,), "periodic").wavenumbers()[0] / np.pi).tolist()
+            [0.0, 1.0, -2.0, -1.0]
+        """
+        return tuple(
+            2 * math.pi / length * ((np.arange(n) + n // 2) % n - n // 2)
+            for n, length in zip(self.shape, self.lengths, strict=True)
+        )
+
     def mesh(self) -> tuple[np.ndarray, ...]:
         """One float64 array of the grid's shape per axis: the coordinates of every point."""
         return tuple(np.meshgrid(*self.coordinates(), indexing="ij"))

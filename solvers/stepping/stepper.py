@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from opforge.core.full_transforms.transforms import is_torch
 from opforge.errors import InputError, WorkError
+from opforge.pdes._arrays import concatenate
 
 
 class Stepper(ABC):
@@ -34,12 +35,39 @@ class Stepper(ABC):
     def advance(self, inner: Any) -> Any:
         """One step."""
 
+    def advance_by(self, inner: Any, steps: int) -> Any:
+        """Several steps."""
+        for _ in range(steps):
+            inner = self.advance(inner)
+        return inner
+
     def finish(self, inner: Any) -> Any:
         """The state that `prepare` or `advance` gave a form of its own."""
         return inner
 
     def __call__(self, state: Any) -> Any:
         return self.finish(self.advance(self.prepare(state)))
+
+
+class EachSample(Stepper):
+    """A stepper of its own for every sample.
+
+    Args:
+        steppers: as many as states have samples, all with the same time step.
+
+    Raises:
+        InputError: none of them, or different time steps.
+    """
+
+    def __init__(self, steppers: Sequence[Stepper]):
+        if not steppers or len({stepper.dt for stepper in steppers}) > 1:
+            raise InputError(f"steppers must share a time step, got {[stepper.dt for stepper in steppers]}")
+        self.steppers, self.dt = steppers, steppers[0].dt
+
+    def advance(self, inner: Any) -> Any:
+        return concatenate(
+            [stepper(inner[i : i + 1]) for i, stepper in zip(range(len(inner)), self.steppers, strict=True)], 0
+        )
 
 
 class BlowUp(WorkError):
@@ -118,8 +146,7 @@ def rollout(stepper: Stepper, state: Any, *, frames: int, steps: int = 1, start:
     for frame in range(frames):
         before = inner
         with np.errstate(over="ignore", invalid="ignore"):  # told below
-            for _ in range(steps):
-                inner = stepper.advance(inner)
+            inner = stepper.advance_by(inner, steps)
             state = stepper.finish(inner)
         if _not_finite(state):
             raise _first_blow_up(stepper, before, frame * steps)

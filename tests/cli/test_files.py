@@ -1,8 +1,9 @@
 import os
+from pathlib import Path
 
 import pytest
 
-from opforge.cli.files import existing, free, free_folder, made_folder
+from opforge.cli.files import existing, free, free_folder, free_json, made_folder
 from opforge.errors import InputError
 
 
@@ -52,3 +53,16 @@ def test_a_pipe_is_not_replaced(tmp_path):
     for force in (False, True):
         with pytest.raises(InputError, match="is a device or a pipe"):
             free(tmp_path / "pipe", force=force)
+
+
+def test_what_is_read_is_never_replaced(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.nc", "b.nc"):
+        (tmp_path / name).write_text(name)
+    (tmp_path / "link.nc").symlink_to("a.nc")
+    for reads in ("a.nc", ".", "*.nc", "link.nc"):
+        with pytest.raises(InputError, match=r"output 'a\.nc' is what the command reads; give another name"):
+            free(Path("a.nc"), force=True, reads=Path(reads))
+    assert free(Path("b.nc"), force=True, reads=Path("a.nc")) == Path("b.nc")
+    with pytest.raises(InputError, match=r"JSON file 'b\.nc' is what the command reads"):
+        free_json("b.nc", force=True, reads=Path("b.nc"))

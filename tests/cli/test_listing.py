@@ -37,3 +37,11 @@ def test_summary_is_the_first_sentence():
         """
 
     assert summary(Thing) == "What it is, in one sentence"
+
+
+def test_equations_are_listed_with_how_they_are_solved(opforge):
+    lines = [line.split("\t") for line in opforge("--quiet", "list", "equations").out.splitlines()]
+    assert lines[0] == ["equation", "dimensions", "boundary", "method", "order"]
+    rows = {name: rest for name, *rest in lines[1:]}
+    assert rows["burgers"][:2] == ["1-D, 2-D", "periodic"]
+    assert all(all(cells) for cells in rows.values())

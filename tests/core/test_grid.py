@@ -64,3 +64,9 @@ def test_round_trips(points):
 def test_wrong_input_is_named(call, message):
     with pytest.raises(InputError, match=message):
         call()
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 8])
+def test_wavenumbers_are_in_the_order_of_modes(n):
+    found = Grid((n,), (0.5,), "periodic").wavenumbers()[0]
+    np.testing.assert_allclose(found, 4 * np.pi * np.fft.fftfreq(n, 1 / n), rtol=1e-15)

@@ -83,12 +83,24 @@ def test_sample_keeps_the_equations_invariants(name):
 
 
 @pytest.mark.parametrize("name", RECIPES)
+def test_a_seed_stands_for_the_same_functions_on_every_grid(name):
+    """Of periodic points those that two grids share; a finer grid may add waves that the coarse one does not carry."""
+    recipe = brief(name)
+    if not isinstance(recipe, EvolutionRecipe) or recipe.points != "periodic":
+        return
+    n = max(24, recipe.least_resolution)
+    coarse, fine = (recipe.initial_states([np.random.default_rng(5)], recipe.grid(m)) for m in (n, 2 * n))
+    there = fine[(..., *(slice(None, None, 2),) * recipe.equation.ndim)]
+    assert np.linalg.norm(there - coarse) < 0.2 * np.linalg.norm(coarse)
+
+
+@pytest.mark.parametrize("name", RECIPES)
 def test_symmetries_take_solutions_to_solutions(name):
     """Solved twice: mapped before and after."""
     recipe = brief(name)
     if not isinstance(recipe, EvolutionRecipe):
         return
-    grid = least(recipe, 16)
+    grid = recipe.grid(-(-max(16, recipe.least_resolution) // 8) * 8)  # shifts by eighths hold
     equation, stepper = recipe.equation, recipe.stepper(grid, recipe.steps(grid)[1])
     start = recipe.initial_states([np.random.default_rng(i) for i in range(2)], grid)
 
@@ -98,7 +110,7 @@ def test_symmetries_take_solutions_to_solutions(name):
 
     end = rollout(stepper, start, frames=1, steps=5)[0]
     holding = [symmetry for symmetry in equation.symmetries if symmetry.applies_to(grid)]
-    assert holding
+    assert holding or not equation.symmetries
     for symmetry in holding:
         found = rollout(stepper, mapped(symmetry, start), frames=1, steps=5)[0]
         np.testing.assert_allclose(found, mapped(symmetry, end), rtol=0, atol=1e-9 * np.abs(end).max())
@@ -118,7 +130,7 @@ def test_what_evolves_has_times(name):
 def test_grid_has_the_recipes_points(name):
     recipe = make_recipe(name, {})
     assert least(recipe, 8).points == recipe.points
-    assert (recipe.points == "periodic") == (recipe.equation.boundary == "periodic")
+    assert recipe.points != "periodic" or recipe.equation.boundary == "periodic"
 
 
 @pytest.mark.parametrize("name", RECIPES)

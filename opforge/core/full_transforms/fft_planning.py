@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -95,3 +96,19 @@ def _usual_effort() -> str:
     if effort not in EFFORTS:
         raise InputError(f"{VARIABLE} must be one of {', '.join(EFFORTS)}, got {effort!r}; correct or unset it")
     return effort
+
+
+def threads_for(x: object) -> int:
+    """How many threads work on an array is to be divided among: as `planning` says, or else 1, for tensors torch's.
+
+    Example:
+        >>> import numpy as np
+        >>> with planning(threads=2):
+        ...     threads_for(np.zeros(3))
+        2
+    """
+    threads = _inside.get()[1]
+    if threads is not None:
+        return threads
+    torch = sys.modules.get("torch")
+    return torch.get_num_threads() if torch is not None and isinstance(x, torch.Tensor) else 1

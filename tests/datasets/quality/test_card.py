@@ -147,3 +147,21 @@ def test_drawn_parameters_are_in_the_card(tmp_path, loaded):
     card = card_of(data, [data.path])
     assert "`dataset.drawn`" in card and "| forcing | strength of the load | Pa m-2 | 1." in card
     assert "drawn" not in card_of(generate("darcy", 2, 8), [], place="d.nc")
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        lambda data: data.every(space=2),
+        lambda data: data.every(1, 3),
+        lambda data: data.subset([5, 2, 2]),
+        lambda data: data.subset(slice(1, None)),
+    ],
+)
+def test_a_part_of_a_dataset_is_not_said_to_be_made_by_a_command(tmp_path, part):
+    whole = generate("advection", 6, 32, frames=7, out=tmp_path / "whole.nc")
+    assert command(whole, summarise(whole), "f.nc") is not None
+    part(whole).to_xarray().to_netcdf(tmp_path / "part.nc", engine="h5netcdf")
+    data = open_dataset(tmp_path / "part.nc")
+    assert command(data, summarise(data), "f.nc") is None
+    assert "The same numbers are made by" not in card_of(data, [tmp_path / "part.nc"])

@@ -181,6 +181,13 @@ def test_restriction_in_three_dimensions(points):
     np.testing.assert_allclose(u, np.stack([2 * mesh[0] - mesh[1] + 3 * mesh[2]] * 2), rtol=1e-12, atol=1e-12)
 
 
+def test_a_file_that_lacks_frames_is_refused_in_words(tmp_path):
+    data = generate("advection", 2, 32, frames=7)
+    data.every(1, 3).to_xarray().to_netcdf(tmp_path / "thin.nc", engine="h5netcdf")
+    with pytest.raises(InputError, match=r"field 'u' has the shape \(3, 32\), its recipe makes \(7, 32\)"):
+        verify(open_dataset(tmp_path / "thin.nc"), 1)
+
+
 def test_drawn_parameters_are_made_again(tmp_path, loaded):
     data = generate(loaded, 5, 16, out=tmp_path / "d.nc")
     found = verify(data, 5)

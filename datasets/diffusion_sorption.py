@@ -1,0 +1,71 @@
+"""Diffusion with sorption from random concentrations: PDEBench's one-dimensional problem."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar
+
+import numpy as np
+
+from opforge.core import Grid
+from opforge.core.grid import Points
+from opforge.datasets.evolution import EvolutionRecipe
+from opforge.pdes.diffusion_sorption import DiffusionSorption
+from opforge.solvers.stepping.stiff import BDF
+
+_CONCENTRATIONS = (0.0, 0.2)
+
+
+@dataclass(frozen=True)
+class DiffusionSorptionRecipe(EvolutionRecipe):
+    """A pollutant that seeps in: u_t = D/R(u) u_xx on the unit interval, u(0, t) = 1, outflow at the right end.
+
+    The initial concentration is the same everywhere, uniform from 0 to 0.2, as in the source.
+
+    Args:
+        tolerance: bound of a sample's residual, see `EvolutionRecipe`; BDF's local error is bounded by a thousandth.
+
+    Raises:
+        InputError: a parameter out of range.
+
+    Example:
+        >>> recipe = DiffusionSorptionRecipe(frames=3, end_time=50.0)
+        >>> recipe.sample(np.random.default_rng(0), recipe.grid(32)).fields["u"].shape
+        (3, 32)
+
+    Source:
+        Takamoto et al., "PDEBench: An Extensive Benchmark for Scientific Machine Learning", appendix D.3: 1024 cells,
+        101 frames until t = 500.
+    """
+
+    frames: int = 101
+    end_time: float = 500.0
+    tolerance: float = 1e-3
+
+    name: ClassVar[str] = "diffusion_sorption"
+    summary: ClassVar[str] = "Diffusion–sorption: PDEBench's pollutant that seeps through soil (1-D)"
+    solver: ClassVar[str] = DiffusionSorption.method
+    points: ClassVar[Points] = "cells"
+    least_resolution: ClassVar[int] = 16
+
+    @property
+    def equation(self) -> DiffusionSorption:
+        return DiffusionSorption()
+
+    def initial_states(self, rngs: Sequence[np.random.Generator], grid: Grid) -> np.ndarray:
+        return np.stack([np.full((1, *grid.shape), rng.uniform(*_CONCENTRATIONS)) for rng in rngs])
+
+    def stepper(self, grid: Grid, dt: float) -> BDF:
+        rtol = self.tolerance / 1000 / 10 ** ((self.refinement or 1) - 1)
+        return BDF(partial(self.equation.tendency, grid=grid), dt, rtol=rtol, atol=rtol / 100)
+
+    def usual_step(self, grid: Grid) -> float:
+        return self.end_time / (self.frames - 1)
+
+    def steps(self, grid: Grid) -> tuple[int, float]:
+        return 1, self.end_time / (self.frames - 1)
+
+    def at_once(self, grid: Grid) -> int:
+        return 1

@@ -1,0 +1,113 @@
+"""Waves of one frequency: the Helmholtz equation from random sources in random media, with drawn wavenumbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from opforge.core import Grid
+from opforge.core.grid import Points
+from opforge.datasets.random_drops import Drops
+from opforge.datasets.random_fields import field_of_size
+from opforge.datasets.recipe import Recipe, Sample
+from opforge.errors import InputError, WorkError
+from opforge.pdes._numbers import positive
+from opforge.pdes.equation import Field
+from opforge.pdes.helmholtz import Helmholtz
+from opforge.solvers.helmholtz import solve_helmholtz
+
+_SOURCES, _WIDTHS, _MARGIN, _CONTRAST = 2, (0.015, 0.025), 0.3, 0.15
+
+# Cells that a wavelength needs.
+_CELLS = 8
+
+
+@dataclass(frozen=True)
+class HelmholtzRecipe(Recipe):
+    """Sources to waves: Δu + (k/c)² u = f on the unit interval or square, which waves leave through a layer.
+
+    Two drops at random places are the source.
+
+    Args:
+        ndim: axes of space: 1 or 2.
+        wavenumber: k > 0, the greatest where it is drawn.
+        draw: ``"none"``; ``"wavenumber"`` has k drawn for every sample, uniform from half of ``wavenumber`` to it.
+        medium: ``"homogeneous"``, c = 1; ``"random"``, c = e^g with a smooth Gaussian field g, an input.
+        tolerance: bound of the relative residual.
+
+    Raises:
+        InputError: a parameter out of range.
+
+    Example:
+        >>> recipe = HelmholtzRecipe(wavenumber=20.0)
+        >>> sorted(recipe.sample(np.random.default_rng(0), recipe.grid(56)).fields)
+        ['f', 'u_imag', 'u_real']
+    """
+
+    ndim: int = 2
+    wavenumber: float = 40.0
+    draw: Literal["none", "wavenumber"] = "none"
+    medium: Literal["homogeneous", "random"] = "homogeneous"
+    tolerance: float = 1e-8
+
+    name: ClassVar[str] = "helmholtz"
+    summary: ClassVar[str] = "Helmholtz: waves of one frequency with an absorbing layer, random media (1-D, 2-D)"
+    outputs: ClassVar[tuple[str, ...]] = ("u_real", "u_imag")
+    solver: ClassVar[str] = "finite volumes with a perfectly matched layer, sparse factors (SuperLU)"
+    points: ClassVar[Points] = "cells"
+    bytes_per_point: ClassVar[int] = 3000
+    least_resolution: ClassVar[int] = 56
+
+    def __post_init__(self) -> None:
+        _ = self.equation
+        if self.draw not in ("none", "wavenumber"):
+            raise InputError(f"draw must be one of none, wavenumber, got {self.draw!r}")
+        if self.medium not in ("homogeneous", "random"):
+            raise InputError(f"medium must be one of homogeneous, random, got {self.medium!r}")
+        positive("tolerance", self.tolerance)
+
+    @property
+    def equation(self) -> Helmholtz:
+        return Helmholtz(self.ndim, self.wavenumber)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return ("f",) if self.medium == "homogeneous" else ("c", "f")
+
+    @property
+    def drawn(self) -> tuple[Field, ...]:
+        return (Field("wavenumber", "wavenumber"),) if self.draw == "wavenumber" else ()
+
+    def check(self, grid: Grid) -> None:
+        """Refuse a grid with too few cells per wavelength.
+
+        Raises:
+            InputError: such a grid.
+        """
+        shortest = 2 * np.pi / self.wavenumber * (1.0 if self.medium == "homogeneous" else np.exp(-2 * _CONTRAST))
+        least = int(np.ceil(_CELLS / shortest))
+        if min(grid.shape) < least:
+            raise InputError(
+                f"resolution must be at least {least} points per axis for wavenumber={self.wavenumber:g} "
+                f"({_CELLS} cells per wavelength), got {'x'.join(map(str, grid.shape))}"
+            )
+
+    def sample(self, rng: np.random.Generator, grid: Grid) -> Sample:
+        """Draw sources, medium and wavenumber, each from a generator of its own, and solve.
+
+        Raises:
+            WorkError: a residual beyond the tolerance.
+        """
+        for_f, for_c, for_k = rng.spawn(3)
+        fields = {"f": 100 * Drops(_SOURCES, _WIDTHS, _MARGIN).sample(for_f, grid)}
+        if self.medium == "random":
+            fields = {"c": np.exp(field_of_size(_CONTRAST, 3.0, 10.0, self.lengths).sample(for_c, grid)), **fields}
+        drawn = {}
+        if self.draw == "wavenumber":
+            drawn["wavenumber"] = self.wavenumber * float(for_k.uniform(0.5, 1.0))
+        real, imag, residual = solve_helmholtz(self.equation, {**fields, **drawn}, grid)
+        if not residual <= self.tolerance:
+            raise WorkError(f"the relative residual is {residual:.1e}, the tolerance is {self.tolerance:.1e}")
+        return Sample({**fields, "u_real": real, "u_imag": imag}, residual, drawn)

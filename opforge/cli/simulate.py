@@ -1,0 +1,131 @@
+"""``opforge simulate``: one run of an equation, as a picture, a moving picture or a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+import opforge
+from opforge.cli.console import Report, text
+from opforge.cli.files import PICTURES, check_suffix, free, save
+from opforge.cli.generate import shape_of
+from opforge.cli.options import Force, Settings
+from opforge.cli.settings import parsed
+from opforge.errors import WorkError
+
+if TYPE_CHECKING:
+    from opforge.datasets import OperatorDataset
+
+_DATA = (".nc",)
+
+
+def simulate(
+    context: typer.Context,
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="What to run; `opforge list recipes` shows them.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--out",
+            metavar="FILE",
+            help="A picture (.png, .pdf, .svg), a moving picture (.gif, .mp4) or data (.nc).",
+            show_default="RECIPE.png",
+        ),
+    ] = None,
+    resolution: Annotated[str, typer.Option(metavar="N|NxM", help="Points per axis, such as 128 or 96x64.")] = "128",
+    seed: Annotated[int, typer.Option(help="Of the random initial state: sample 0 of `generate` with this seed.")] = 0,
+    settings: Settings = None,
+    fps: Annotated[float, typer.Option(help="Frames per second of a moving picture.")] = 10.0,
+    save_state: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.nc", help="If the run blows up: write the last state that is finite."),
+    ] = None,
+    force: Force = False,
+) -> None:
+    """Run a simulation once, and draw it.
+
+    Draws the inputs at random as `opforge generate` does, solves, says how well the equation's promises are kept, and
+    writes a picture, a moving picture or the data. --set gives a parameter of the recipe, such as
+    --set viscosity=0.01 or --set frames=101.
+    """
+    from opforge.datasets.quality.animation import MOVING
+    from opforge.datasets.recipe import make_recipe
+
+    report: Report = context.obj
+    parameters = parsed(settings or [])
+    maker = make_recipe(recipe, parameters)
+    path = Path(f"{recipe}.png") if out is None else out
+    check_suffix(path, (*PICTURES, *MOVING, *_DATA), what="output")
+    free(path, force=force)
+    if save_state is not None:
+        check_suffix(save_state, _DATA, what="file")
+        free(save_state, force=force)
+    try:
+        data = opforge.generate(recipe, 1, shape_of(resolution), seed=seed, dtype="float64", workers=1, **parameters)
+    except WorkError as error:
+        if save_state is not None and _save_state(error, maker, shape_of(resolution), save_state):
+            report.say(f"wrote {save_state}: the state before")
+        raise
+    _write(data, path, fps)
+    frames = "" if data.times is None else f", {len(data.times)} frames until {data.times[-1]:g}"
+    report.say(f"wrote {path}: {recipe} on {text(data.grid.shape)} points{frames}")
+    report.table(("quantity", "value"), _numbers(data))
+
+
+def _write(data: OperatorDataset, path: Path, fps: float) -> None:
+    from opforge.datasets.files.whole import written_whole
+    from opforge.datasets.quality.animation import MOVING, animate
+
+    if path.suffix.lower() in MOVING:
+        animate(data, path, frames_per_second=fps)
+    elif path.suffix.lower() in _DATA:
+        with written_whole(path) as partial:
+            data.to_xarray().to_netcdf(partial, engine="h5netcdf")
+    else:
+        save(data.plot(0), path)
+
+
+def _numbers(data: OperatorDataset) -> list[tuple[str, str]]:
+    """What the run is worth: ranges, the solver's residual, and how far each promise of the equation is off."""
+    import numpy as np
+
+    values = data.arrays([0])
+    rows = [(name, f"{field.min():.4g} to {field.max():.4g}") for name, field in values.items()]
+    residual = data.to_xarray()["solver_residual"].values
+    rows.append(("solver residual (relative)", f"{float(residual[0]):.2e}"))
+    equation = data.equation
+    if equation is not None:
+        drawn: dict[str, Any] = {**values, **getattr(data, "drawn", {})}
+        fields = drawn if data.times is None else {**drawn, "time": data.times}
+        for invariant in equation.invariants:
+            off = float(np.ravel(invariant.violation(equation, fields, data.grid))[0])
+            rows.append((f"{invariant.name}: {invariant.statement}", f"off by {off:.1e}"))
+    return rows
+
+
+def _save_state(error: BaseException | None, recipe: Any, shape: Any, path: Path) -> bool:
+    """Write the last finite state of a run that blew up; whether there is one."""
+    from opforge.datasets.files.whole import written_whole
+    from opforge.solvers import BlowUp
+
+    while error is not None and not isinstance(error, BlowUp):
+        error = error.__cause__ or error.__context__
+    if not isinstance(error, BlowUp):
+        return False
+    import numpy as np
+    import xarray
+
+    grid = recipe.grid(shape)
+    grid = recipe.solved_on(grid) if hasattr(recipe, "solved_on") else grid
+    state = np.asarray(error.state)[error.samples[0]]
+    coordinates = dict(zip(grid.axis_names, grid.coordinates(), strict=True))
+    fields = {name: (grid.axis_names, values) for name, values in zip(recipe.equation.unknowns, state, strict=True)}
+    with written_whole(path) as partial:
+        data = xarray.Dataset(fields, coordinates, {"blew_up_at": error.time, "equation": recipe.equation.name})
+        data.to_netcdf(partial, engine="h5netcdf")
+    return True
+
+
+COMMANDS = (("simulate", simulate, "opforge simulate navier_stokes --set flow=kolmogorov -o flow.gif"),)

@@ -1,0 +1,178 @@
+"""Implicit–explicit Runge–Kutta methods: the linear part implicit, the rest explicit."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from opforge.core import Grid
+from opforge.errors import InputError
+from opforge.pdes._arrays import like
+from opforge.pdes.semilinear import SemilinearEquation
+from opforge.solvers.stepping.stepper import Stepper
+
+Rows = tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
+class IMEXTable:
+    """The coefficients of an implicit–explicit Runge–Kutta method whose first stage is the state itself.
+
+    Stage i = 1, 2, … is u_i = u + dt Σ_{1≤j≤i} a_ij L u_j + dt Σ_{0≤j<i} â_ij N(u_j), and the step's end
+    u' = u + dt Σ_{j≥1} b_j L u_j + dt Σ_{j≥0} b̂_j N(u_j).
+
+    Args:
+        implicit: rows i = 1, 2, … of a, each with i numbers, the diagonal last.
+        explicit: rows i = 1, 2, … of â, each with i numbers, for the stages 0 to i − 1.
+        implicit_weights: b, as many as there are rows.
+        explicit_weights: b̂, one more.
+        order: of accuracy.
+        name: what it is called.
+
+    Raises:
+        InputError: rows of other lengths; a stage whose implicit and explicit times differ; weights that do not add up
+            to 1; a diagonal that is not positive.
+
+    Example:
+        >>> backward_forward_euler = IMEXTable(((1.0,),), ((1.0,),), (1.0,), (1.0, 0.0), order=1)
+        >>> backward_forward_euler.stages
+        1
+    """
+
+    implicit: Rows
+    explicit: Rows
+    implicit_weights: tuple[float, ...]
+    explicit_weights: tuple[float, ...]
+    order: int
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("implicit", "explicit"):
+            lengths = [len(row) for row in getattr(self, name)]
+            if lengths != list(range(1, len(self.implicit_weights) + 1)):
+                raise InputError(f"{name} must have rows of 1, 2, … numbers, one for every weight, got {lengths}")
+        if len(self.explicit_weights) != self.stages + 1:
+            found = len(self.explicit_weights)
+            raise InputError(f"explicit_weights must be {self.stages + 1}, one more than the stages, got {found}")
+        for i, (row, other) in enumerate(zip(self.implicit, self.explicit, strict=True), start=1):
+            if not math.isclose(sum(row), sum(other), abs_tol=1e-14):
+                raise InputError(f"stage {i} must have one time, got {sum(row)} implicit and {sum(other)} explicit")
+            if not row[-1] > 0:
+                raise InputError(f"the diagonal of implicit must be greater than 0, got {row[-1]} in stage {i}")
+        for name in ("implicit_weights", "explicit_weights"):
+            if not math.isclose(sum(getattr(self, name)), 1.0, abs_tol=1e-14):
+                raise InputError(f"{name} must add up to 1, got {sum(getattr(self, name))}")
+
+    @property
+    def stages(self) -> int:
+        return len(self.implicit_weights)
+
+
+_G = 1 - math.sqrt(0.5)
+_D = -2 * math.sqrt(2) / 3
+
+# The methods (2,3,2) and (4,4,3) of the source, sections 2.5 and 2.8; both damp the stiffest modes completely.
+ARS232 = IMEXTable(((_G,), (1 - _G, _G)), ((_G,), (_D, 1 - _D)), (1 - _G, _G), (0.0, 1 - _G, _G), 2, "ARS(2,3,2)")
+ARS443 = IMEXTable(
+    ((1 / 2,), (1 / 6, 1 / 2), (-1 / 2, 1 / 2, 1 / 2), (3 / 2, -3 / 2, 1 / 2, 1 / 2)),
+    ((1 / 2,), (11 / 18, 1 / 18), (5 / 6, -5 / 6, 1 / 2), (1 / 4, 7 / 4, 3 / 4, -7 / 4)),
+    (3 / 2, -3 / 2, 1 / 2, 1 / 2),
+    (1 / 4, 7 / 4, 3 / 4, -7 / 4, 0.0),
+    order=3,
+    name="ARS(4,4,3)",
+)
+
+
+class IMEXRK(Stepper):
+    """An implicit–explicit Runge–Kutta method for equations u_t = L u + N(u) that are linear but for N.
+
+    Every stage solves (1 − dt a_ii L) û_i = … mode by mode, see `IMEXTable`. How stiff L is does not limit the time
+    step, N alone does. `ETDRK4` is of higher order at the same work; this one needs no exponential, and damps the modes
+    that it does not resolve.
+
+    Args:
+        equation: what is solved.
+        grid: periodic points.
+        dt: the time step, greater than 0.
+        table: the method; `ARS443`, of order 3, unless given.
+
+    Raises:
+        InputError: a time step that is not positive, or so long that 1 − dt a_ii L <= 0 for waves that L lets grow; a
+            grid that does not fit.
+
+    Example:
+        >>> from opforge.pdes import KuramotoSivashinsky
+        >>> stepper = IMEXRK(KuramotoSivashinsky(), Grid((64,), (32.0,), "periodic"), dt=0.1)
+        >>> u = np.cos(np.arange(64) / 64 * 2 * np.pi)
+        >>> stepper(u[None, None]).shape  # samples, components, points
+        (1, 1, 64)
+
+    Source:
+        Ascher, Ruuth and Spiteri, "Implicit-explicit Runge-Kutta methods for time-dependent partial differential
+        equations", sections 2.5 and 2.8.
+    """
+
+    def __init__(self, equation: SemilinearEquation, grid: Grid, dt: float, table: IMEXTable = ARS443):
+        if not 0 < dt < np.inf:
+            raise InputError(f"dt must be a time greater than 0, got {dt!r}")
+        self.equation, self.grid, self.dt, self.table = equation, grid, float(dt), table
+        self._form = equation.form(grid)
+        growth = float(np.real(self._form.linear).max())
+        largest = max(row[-1] for row in table.implicit)
+        if dt * largest * growth >= 1:
+            raise InputError(
+                f"dt must be less than {1 / (largest * growth):.6g}, where the implicit part has a solution for waves "
+                f"that grow at the rate {growth:.6g}, got {dt:.6g}; take more steps"
+            )
+        diagonals = {row[-1] for row in table.implicit}
+        self._inverses = {a: 1 / (1 - self.dt * a * self._form.linear) for a in diagonals}
+        self._last_stage_is_the_end = (
+            table.implicit[-1] == table.implicit_weights and (*table.explicit[-1], 0.0) == table.explicit_weights
+        )
+
+    def prepare(self, state: Any) -> _Spectrum:
+        self.equation.check_state(state, self.grid)
+        if state.ndim != self.grid.ndim + 2:
+            raise InputError(f"state must be an array (samples, components, *space), got shape {tuple(state.shape)}")
+        return _Spectrum(self.equation.paired(self.grid).of_fields(state), len(state))
+
+    def finish(self, inner: _Spectrum) -> Any:
+        return self.equation.paired(self.grid).fields(inner.modes, inner.samples)
+
+    def advance(self, inner: _Spectrum) -> _Spectrum:
+        u, table = inner.modes, self.table
+        linear = like(u, self._form.linear)
+        stage, implicit, explicit = u, [], []
+        for a_i, e_i in zip(table.implicit, table.explicit, strict=True):
+            explicit.append(self._rest(stage))
+            known = u + self.dt * (_sum(e_i, explicit) + _sum(a_i[:-1], implicit))
+            stage = like(u, self._inverses[a_i[-1]]) * known
+            implicit.append(linear * stage)
+        if not self._last_stage_is_the_end:
+            explicit.append(self._rest(stage))
+            ends = _sum(table.implicit_weights, implicit) + _sum(table.explicit_weights, explicit)
+            stage = u + self.dt * ends
+        return _Spectrum(stage, inner.samples)
+
+    def _rest(self, modes: Any) -> Any:
+        return self._form.nonlinear(modes, self.equation.paired(self.grid))
+
+
+@dataclass(frozen=True)
+class _Spectrum:
+    """Modes (pairs, components, *modes) of so many samples."""
+
+    modes: Any
+    samples: int
+
+
+def _sum(weights: tuple[float, ...], terms: list[Any]) -> Any:
+    """Σ w_j x_j; 0 of none."""
+    total: Any = 0.0
+    for weight, term in zip(weights, terms, strict=True):
+        if weight:
+            total = total + weight * term
+    return total

@@ -1,0 +1,107 @@
+"""Waves: leapfrog in any medium, and the exact solution in a homogeneous one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from opforge.core import Grid
+from opforge.errors import InputError
+from opforge.pdes._arrays import along, concatenate, full_like, like
+from opforge.pdes._finite_volumes import divergence
+from opforge.pdes.wave import Wave
+from opforge.solvers.stepping.diffusion import eigenvalues, from_modes, to_modes
+from opforge.solvers.stepping.stepper import Stepper
+
+
+class Leapfrog(Stepper):
+    """Velocity Verlet for the wave equation: v + dt/2 L u, then u + dt v, then v + dt/2 L u; of order 2.
+
+    Half steps of damping are exact, e^(−d dt/2). Without damping the method is symplectic: ½|v|² − ½ u·Lu −
+    (dt²/8)|Lu|² is kept to rounding.
+
+    Args:
+        equation: what is solved.
+        grid: cell centres.
+        dt: the time step, at most `Wave.longest_step`.
+        speed: c of every sample and cell, (samples or 1, *space), instead of the equation's.
+
+    Raises:
+        InputError: a time step that is not positive or not stable.
+
+    Example:
+        >>> step = Leapfrog(Wave(ndim=1), Grid((32,)), dt=0.03)
+        >>> step(np.ones((1, 2, 32))).shape
+        (1, 2, 32)
+        >>> Wave(ndim=1).longest_step(Grid((32,)))
+        0.03125
+    """
+
+    def __init__(self, equation: Wave, grid: Grid, dt: float, speed: Any = None):
+        limit = equation.longest_step(grid, speed)
+        if not 0 < dt < np.inf:
+            raise InputError(f"dt must be a time greater than 0, got {dt!r}")
+        if dt > limit * (1 + 1e-12):
+            raise InputError(
+                f"dt must be at most {limit:.6g}, where leapfrog is stable on this grid, got {dt:.6g}; take more steps"
+            )
+        self.equation, self.grid, self.dt = equation, grid, float(dt)
+        self._speed = None if speed is None else speed[:, None]
+        self._damped = float(np.exp(-equation.damping * dt / 2))
+
+    def advance(self, inner: Any) -> Any:
+        axis = -self.grid.ndim - 1
+        u, v = along(inner, axis, 0, 1), along(inner, axis, 1, 2)
+        v = self._damped * v + self.dt / 2 * self._pull(u)
+        u = u + self.dt * v
+        v = self._damped * (v + self.dt / 2 * self._pull(u))
+        return concatenate([u, v], axis)
+
+    def _pull(self, u: Any) -> Any:
+        c = full_like(u, self.equation.speed) if self._speed is None else self._of(u)
+        return divergence(c * c, u, self.grid.spacing, self.equation.boundary)
+
+    def _of(self, u: Any) -> Any:
+        c = self._speed
+        assert c is not None
+        return like(u, c) if isinstance(c, np.ndarray) else c.to(u)
+
+
+class ExactWave(Stepper):
+    """Waves in a homogeneous medium without damping, exact for the sum of eigenfunctions that a state is.
+
+    Args:
+        equation: what is solved.
+        grid: cell centres.
+        dt: the time step, greater than 0, as long as you like.
+
+    Raises:
+        InputError: damping, a time step that is not positive.
+
+    Example:
+        >>> grid, equation = Grid((16,)), Wave(ndim=1)
+        >>> fields = equation.exact(grid, [0.0, 0.7])
+        >>> state = np.stack([fields["u"][0], fields["v"][0]])[None]
+        >>> np.allclose(ExactWave(equation, grid, 0.7)(state)[0, 0], fields["u"][1])
+        True
+    """
+
+    def __init__(self, equation: Wave, grid: Grid, dt: float):
+        if equation.damping:
+            raise InputError(f"damping must be 0 for the exact solution, got {equation.damping}; use Leapfrog")
+        if not 0 < dt < np.inf:
+            raise InputError(f"dt must be a time greater than 0, got {dt!r}")
+        self.equation, self.grid, self.dt = equation, grid, float(dt)
+        omega = equation.speed * np.sqrt(eigenvalues(grid, equation.boundary))
+        self._cos = np.cos(omega * dt)
+        self._sin = dt * np.sinc(omega * dt / np.pi)  # sin ωt/ω
+        self._back = -omega * np.sin(omega * dt)
+
+    def advance(self, inner: Any) -> Any:
+        axis, boundary = -self.grid.ndim - 1, self.equation.boundary
+        modes = to_modes(inner, self.grid, boundary)
+        u, v = along(modes, axis, 0, 1), along(modes, axis, 1, 2)
+        cos, sin, back = (like(modes, x) for x in (self._cos, self._sin, self._back))
+        moved = concatenate([cos * u + sin * v, back * u + cos * v], axis)
+        return from_modes(moved, self.grid, boundary)

@@ -1,0 +1,62 @@
+"""``opforge simulate``: pictures, moving pictures, data, the last finite state, what is refused."""
+
+import numpy as np
+import pytest
+import xarray
+
+import opforge
+from opforge.cli.app import main
+
+SHORT = ["--resolution", "64", "--set", "frames=3", "--set", "end_time=1.0"]
+
+
+@pytest.mark.parametrize("name", ["u.png", "u.svg", "u.gif"])
+def test_pictures(tmp_path, capsys, name):
+    assert main(["simulate", "kuramoto_sivashinsky", *SHORT, "-o", str(tmp_path / name)]) == 0
+    assert (tmp_path / name).stat().st_size > 1000
+    out, err = capsys.readouterr()
+    assert "kuramoto_sivashinsky on 64 points, 3 frames until 1" in err
+    assert "solver residual (relative)" in out and "the mean of u does not change" in out
+
+
+def test_data_are_the_first_sample_of_generate(tmp_path):
+    assert main(["simulate", "kuramoto_sivashinsky", *SHORT, "--seed", "3", "-o", str(tmp_path / "u.nc")]) == 0
+    data = opforge.generate("kuramoto_sivashinsky", 1, 64, seed=3, dtype="float64", frames=3, end_time=1.0)
+    with xarray.open_dataset(tmp_path / "u.nc") as found:
+        np.testing.assert_array_equal(found["u"].values, data.to_xarray()["u"].values)
+
+
+def test_the_name_of_the_picture_is_the_recipes(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["simulate", "darcy", "--resolution", "16"]) == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["darcy.png"]
+
+
+def test_a_run_that_blows_up_leaves_its_last_state(tmp_path, capsys):
+    words = ["simulate", "navier_stokes", "--resolution", "32", "--set", "time_step=5.0", "--set", "flow=kolmogorov"]
+    words += ["-o", str(tmp_path / "w.png"), "--save-state", str(tmp_path / "w.nc")]
+    assert main(words) == 1
+    captured = capsys.readouterr()
+    assert "not finite any more at time" in captured.err
+    with xarray.open_dataset(tmp_path / "w.nc") as state:
+        assert state["w"].dims == ("x", "y") and state["w"].shape == (32, 32)
+        assert np.isfinite(state["w"].values).all()
+        assert state.attrs["blew_up_at"] > 0
+    assert not (tmp_path / "w.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["simulate", "navier"], "unknown recipe 'navier'; did you mean 'navier_stokes'?"),
+        (["simulate", "fisher", "-o", "u.jpg"], "must end in one of"),
+        (["simulate", "fisher", "--save-state", "u.npy"], "must end in one of .nc"),
+        (["simulate", "darcy", "-o", "u.gif", "--resolution", "16"], "needs fields that change with time"),
+        (["simulate", "fisher", "--set", "rate=-1"], "rate must be a number greater than 0"),
+    ],
+)
+def test_what_is_refused(tmp_path, monkeypatch, capsys, words, message):
+    monkeypatch.chdir(tmp_path)
+    assert main(words) == 2
+    assert message in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

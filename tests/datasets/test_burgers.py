@@ -1,0 +1,80 @@
+"""Samples of Burgers' equation: the published laws by name, what is refused."""
+
+import numpy as np
+import pytest
+
+from opforge.datasets import BurgersRecipe
+from opforge.errors import InputError
+
+
+@pytest.mark.parametrize(
+    ("initial", "variance"),
+    # Σ_k σ² (4π²k² + τ²)^(−α) over all modes that are kept
+    [
+        ("fno", 625 * sum((4 * np.pi**2 * k**2 + 25) ** -2.0 for k in range(-200, 201))),
+        ("fno_script", 49**2 * sum((4 * np.pi**2 * k**2 + 49) ** -2.5 for k in range(-200, 201) if k)),
+    ],
+)
+def test_variance_of_the_published_laws(initial, variance):
+    recipe = BurgersRecipe(initial=initial)
+    u = recipe.initial_states([np.random.default_rng(i) for i in range(600)], recipe.grid(128))
+    np.testing.assert_allclose((u**2).mean(), variance, rtol=0.15)
+
+
+def test_pdebench_waves():
+    recipe = BurgersRecipe(initial="pdebench", viscosity=0.1 / np.pi)
+    assert recipe.end_time == 2.0
+    u = recipe.initial_states([np.random.default_rng(i) for i in range(50)], recipe.grid(64))[:, 0]
+    assert 1.0 < np.abs(u).max() <= 2.0
+    np.testing.assert_allclose(u.mean(-1), 0, atol=1e-13)
+    fine = recipe.initial_states([np.random.default_rng(3)], recipe.grid(128))
+    np.testing.assert_allclose(fine[0, 0, ::2], u[3], rtol=0, atol=1e-12)
+
+
+def test_two_dimensions():
+    recipe = BurgersRecipe(ndim=2, initial="series", viscosity=0.1, frames=3, end_time=0.1)
+    fields = recipe.sample(np.random.default_rng(0), recipe.grid(32)).fields
+    assert set(fields) == {"u", "v"}
+    assert fields["v"].shape == (3, 32, 32)
+    assert np.abs(fields["v"] - fields["u"]).max() > 0.1
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"initial": "steps"}, "initial must be one of fno, fno_script, pdebench, series, got 'steps'"),
+        ({"viscosity": 0.0}, r"viscosity must be a number greater than 0 \(Fourier modes do not carry shocks"),
+        ({"ndim": 2}, "ndim must be 1 for initial='fno', got 2; take initial='series'"),
+        ({"method": "magic"}, "method must be one of spectral, finite volumes"),
+        ({"ndim": 2, "initial": "series", "method": "finite volumes"}, "ndim must be 1 for method"),
+        ({"amplitude": 1.0}, "amplitude has no effect on initial='fno'"),
+        ({"ndim": 3, "initial": "series"}, "ndim must be 1 or 2"),
+    ],
+)
+def test_parameters_out_of_range(parameters, message):
+    with pytest.raises(InputError, match=message):
+        BurgersRecipe(**parameters)
+
+
+def test_a_grid_that_does_not_carry_the_shocks():
+    recipe = BurgersRecipe(initial="pdebench", viscosity=1e-3)
+    with pytest.raises(InputError, match=r"shocks are about 0\.002 thick; take at least 1000 points per axis"):
+        recipe.check(recipe.grid(256))
+    recipe.check(recipe.grid(1024))
+    BurgersRecipe(initial="pdebench", viscosity=1e-3, oversampling=4).check(recipe.grid(256))
+
+
+def test_finite_volumes_hold_shocks_without_viscosity():
+    recipe = BurgersRecipe(initial="pdebench", method="finite volumes", viscosity=0.0, tolerance=0.1)
+    u = recipe.sample(np.random.default_rng(0), recipe.grid(256)).fields["u"]
+    assert np.abs(u).max() == np.abs(u[0]).max()  # nothing overshoots
+    np.testing.assert_allclose(u.mean(-1), u[0].mean(), rtol=0, atol=1e-14)
+
+
+def test_both_methods_agree_where_both_can():
+    spectral, volumes = (
+        BurgersRecipe(initial="pdebench", viscosity=0.02, method=method, frames=3, end_time=0.5)
+        for method in ("spectral", "finite volumes")
+    )
+    a, b = (r.sample(np.random.default_rng(1), r.grid(512)).fields["u"][-1] for r in (spectral, volumes))
+    assert np.linalg.norm(a - b) < 2e-3 * np.linalg.norm(a)

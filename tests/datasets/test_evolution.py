@@ -1,0 +1,76 @@
+"""What recipes of evolving equations share: steps, their estimated error, what is refused."""
+
+import numpy as np
+import pytest
+
+from opforge.core import Grid
+from opforge.datasets import KuramotoSivashinskyRecipe
+from opforge.datasets.evolution import _thinned
+from opforge.errors import InputError, WorkError
+
+
+def recipe(**changes):
+    return KuramotoSivashinskyRecipe(**{"frames": 5, "end_time": 4.0, **changes})
+
+
+def test_steps_fill_the_time_between_frames():
+    grid = recipe().grid(64)
+    assert recipe(time_step=0.3).steps(grid) == (4, 0.25)
+    assert recipe(time_step=0.3, refinement=2).steps(grid) == (7, 1 / 7)
+    assert recipe(time_step=0.25).refined().steps(grid) == (8, 0.125)
+    assert recipe(time_step=0.25).refined().refined().steps(grid) == (16, 0.0625)
+    steps, dt = recipe().steps(grid)
+    assert steps * dt == 1.0 and dt <= recipe().usual_step(grid)
+
+
+def test_residual_estimates_the_error_of_the_steps():
+    grid, rngs = recipe().grid(64), lambda: [np.random.default_rng(i) for i in range(4)]
+    exact = recipe(time_step=0.005).samples(rngs(), grid).fields["u"][:, -1]
+    for dt in (0.1, 0.05):
+        made = recipe(time_step=dt).samples(rngs(), grid)
+        error = np.linalg.norm(made.fields["u"][:, -1] - exact, axis=1) / np.linalg.norm(exact, axis=1)
+        assert made.residuals.shape == (4,)
+        assert np.all((made.residuals > error / 10) & (made.residuals < 30 * error))
+
+
+def test_an_error_beyond_the_tolerance_is_told():
+    with pytest.raises(WorkError, match=r"estimated at .*, the tolerance is 1.0e-12; lower time_step, which is 0.05"):
+        recipe(time_step=0.05, tolerance=1e-12).sample(np.random.default_rng(0), recipe().grid(64))
+
+
+def test_groups_fit_the_caches_and_are_even():
+    assert recipe().at_once(recipe().grid(64)) == 32
+    assert recipe().at_once(recipe().grid(4096)) == 16
+    assert recipe().at_once(recipe().grid(10**6)) == 2
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"frames": 1}, "frames must be a whole number from 2"),
+        ({"frames": 2.0}, "frames must be a whole number"),
+        ({"end_time": 0.0}, "end_time must be a number greater than 0, got 0.0"),
+        ({"time_step": -1.0}, "time_step must be a number greater than 0"),
+        ({"tolerance": 1.5}, "tolerance must lie between 0 and 1"),
+        ({"refinement": 0}, "refinement must be a whole number of at least 1"),
+        ({"oversampling": 1.5}, "oversampling must be a whole number of at least 1"),
+        ({"settling": -1.0}, "settling must be a number of at least 0"),
+    ],
+)
+def test_parameters_out_of_range(parameters, message):
+    with pytest.raises(InputError, match=message):
+        recipe(**parameters)
+
+
+def test_oversampled_states_are_those_of_the_finer_grid():
+    fine = recipe().sample(np.random.default_rng(0), recipe().grid(192)).fields["u"]
+    kept = recipe(oversampling=3).sample(np.random.default_rng(0), recipe().grid(64)).fields["u"]
+    np.testing.assert_array_equal(kept, fine[:, ::3])
+    assert recipe(oversampling=2).bytes_per_point == 2 * recipe().bytes_per_point
+
+
+def test_cells_are_kept_as_means():
+    states = np.arange(2.0 * 8 * 12).reshape(1, 2, 1, 8, 12)
+    found = _thinned(states, 4, Grid((2, 3)))
+    assert found.shape == (1, 2, 1, 2, 3)
+    np.testing.assert_allclose(found[0, 1, 0, 1, 2], states[0, 1, 0, 4:8, 8:12].mean())

@@ -1,0 +1,64 @@
+"""Steppers of diffusion: eigenfunctions, semigroup, numpy and torch, gradients, what is refused."""
+
+import numpy as np
+import pytest
+import torch
+
+from opforge.core import Grid
+from opforge.errors import InputError
+from opforge.solvers import CrankNicolson, ExactDiffusion
+from opforge.solvers.stepping.diffusion import eigenvalues, from_modes, to_modes
+
+BOUNDARIES = ["neumann", "dirichlet", "periodic"]
+
+
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+@pytest.mark.parametrize("shape", [(9,), (8, 7), (4, 5, 6)])
+def test_modes_and_back(boundary, shape):
+    grid, u = Grid(shape), np.random.default_rng(0).standard_normal((2, *shape))
+    modes = to_modes(u, grid, boundary)
+    assert eigenvalues(grid, boundary).shape == modes.shape[1:]
+    np.testing.assert_allclose(from_modes(modes, grid, boundary), u, rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+def test_two_steps_are_one_of_twice_the_time(boundary):
+    grid, u = Grid((8, 9), (1.0, 2.0)), np.random.default_rng(0).standard_normal((3, 2, 8, 9))
+    rates = np.array([0.1, 0.3])
+    step = ExactDiffusion(grid, rates, 0.05, boundary)
+    np.testing.assert_allclose(step(step(u)), ExactDiffusion(grid, rates, 0.1, boundary)(u), rtol=0, atol=1e-13)
+    tensors = step(torch.from_numpy(u))
+    np.testing.assert_allclose(tensors.numpy(), step(u), rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+def test_gradients(boundary):
+    step = ExactDiffusion(Grid((4, 5)), 0.1, 0.05, boundary)
+    u = torch.from_numpy(np.random.default_rng(0).standard_normal((2, 1, 4, 5))).requires_grad_()
+    assert torch.autograd.gradcheck(step, u)
+
+
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+def test_crank_nicolson_is_its_definition(boundary):
+    from opforge.pdes._finite_volumes import assemble
+
+    grid, rng = Grid((5, 6)), np.random.default_rng(0)
+    a, u, f = rng.uniform(0.5, 2, (5, 6)), rng.standard_normal((3, 1, 5, 6)), rng.standard_normal((5, 6))
+    A = assemble(a, grid.spacing, boundary).toarray()
+    np.testing.assert_allclose(A, A.T, atol=1e-12)
+    eye = np.eye(30)
+    expected = np.linalg.solve(eye + 0.01 * A, (eye - 0.01 * A) @ u.reshape(3, 30).T + 0.02 * f.reshape(30, 1)).T
+    found = CrankNicolson(grid, a, 0.02, boundary, source=f)(u)
+    np.testing.assert_allclose(found.reshape(3, 30), expected, rtol=0, atol=1e-12)
+
+
+def test_what_is_refused():
+    grid = Grid((4,))
+    with pytest.raises(InputError, match="boundary must be one of dirichlet, neumann, periodic, got 'open'"):
+        ExactDiffusion(grid, 0.1, 0.1, "open")
+    with pytest.raises(InputError, match="diffusivity must be at least 0 and dt greater than 0"):
+        ExactDiffusion(grid, -0.1, 0.1)
+    with pytest.raises(InputError, match=r"a must be positive and of the grid's shape \(4,\)"):
+        CrankNicolson(grid, np.zeros(4), 0.1)
+    with pytest.raises(InputError, match="dt must be a time greater than 0"):
+        CrankNicolson(grid, np.ones(4), 0.0)

@@ -1,0 +1,32 @@
+"""The documentation's index of equations, against what there is; its Python runs."""
+
+import re
+from pathlib import Path
+
+from opforge.datasets import registry as recipes
+from opforge.pdes import registry
+
+PAGES = Path(__file__).parent.parent / "docs" / "equations"
+
+
+def test_every_equation_has_a_page_a_line_and_a_recipe():
+    names = set(registry())
+    assert {page.stem for page in PAGES.glob("*.md")} == {*names, "index"}
+    index = (PAGES / "index.md").read_text()
+    for name, cls in registry().items():
+        assert f"]({name}.md) |" in index
+        assert cls.method in index and cls.order in index
+    assert set(recipes()) == names
+
+
+def test_the_index_runs():
+    code = re.search(r"```python\n(.*?)```", (PAGES / "index.md").read_text(), re.DOTALL).group(1)
+    found = {}
+    exec(code, found)
+    assert found["frames"].shape == (10, 1, 1, 64, 64)
+
+
+def test_every_page_has_its_validation_table():
+    for name in registry():
+        table = (PAGES / f"{name}.md").read_text().partition("<!-- validation -->")[2]
+        assert table.count("\n| ") >= 4, name

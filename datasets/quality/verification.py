@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -112,7 +112,7 @@ def verify(dataset: OperatorDataset, samples: int = SAMPLES) -> Verification:
     grid, second = changes["grid"], changes["second"]
     return Verification(
         samples=tuple(chosen),
-        reproduced=_reproduced(changes["again"], eps, recipe.tolerance, set(drawn)),
+        reproduced=_reproduced(changes["again"], eps, recipe.tolerance, tuple(drawn)),
         **changes,
         order={
             name: math.log2(grid[name].mean / last.mean)
@@ -234,11 +234,11 @@ def _differences(drawn: Mapping[str, float], others: Mapping[str, float]) -> dic
     return found
 
 
-def _reproduced(again: Mapping[str, Change], eps: float, tolerance: float, drawn: set[str]) -> str:
+def _reproduced(again: Mapping[str, Change], eps: float, tolerance: float, drawn: Sequence[str]) -> str:
     """In words; what the samples differ by is said of their fields, unless a drawn parameter differs."""
     if not again:
         return "not made again"
-    for name in again.keys() & drawn:
+    for name in drawn:
         if again[name].max > _EXACT:
             return f"DIFFERENT: the drawn parameter {name!r} by {again[name].max:.2g} (relative)"
     largest = max(change.max for change in again.values())

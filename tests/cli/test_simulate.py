@@ -7,7 +7,7 @@ import xarray
 import opforge
 from opforge.cli.app import main
 
-SHORT = ["--resolution", "64", "--set", "frames=3", "--set", "end_time=1.0"]
+SHORT = ["--resolution", "96", "--set", "frames=3", "--set", "end_time=1.0"]
 
 
 @pytest.mark.parametrize("name", ["u.png", "u.svg", "u.gif"])
@@ -15,13 +15,13 @@ def test_pictures(tmp_path, capsys, name):
     assert main(["simulate", "kuramoto_sivashinsky", *SHORT, "-o", str(tmp_path / name)]) == 0
     assert (tmp_path / name).stat().st_size > 1000
     out, err = capsys.readouterr()
-    assert "kuramoto_sivashinsky on 64 points, 3 frames until 1" in err
+    assert "kuramoto_sivashinsky on 96 points, 3 frames until 1" in err
     assert "solver residual (relative)" in out and "the mean of u does not change" in out
 
 
 def test_data_are_the_first_sample_of_generate(tmp_path):
     assert main(["simulate", "kuramoto_sivashinsky", *SHORT, "--seed", "3", "-o", str(tmp_path / "u.nc")]) == 0
-    data = opforge.generate("kuramoto_sivashinsky", 1, 64, seed=3, dtype="float64", frames=3, end_time=1.0)
+    data = opforge.generate("kuramoto_sivashinsky", 1, 96, seed=3, dtype="float64", frames=3, end_time=1.0)
     with xarray.open_dataset(tmp_path / "u.nc") as found:
         np.testing.assert_array_equal(found["u"].values, data.to_xarray()["u"].values)
 

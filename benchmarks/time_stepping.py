@@ -106,7 +106,7 @@ def by_exponax(problem: Problem) -> Contestant:
         viscosity = problem.equation.viscosity
         stepper = exponax.stepper.Burgers(1, length, n, problem.dt, diffusivity=viscosity, order=4, conservative=True)
     else:
-        viscosity = problem.equation.viscosity  # type: ignore[attr-defined]
+        viscosity = problem.equation.viscosity
         stepper = exponax.stepper.NavierStokesVorticity(2, length, n, problem.dt, diffusivity=viscosity, order=4)
     steps = jax.jit(jax.vmap(exponax.repeat(stepper, STEPS)))
     # its vorticity turns the other way round: the mirror image along the diagonal is the same flow

@@ -45,7 +45,7 @@ class Poisson(LinearEquation):
     """
 
     ndim: int = 2
-    boundary: Literal["dirichlet", "neumann", "periodic"] = "dirichlet"  # type: ignore[misc]
+    boundary: Literal["dirichlet", "neumann", "periodic"] = "dirichlet"
 
     name: ClassVar[str] = "poisson"
     fields: ClassVar[tuple[Field, ...]] = (Field("f", "source"), Field("u", "potential"))

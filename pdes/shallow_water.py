@@ -53,7 +53,7 @@ class ShallowWater(EvolutionEquation):
 
     ndim: int = 2
     gravity: float = 1.0
-    boundary: Literal["outflow", "walls", "periodic"] = "outflow"  # type: ignore[misc]
+    boundary: Literal["outflow", "walls", "periodic"] = "outflow"
 
     name: ClassVar[str] = "shallow_water"
     points: ClassVar[Points] = "cells"

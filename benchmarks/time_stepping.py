@@ -144,7 +144,7 @@ def _torch_step(problem: Problem) -> Transform:
 
     grid = problem.grid
     *first, last = grid.wavenumbers()
-    k = np.meshgrid(*first, np.abs(last[: grid.shape[-1] // 2 + 1]), indexing="ij")
+    k = list(np.meshgrid(*first, np.abs(last[: grid.shape[-1] // 2 + 1]), indexing="ij"))
     kept = np.ones(k[0].shape, bool)
     for values, n, length in zip(k, grid.shape, grid.lengths, strict=True):
         kept &= np.abs(values) * length / (2 * np.pi) <= (n - 1) // 3 + 1e-6

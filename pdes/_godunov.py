@@ -74,7 +74,7 @@ def hll(
 
 def fastest(speed: Callable[[int], Any], spacing: Sequence[float]) -> float:
     """The greatest Σ_axes s/h over all cells: a step of dt needs dt times it to be at most 1."""
-    total = 0.0
+    total: Any = 0.0
     for axis, h in enumerate(spacing):
         total = total + speed(axis) / h
     return float(total.detach().max()) if is_torch(total) else float(np.max(total))

@@ -202,7 +202,8 @@ def _regions(solid: np.ndarray, boundary: str) -> tuple[np.ndarray, int]:
     """Numbers, from 1, of the regions of fluid that hang together, 0 in obstacles; and how many there are."""
     from scipy.ndimage import label
 
-    regions, count = label(~solid)
+    found: Any = label(~solid)
+    regions, count = found
     if boundary != "periodic":
         return regions, count
     merged = list(range(count + 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -174,3 +175,13 @@ class SemilinearEquation(EvolutionEquation):
                 f"resolution must be at least {need} points per axis for {what} of wavenumber {wavenumber} (modes up "
                 f"to {kept} are kept), got {'x'.join(map(str, grid.shape))}"
             )
+
+
+def squared_length(wavenumbers: tuple[np.ndarray, ...]) -> np.ndarray:
+    """|k|², the symbol of −Δ, of the wavenumbers of every axis, arrays that broadcast against each other.
+
+    Example:
+        >>> squared_length((np.array([[0.0], [1.0]]), np.array([[0.0, 2.0]]))).tolist()
+        [[0.0, 4.0], [1.0, 5.0]]
+    """
+    return functools.reduce(np.add, (k**2 for k in wavenumbers))

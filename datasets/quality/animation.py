@@ -78,13 +78,15 @@ def animate(dataset: OperatorDataset, path: Path, index: int = 0, *, frames_per_
 def _writer(path: Path, frames_per_second: float) -> Any:
     from matplotlib.animation import FFMpegWriter, PillowWriter
 
+    fps: Any = frames_per_second  # fractions are taken as well, whatever the annotation says
+
     if path.suffix.lower() == ".gif":
-        return PillowWriter(fps=frames_per_second)
+        return PillowWriter(fps=fps)
     if path.suffix.lower() != ".mp4":
         raise InputError(f"a moving picture is a file {' or '.join(MOVING)}, got {str(path)!r}")
     if not FFMpegWriter.isAvailable():
         raise InputError("an .mp4 file needs the program ffmpeg, which is not there; install it or write a .gif")
-    return FFMpegWriter(fps=frames_per_second)
+    return FFMpegWriter(fps=fps)
 
 
 def _drawn(

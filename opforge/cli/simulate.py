@@ -110,20 +110,21 @@ def _save_state(error: BaseException | None, recipe: Any, shape: Any, path: Path
     from opforge.datasets.files.whole import written_whole
     from opforge.solvers import BlowUp
 
-    while error is not None and not isinstance(error, BlowUp):
-        error = error.__cause__ or error.__context__
-    if not isinstance(error, BlowUp):
+    blow_up: Any = error
+    while blow_up is not None and not isinstance(blow_up, BlowUp):
+        blow_up = blow_up.__cause__ or blow_up.__context__
+    if blow_up is None:
         return False
     import numpy as np
     import xarray
 
     grid = recipe.grid(shape)
     grid = recipe.solved_on(grid) if hasattr(recipe, "solved_on") else grid
-    state = np.asarray(error.state)[error.samples[0]]
+    state = np.asarray(blow_up.state)[blow_up.samples[0]]
     coordinates = dict(zip(grid.axis_names, grid.coordinates(), strict=True))
     fields = {name: (grid.axis_names, values) for name, values in zip(recipe.equation.unknowns, state, strict=True)}
     with written_whole(path) as partial:
-        data = xarray.Dataset(fields, coordinates, {"blew_up_at": error.time, "equation": recipe.equation.name})
+        data = xarray.Dataset(fields, coordinates, {"blew_up_at": blow_up.time, "equation": recipe.equation.name})
         data.to_netcdf(partial, engine="h5netcdf")
     return True
 

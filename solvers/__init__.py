@@ -25,6 +25,7 @@ __getattr__, __dir__, __all__ = attach(
         "PressureSolver": "pressure",
         "ProjectionStepper": "stepping.projection",
         "RK4": "stepping.runge_kutta",
+        "Recorded": "stepping.recorded",
         "SSPRK3": "stepping.runge_kutta",
         "SolveResult": "result",
         "Stepper": "stepping.stepper",

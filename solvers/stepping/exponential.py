@@ -57,6 +57,8 @@ class ETDRK4(Stepper):
         "Fourth-order time-stepping for stiff PDEs", section 3, for the contour.
     """
 
+    recordable = True
+
     def __init__(self, equation: SemilinearEquation, grid: Grid, dt: float, *, compiled: bool = False):
         if not 0 < dt < np.inf:
             raise InputError(f"dt must be a time greater than 0, got {dt!r}")

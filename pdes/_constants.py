@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from opforge.core.full_transforms.transforms import is_torch
-from opforge.pdes._arrays import like, stack
+from opforge.pdes._arrays import add_product, like, stack
 
 
 class Constant:
@@ -38,7 +38,7 @@ class Constant:
 
 
 class ModeMatrix:
-    """M for every mode: products with the entries that are not 0.
+    """M for every mode: products with the entries that are not 0, in as few passes as there can be.
 
     Args:
         matrix: (rows, columns, *modes), float64 or complex128; modes may have length 1.
@@ -51,6 +51,7 @@ class ModeMatrix:
 
     def __init__(self, matrix: np.ndarray):
         self._ndim = matrix.ndim - 2
+        self._column = Constant(matrix[:, 0]) if matrix.shape[1] == 1 else None
         self._rows = [
             [(j, Constant(entry)) for j, entry in enumerate(row) if np.any(entry)] or [(0, Constant(0 * row[0]))]
             for row in matrix
@@ -58,11 +59,13 @@ class ModeMatrix:
 
     def __call__(self, modes: Any) -> Any:
         """Σ_j M[i, j] x[..., j] for x (..., columns, *modes)."""
+        if self._column is not None:
+            return self._column.like(modes) * modes
         space = (slice(None),) * self._ndim
         rows = []
         for (first, factor), *others in self._rows:
             total = factor.like(modes) * modes[(..., first, *space)]
             for j, entry in others:
-                total = total + entry.like(modes) * modes[(..., j, *space)]
+                total = add_product(total, entry.like(modes), modes[(..., j, *space)])
             rows.append(total)
-        return stack(rows, -self._ndim - 1)
+        return stack(rows, -self._ndim - 1) if len(rows) > 1 else rows[0][(..., None, *space)]

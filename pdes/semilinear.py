@@ -57,7 +57,7 @@ class SpectralForm:
         found = None
         if self.product is not None:
             found = self.products_of(modes, paired)
-            found = (found if self._outer is None else self._outer(found)) / paired.size
+            found = found / paired.size if self.outer is None else self._outer(paired.size)(found)
         if self.source is not None:
             source = self._source.like(modes)
             found = source + 0 * modes if found is None else found + source
@@ -77,9 +77,15 @@ class SpectralForm:
     def _inner(self) -> ModeMatrix | None:
         return None if self.inner is None else ModeMatrix(self.inner)
 
+    def _outer(self, size: int) -> ModeMatrix:
+        """O over the number of points."""
+        if size not in self._outers:
+            self._outers[size] = ModeMatrix(np.asarray(self.outer) / size)
+        return self._outers[size]
+
     @cached_property
-    def _outer(self) -> ModeMatrix | None:
-        return None if self.outer is None else ModeMatrix(self.outer)
+    def _outers(self) -> dict[int, ModeMatrix]:
+        return {}
 
     @cached_property
     def _source(self) -> Constant:

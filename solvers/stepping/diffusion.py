@@ -74,8 +74,6 @@ class ExactDiffusion(Stepper):
         True
     """
 
-    recordable = True
-
     def __init__(self, grid: Grid, diffusivity: float | np.ndarray, dt: float, boundary: Boundary = "neumann"):
         if boundary not in BOUNDARIES:
             raise InputError(f"boundary must be one of {', '.join(BOUNDARIES)}, got {boundary!r}")

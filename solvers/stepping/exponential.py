@@ -16,7 +16,7 @@ from opforge.core.full_transforms.fft_planning import threads_for
 from opforge.core.full_transforms.transforms import is_torch
 from opforge.core.pairs import PairedModes
 from opforge.errors import InputError
-from opforge.pdes._arrays import like
+from opforge.pdes._arrays import add_product, like
 from opforge.pdes._phi import contour_mean
 from opforge.pdes.semilinear import SemilinearEquation
 from opforge.solvers.stepping._etdrk4_arrays import FACTORS, Steps
@@ -104,12 +104,13 @@ class ETDRK4(Stepper):
     def _step(self, u: Any, c: _Tensors) -> Any:
         """A step for torch, whose gradients need every intermediate value."""
         n1 = self._rest(u)
-        a = c.half * u + c.q * n1
+        halfway = c.half * u
+        a = add_product(halfway, c.q, n1)
         n2 = self._rest(a)
-        b = c.half * u + c.q * n2
-        n3 = self._rest(b)
-        n4 = self._rest(c.half * a + c.q * (2 * n3 - n1))
-        return c.whole * u + c.f1 * n1 + c.f2 * (n2 + n3) + c.f3 * n4
+        n3 = self._rest(add_product(halfway, c.q, n2))
+        n4 = self._rest(add_product(c.half * a, c.twice_q, n3.sub(n1, alpha=0.5)))
+        found = add_product(c.whole * u, c.f1, n1)
+        return add_product(add_product(found, c.f2, n2 + n3), c.f3, n4)
 
     def _rest(self, modes: Any) -> Any:
         return self._form.nonlinear(modes, self._modes)
@@ -117,7 +118,8 @@ class ETDRK4(Stepper):
     def _on(self, modes: Any) -> _Tensors:
         key = (modes.dtype, modes.device)
         if key not in self._tensors:
-            self._tensors[key] = _Tensors(*(like(modes, self._factors[name]) for name in _Tensors.__annotations__))
+            factors = {**self._factors, "twice_q": 2 * self._factors["q"]}
+            self._tensors[key] = _Tensors(*(like(modes, factors[name]) for name in _Tensors.__annotations__))
         return self._tensors[key]
 
     def _many(self, modes: np.ndarray, steps: int, threads: int) -> np.ndarray:
@@ -178,6 +180,7 @@ class _Tensors:
     whole: Any
     half: Any
     q: Any
+    twice_q: Any
     f1: Any
     f2: Any
     f3: Any

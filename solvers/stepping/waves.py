@@ -92,8 +92,6 @@ class ExactWave(Stepper):
         True
     """
 
-    recordable = True
-
     def __init__(self, equation: Wave, grid: Grid, dt: float):
         if equation.damping:
             raise InputError(f"damping must be 0 for the exact solution, got {equation.damping}; use Leapfrog")

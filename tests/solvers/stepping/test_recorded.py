@@ -12,8 +12,6 @@ from opforge.pdes import KuramotoSivashinsky, NavierStokes, ShallowWater, Wave
 from opforge.solvers import (
     ETDRK4,
     IMEXRK,
-    ExactDiffusion,
-    ExactWave,
     FiniteVolumes,
     Leapfrog,
     Recorded,
@@ -27,8 +25,6 @@ STEPPERS = {
     "ETDRK4": (ETDRK4(KuramotoSivashinsky(), PERIODIC, 0.05), (3, 1, 32)),
     "ETDRK4 with a forcing": (ETDRK4(NavierStokes(forcing="kolmogorov", wavenumber=2), TORUS, 0.02), (2, 1, 24, 24)),
     "IMEXRK": (IMEXRK(KuramotoSivashinsky(), PERIODIC, 0.05), (2, 1, 32)),
-    "ExactDiffusion": (ExactDiffusion(BOX, 0.1, 0.01), (2, 1, 16, 12)),
-    "ExactWave": (ExactWave(Wave(2), BOX, 0.02), (2, 2, 16, 12)),
     "Leapfrog in a medium": (Leapfrog(Wave(2), BOX, 0.02, np.linspace(0.5, 1, 192).reshape(1, 16, 12)), (2, 2, 16, 12)),
 }
 on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU that torch can use")

@@ -57,15 +57,6 @@ def like(x: Any, constant: np.ndarray) -> Any:
     return np.asarray(constant).astype(kinds[np.iscomplexobj(constant)], copy=False)
 
 
-def add_product(total: Any, x: Any, y: Any) -> Any:
-    """total + x y, by torch in one pass."""
-    if is_torch(total):
-        import torch
-
-        return torch.addcmul(total, x, y)
-    return total + x * y
-
-
 def multiply(x: Any, y: Any, out: Any = None) -> Any:
     """x y, for numpy written to ``out`` if it is given."""
     return np.multiply(x, y, out=out) if out is not None else x * y

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from opforge.core.full_transforms.transforms import is_torch
-from opforge.pdes._arrays import add_product, like, stack
+from opforge.pdes._arrays import like, stack
 
 
 class Constant:
@@ -66,6 +66,6 @@ class ModeMatrix:
         for (first, factor), *others in self._rows:
             total = factor.like(modes) * modes[(..., first, *space)]
             for j, entry in others:
-                total = add_product(total, entry.like(modes), modes[(..., j, *space)])
+                total = total + entry.like(modes) * modes[(..., j, *space)]
             rows.append(total)
         return stack(rows, -self._ndim - 1) if len(rows) > 1 else rows[0][(..., None, *space)]

@@ -16,7 +16,7 @@ from opforge.core.full_transforms.fft_planning import threads_for
 from opforge.core.full_transforms.transforms import is_torch
 from opforge.core.pairs import PairedModes
 from opforge.errors import InputError
-from opforge.pdes._arrays import add_product, like
+from opforge.pdes._arrays import like
 from opforge.pdes._phi import contour_mean
 from opforge.pdes.semilinear import SemilinearEquation
 from opforge.solvers.stepping._etdrk4_arrays import FACTORS, Steps
@@ -105,12 +105,11 @@ class ETDRK4(Stepper):
         """A step for torch, whose gradients need every intermediate value."""
         n1 = self._rest(u)
         halfway = c.half * u
-        a = add_product(halfway, c.q, n1)
+        a = halfway + c.q * n1
         n2 = self._rest(a)
-        n3 = self._rest(add_product(halfway, c.q, n2))
-        n4 = self._rest(add_product(c.half * a, c.twice_q, n3.sub(n1, alpha=0.5)))
-        found = add_product(c.whole * u, c.f1, n1)
-        return add_product(add_product(found, c.f2, n2 + n3), c.f3, n4)
+        n3 = self._rest(halfway + c.q * n2)
+        n4 = self._rest(c.half * a + c.twice_q * n3.sub(n1, alpha=0.5))
+        return c.whole * u + c.f1 * n1 + c.f2 * (n2 + n3) + c.f3 * n4
 
     def _rest(self, modes: Any) -> Any:
         return self._form.nonlinear(modes, self._modes)

@@ -209,5 +209,5 @@ class ElasticRecipe(EvolutionRecipe):
 
     @property
     def bytes_per_point(self) -> int:
-        """With the derived fields and the work of steps on eight states at once."""
+        """With derived fields, the medium's coefficients and the work of steps on four states at once."""
         return super().bytes_per_point + 1000 + 48 * self.frames * self.waves

@@ -200,8 +200,8 @@ class Elastic(EvolutionEquation):
 
         Args:
             grid: points.
-            media: ``"rho"``, ``"cp"``, ``"cs"``, ``"fx"``, … (..., *space), numpy or torch; the numbers and no
-                force where left out.
+            media: ``"rho"``, ``"cp"``, ``"cs"``, ``"fx"``, … (..., *space), numpy or torch; where left out, the
+                parameters and no force.
         """
         density, lam, mu = self.moduli(media or {}, grid)
         force: list[Any] = []
@@ -260,9 +260,8 @@ class Elastic(EvolutionEquation):
     def divergence(self, velocity: Sequence[Any], grid: Grid, media: Mapping[str, Any] | None = None) -> Any:
         """∇·v at the points, of arrays (..., *space); what stretches a free surface narrows it across."""
         _, lam, mu = self.moduli(media or {}, grid)
-        normal = solids.stress_rates(velocity, self.solid(grid, media).like(velocity[0]), self.places(grid))[
-            : grid.ndim
-        ]
+        rates = solids.stress_rates(velocity, self.solid(grid, media).like(velocity[0]), self.places(grid))
+        normal = rates[: grid.ndim]
         bulk = grid.ndim * lam + 2 * mu
         return sum(normal[1:], start=normal[0]) / (bulk if is_torch(bulk) else like(normal[0], bulk))
 

@@ -26,11 +26,12 @@ class ElasticLeapfrog(Stepper):
         equation: what is solved.
         grid: nodes or, in a periodic box, periodic points.
         dt: the time step, at most `Elastic.longest_step`.
-        media: ``"rho"``, ``"cp"`` and ``"cs"`` in place of the equation's numbers, a force ``"fx"``, …,
-            for every sample and point, (samples or 1, *space).
+        media: ``"rho"``, ``"cp"`` and ``"cs"`` of every sample and point, (samples or 1, *space), instead of the
+            equation's; likewise a force, ``"fx"``, ``"fy"``, ``"fz"``.
 
     Raises:
-        InputError: a time step that is not positive or not stable, fields that no medium has.
+        InputError: a time step that is not positive or not stable, fields that no medium has; when it is given a state:
+            another number of samples than the media have.
 
     Example:
         >>> step = ElasticLeapfrog(Elastic(), Grid((33, 33), points="nodes"), dt=0.02)
@@ -42,6 +43,9 @@ class ElasticLeapfrog(Stepper):
         self.media = media = dict(media or {})
         equation.check_grid(grid)
         equation.check_media(media, grid)
+        for name, values in media.items():
+            if values.ndim != grid.ndim + 1:
+                raise InputError(f"{name} must be an array (samples or 1, *space), got shape {tuple(values.shape)}")
         if not 0 < dt < np.inf:
             raise InputError(f"dt must be a time greater than 0, got {dt!r}")
         limit = equation.longest_step(grid, media)
@@ -53,6 +57,11 @@ class ElasticLeapfrog(Stepper):
         self._places, self._solid = equation.places(grid), equation.solid(grid, media)
 
     def prepare(self, state: Any) -> list[Any]:
+        for name, values in self.media.items():
+            if len(values) not in (1, len(state)):
+                raise InputError(
+                    f"{name} must be a field for each of {len(state)} samples or one for all, got {len(values)}"
+                )
         return unstack(self.equation.admissible(state, self.grid), self.grid.ndim)
 
     def advance(self, inner: list[Any]) -> list[Any]:

@@ -72,6 +72,29 @@ def test_every_sample_has_its_medium(boundary):
     np.testing.assert_allclose(found.numpy(), together, rtol=0, atol=1e-13)
 
 
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_symmetries_by_solving_twice(boundary, ndim):
+    """Mapped before and after, with the medium: reflections turn components round, transpositions exchange them."""
+    equation, grid = Elastic(ndim, boundary=boundary), grid_of(boundary, (8,) * ndim)
+    own, start = media(grid, 1), state(equation, grid, 1)
+    names = equation.unknowns
+
+    def solved(fields):
+        run = repeat(ElasticLeapfrog(equation, grid, 0.02, {name: fields[name] for name in own}), 12)
+        end = run(np.stack([fields[name] for name in names], 1))
+        return {name: end[:, i] for i, name in enumerate(names)}
+
+    fields = {name: start[:, i] for i, name in enumerate(names)} | own
+    end = solved(fields)
+    for symmetry in equation.symmetries:
+        found, expected = solved(symmetry(fields, ndim)), symmetry(end, ndim)
+        for name in names:
+            np.testing.assert_allclose(
+                found[name], expected[name], rtol=0, atol=1e-12, err_msg=f"{symmetry.name}: {name}"
+            )
+
+
 def test_many_steps_are_one_after_the_other():
     equation, grid = Elastic(), grid_of("free")
     stepper, start = ElasticLeapfrog(equation, grid, 0.05), state(equation, grid)
@@ -209,6 +232,10 @@ def test_what_is_refused():
         ElasticLeapfrog(equation, grid, 0.0)
     with pytest.raises(InputError, match="cs must be less than 1 cp everywhere"):
         ElasticLeapfrog(equation, grid, 0.1, {"cs": np.full((1, 6, 5), 2.0)})
+    with pytest.raises(InputError, match="rho must be a field for each of 3 samples or one for all, got 2"):
+        ElasticLeapfrog(equation, grid, 0.1, {"rho": np.ones((2, 6, 5))})(np.zeros((3, 5, 6, 5)))
+    with pytest.raises(InputError, match=r"rho must be an array \(samples or 1, \*space\), got shape \(6, 5\)"):
+        ElasticLeapfrog(equation, grid, 0.1, {"rho": np.ones((6, 5))})
     with pytest.raises(InputError, match="grid must have points='nodes'"):
         ElasticLeapfrog(equation, Grid((6, 5)), 0.1)
     with pytest.raises(InputError, match=r"state must be an array \(\.\.\., 5, 6, 5\)"):

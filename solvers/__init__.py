@@ -16,6 +16,7 @@ __getattr__, __dir__, __all__ = attach(
         "CrankNicolson": "stepping.diffusion",
         "ETDRK4": "stepping.exponential",
         "EachSample": "stepping.stepper",
+        "ElasticLeapfrog": "stepping.elastic",
         "ExactDiffusion": "stepping.diffusion",
         "ExactWave": "stepping.waves",
         "FiniteVolumes": "stepping.conservation",

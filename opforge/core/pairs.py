@@ -19,14 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from opforge.core.full_transforms import _fftw
 from opforge.core.full_transforms.transforms import fftn, ifftn, is_torch
+from opforge.core.pruned_transforms import PrunedTransforms, parts
 
 _COMPLEX = {"float32": np.complex64, "float64": np.complex128}
-
-# Axes from this length on are transformed one after the other: of two long complex axes at once, FFTW's rule of thumb
-# makes plans that take 10 times as long as they should.
-_LONG = 256
 
 # Objects that a thread keeps.
 _MOST_KEPT = 8
@@ -55,7 +51,7 @@ class PairedModes:
         self.shape, self.highest = tuple(shape), tuple(highest)
         self.ndim, self.size = len(self.shape), math.prod(self.shape)
         self.axes = tuple(range(-self.ndim, 0))
-        self._plans: dict[tuple[Any, ...], Transforms] = {}
+        self._plans: dict[tuple[Any, ...], PrunedTransforms] = {}
         # where the kept modes of every quadrant stand: among themselves, and among all
         self.quadrants = _quadrants(self.shape, self.highest)
 
@@ -125,14 +121,14 @@ class PairedModes:
             plans.values[...] = values
         return self._kept(plans.to_modes())
 
-    def transforms(self, leading: tuple[int, ...], dtype: Any) -> Transforms:
+    def transforms(self, leading: tuple[int, ...], dtype: Any) -> PrunedTransforms:
         """Transforms of their own, for modes (*leading, *space) of complex64 or complex128."""
-        return Transforms((*leading, *self.shape), np.dtype(dtype), self.ndim)
+        return PrunedTransforms(leading, self.shape, self.highest, np.dtype(dtype))
 
-    def _planned(self, leading: tuple[int, ...], dtype: Any) -> Transforms:
+    def _planned(self, leading: tuple[int, ...], dtype: Any) -> PrunedTransforms:
         key = (leading, np.dtype(dtype).char)
         if key not in self._plans:
-            self._plans[key] = Transforms((*leading, *self.shape), np.dtype(dtype), self.ndim)
+            self._plans[key] = self.transforms(leading, dtype)
         return self._plans[key]
 
     def _kept(self, spectrum: Any) -> Any:
@@ -194,40 +190,6 @@ def paired_modes(shape: Sequence[int], highest: Sequence[int]) -> PairedModes:
     return _kept.made[key]
 
 
-class Transforms:
-    """FFTW's plans for one shape, and the arrays between which they work.
-
-    Attributes:
-        padded: where all modes (*leading, *space) are put to become values at points; 0 at first, and nothing but the
-            caller writes to it.
-        values: where real values (*leading, *space, 2) are put to become modes.
-        points: where `to_points` leaves values (*leading, *space, 2).
-        modes: where `to_modes` leaves all modes (*leading, *space).
-    """
-
-    def __init__(self, shape: tuple[int, ...], dtype: np.dtype, ndim: int):
-        axes = range(len(shape) - ndim, len(shape))
-        short = [axis for axis in axes if shape[axis] < _LONG]
-        groups = [*([tuple(short)] if short else []), *((axis,) for axis in axes if axis not in short)]
-        self._inverse = _chain(shape, dtype, groups, inverse=True)
-        self._forward = _chain(shape, dtype, groups, inverse=False)
-        self.padded, self.values = self._inverse[0].input_array, _parts(self._forward[0].input_array)
-        self.padded[...] = 0
-        self.points, self.modes = _parts(self._inverse[-1].output_array), self._forward[-1].output_array
-
-    def to_points(self) -> np.ndarray:
-        """Σ_k û_k e^{ikx} of ``padded``: values at the points, in ``points``."""
-        for plan in self._inverse:
-            plan.execute()
-        return self.points
-
-    def to_modes(self) -> np.ndarray:
-        """Σ_x u e^{−ikx} of ``values``: all modes, in ``modes``."""
-        for plan in self._forward:
-            plan.execute()
-        return self.modes
-
-
 # 0 in every precision and on every device that asked for it; never freed, for recorded CUDA graphs read it.
 _zeros: dict[Any, Any] = {}
 
@@ -245,16 +207,6 @@ def _zero(x: Any) -> Any:
     if not tracing():
         _zeros[key] = made
     return made
-
-
-def _chain(shape: tuple[int, ...], dtype: np.dtype, groups: list[tuple[int, ...]], *, inverse: bool) -> list[Any]:
-    """Plans for groups of axes, one after the other, between as many arrays as it takes to keep the first input."""
-    plans, source = [], None
-    for axes in groups:
-        plan = _fftw.estimated_c2c(shape, dtype.char, axes, inverse=inverse, source=source)
-        plans.append(plan)
-        source = plan.output_array
-    return plans
 
 
 def _paired(u: Any) -> Any:
@@ -277,7 +229,7 @@ def _parts(z: Any) -> Any:
         import torch
 
         return torch.view_as_real(z)
-    return z.view(z.real.dtype).reshape(*z.shape, 2)
+    return parts(z)
 
 
 @lru_cache(maxsize=64)

@@ -203,6 +203,10 @@ class Steps:
         among_all = passes.rows_kept(self._modes.shape, self._modes.highest)
         own = np.arange(len(among_all))
         there, here = (own, among_all) if put else (among_all, own)
+        if put:
+            target = self._transforms.padded_rows
+        else:
+            source = self._back.modes_rows
         flat = (x.reshape(*x.shape[:2], -1, x.shape[-1]) for x in (source, target))
         passes.combine(symbols, *flat, there, here)
 

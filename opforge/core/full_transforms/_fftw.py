@@ -194,24 +194,19 @@ def _made(key: tuple[Any, ...], effort: str, threads: int) -> _Plan:
     return _Plan(fftw, source, target, not to_real)
 
 
-def estimated_c2c(
-    shape: tuple[int, ...], kind: str, axes: tuple[int, ...], *, inverse: bool, source: np.ndarray | None = None
-) -> pyfftw.FFTW:
-    """A plan for complex transforms without a scale, whose arrays the caller works with; it keeps its input.
+def estimated_c2c(source: np.ndarray, target: np.ndarray, axes: tuple[int, ...], *, inverse: bool) -> pyfftw.FFTW:
+    """A plan for complex transforms without a scale between two arrays that the caller works with; it keeps its input.
 
     Args:
-        shape: of the arrays.
-        kind: numpy's letter for the type, "F" or "D".
+        source: what is transformed, complex64 or complex128; views are fine.
+        target: where to, an array of the same shape and type.
         axes: to transform.
         inverse: whether to transform back.
-        source: the array that is transformed; a new one unless given.
     """
-    given = pyfftw.empty_aligned(shape, kind) if source is None else source
-    target = pyfftw.empty_aligned(shape, kind)
 
     def make(*flags: str) -> pyfftw.FFTW:
         direction = "FFTW_BACKWARD" if inverse else "FFTW_FORWARD"
-        return pyfftw.FFTW(given, target, axes=axes, direction=direction, flags=flags, threads=1)
+        return pyfftw.FFTW(source, target, axes=axes, direction=direction, flags=flags, threads=1)
 
     with _planner:
         return _estimated(make)

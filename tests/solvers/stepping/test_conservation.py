@@ -119,8 +119,9 @@ def test_a_shock_returns_from_a_wall(kind, parts, behind, front):
     np.testing.assert_allclose(met[:, :n], found, rtol=0, atol=1e-12)
     x = half.coordinates()[0]
     at_wall = (x > 1 - 0.8 * front * time) & (x < 0.97)
-    np.testing.assert_allclose(found[0, at_wall], behind, rtol=3e-3)
-    np.testing.assert_allclose(found[1, at_wall], 0, atol=5e-3)
+    np.testing.assert_allclose(found[0, at_wall].mean(), behind, rtol=1e-3)
+    np.testing.assert_allclose(found[0, at_wall], behind, rtol=1e-2)
+    np.testing.assert_allclose(found[1, at_wall], 0, atol=1e-2)
     place = 1 - x[(found[0] > (behind + parts[0]) / 2) & (x > 0.6)].min()
     np.testing.assert_allclose(place, front * time, atol=2 * half.spacing[0])
 

@@ -14,7 +14,7 @@ from opforge.datasets.evolution import EvolutionRecipe
 from opforge.datasets.random_fields import GaussianField
 from opforge.datasets.random_series import FourierSeries
 from opforge.errors import InputError
-from opforge.pdes._numbers import positive
+from opforge.pdes._numbers import not_negative, positive
 from opforge.pdes.burgers import Burgers
 from opforge.solvers.stepping.burgers import BurgersFV
 from opforge.solvers.stepping.exponential import ETDRK4
@@ -93,6 +93,7 @@ class BurgersRecipe(EvolutionRecipe):
         super().__post_init__()
         if self.method not in ("spectral", "finite volumes"):
             raise InputError(f"method must be one of spectral, finite volumes, got {self.method!r}")
+        not_negative("viscosity", self.viscosity)
         if self.method == "spectral":
             positive("viscosity", self.viscosity, "Fourier modes do not carry shocks; take method='finite volumes'")
         if self.ndim != 1 and self.initial != "series":

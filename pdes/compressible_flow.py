@@ -11,7 +11,7 @@ import numpy as np
 from opforge.core import Grid
 from opforge.core.grid import Points
 from opforge.errors import InputError
-from opforge.pdes._arrays import along, difference, least, maximum, minimum, stack, unstack, where
+from opforge.pdes._arrays import along, detached, difference, least, maximum, minimum, stack, unstack, where
 from opforge.pdes._godunov import GHOSTS, WALLS, balance, crossings, faces, greatest, padded
 from opforge.pdes._numbers import axes_of_space, not_negative
 from opforge.pdes._riemann import sod
@@ -258,6 +258,20 @@ class CompressibleFlow(EvolutionEquation):
         for what, values in (("density rho", rho), ("pressure p", p)):
             if not least(values) > 0:
                 raise InputError(f"{what} must be greater than 0 everywhere, got {least(values):.3g}")
+
+    def check_medium(self, viscosities: Any, samples: int, grid: Grid) -> None:
+        """Refuse viscosities of samples that are not two numbers of at least 0 for each.
+
+        Raises:
+            InputError: such viscosities.
+        """
+        values, shapes = detached(viscosities), {(samples, 2), (1, 2)}
+        if values.shape not in shapes:
+            raise InputError(
+                f"viscosities must be η and ζ of {samples} samples, (samples, 2), got shape {values.shape}"
+            )
+        if not (np.isfinite(values) & (values >= 0)).all():
+            raise InputError(f"viscosities must be finite and at least 0, got {values[~(values >= 0)][:1]}")
 
     def residual(self, fields: Mapping[str, Any], grid: Grid) -> Any:
         """What the trapezoidal rule leaves over from each frame to the next.

@@ -11,7 +11,7 @@ import numpy as np
 from opforge.core import Grid
 from opforge.core.grid import Points
 from opforge.errors import InputError
-from opforge.pdes._arrays import along, least, maximum, minimum, rounding, stack, unstack, where
+from opforge.pdes._arrays import along, detached, least, maximum, minimum, rounding, stack, unstack, where
 from opforge.pdes._godunov import WALLS, balance, crossings, faces, greatest, hll, padded
 from opforge.pdes._numbers import axes_of_space, positive
 from opforge.pdes.equation import Field
@@ -201,6 +201,19 @@ class ShallowWater(EvolutionEquation):
         deep = least(unstack(state, ndim)[0])
         if not deep >= 0:
             raise InputError(f"depth h must be at least 0 everywhere (0 is a dry bed), got {deep:.3g}")
+
+    def check_medium(self, bottom: Any, samples: int, grid: Grid) -> None:
+        """Refuse a bottom that is not one for each of the samples, or for all, or is not finite.
+
+        Raises:
+            InputError: such a bottom.
+        """
+        shapes = {(count, *grid.shape) for count in (samples, 1)}
+        if tuple(bottom.shape) not in shapes or not np.isfinite(detached(bottom)).all():
+            raise InputError(
+                f"bottom must be finite and of shape {' or '.join(map(str, sorted(shapes)))}, (samples or 1, *space), "
+                f"got shape {tuple(bottom.shape)}{', not finite' * (tuple(bottom.shape) in shapes)}"
+            )
 
     def dam_break(
         self, grid: Grid, times: Sequence[float], left: float = 2.0, right: float = 1.0

@@ -25,6 +25,7 @@ class ConservationLaw(Protocol):
     def boundary(self) -> Walls: ...
     def check_state(self, state: Any, grid: Grid) -> None: ...
     def check_physical(self, state: Any, ndim: int) -> None: ...
+    def check_medium(self, medium: Any, samples: int, grid: Grid, /) -> None: ...
     def physical(self, conserved: Any, ndim: int) -> Any: ...
     def crossings(self, state: Any, grid: Grid, medium: Any = None, /) -> Any: ...
     def conserved(self, state: Any, ndim: int) -> Any: ...
@@ -52,8 +53,8 @@ class FiniteVolumes(Stepper):
             start.
 
     Raises:
-        InputError: a time step that is not positive; when it is given a state: one that is not physical, a time step
-            beyond the limit, with the limit.
+        InputError: a time step that is not positive; when it is given a state: one that is not physical, a medium that
+            does not fit it, a time step beyond the limit, with the limit.
 
     Example:
         >>> from opforge.pdes import ShallowWater
@@ -72,6 +73,8 @@ class FiniteVolumes(Stepper):
     def prepare(self, state: Any) -> Any:
         self.equation.check_state(state, self.grid)
         self.equation.check_physical(state, self.grid.ndim)
+        if self._medium is not None:
+            self.equation.check_medium(self._medium, len(state), self.grid)
         limit = 1 / float(self._speeds(state, self._medium_like(state)).max())
         if self._strict and self.dt > limit:
             raise InputError(

@@ -49,6 +49,7 @@ def test_two_dimensions():
         ({"viscosity": 0.0}, r"viscosity must be a number greater than 0 \(Fourier modes do not carry shocks"),
         ({"ndim": 2, "initial": "fno"}, "ndim must be 1 for initial='fno', got 2; take initial='series'"),
         ({"method": "magic"}, "method must be one of spectral, finite volumes"),
+        ({"viscosity": -0.1}, "viscosity must be a number of at least 0, got -0.1"),
         ({"viscosity": -0.1, "method": "finite volumes"}, "viscosity must be a number of at least 0, got -0.1"),
         ({"amplitude": 1.0}, "amplitude has no effect on initial='fno'"),
         ({"ndim": 3, "initial": "series"}, "ndim must be 1 or 2"),

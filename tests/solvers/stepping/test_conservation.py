@@ -58,6 +58,60 @@ def test_time_steps_beyond_the_limit_are_refused_with_it():
         FiniteVolumes(CompressibleFlow(), GRID, 0.0)
 
 
+@pytest.mark.parametrize(
+    ("equation", "medium", "message"),
+    [
+        (
+            CompressibleFlow(),
+            np.ones((3, 2)),
+            r"viscosities must be η and ζ of 2 samples, \(samples, 2\), got shape \(3, 2\)",
+        ),
+        (CompressibleFlow(), np.array([[-1.0, 0.0]]), r"viscosities must be finite and at least 0, got \[-1\.\]"),
+        (ShallowWater(), np.ones((6, 5)), r"bottom must be finite and of shape \(1, 6, 5\) or \(2, 6, 5\)"),
+        (ShallowWater(), np.full((1, 6, 5), np.nan), "got shape .*, not finite"),
+    ],
+)
+def test_media_that_do_not_fit(equation, medium, message):
+    with pytest.raises(InputError, match=message):
+        FiniteVolumes(equation, GRID, 0.01, medium)(state(len(equation.unknowns)))
+
+
+@pytest.mark.parametrize(
+    ("equation", "row", "message"),
+    [
+        (CompressibleFlow(), 0, "density rho must be greater than 0 everywhere, got -0.5"),
+        (CompressibleFlow(), 3, "pressure p must be greater than 0 everywhere, got -0.5"),
+        (ShallowWater(), 0, "depth h must be at least 0 everywhere"),
+    ],
+)
+def test_states_that_are_not_physical(equation, row, message):
+    start = state(len(equation.unknowns))
+    start[1, row, 2, 3] = -0.5
+    with pytest.raises(InputError, match=message):
+        FiniteVolumes(equation, GRID, 0.01)(start)
+
+
+def test_media_of_samples_are_their_own():
+    """Viscosities and bottoms of two samples, of which one needs parts of steps, as of each alone; torch too."""
+    grid = Grid((16,))
+    x = grid.coordinates()[0]
+    start = np.stack([np.ones((2, 16)), np.zeros((2, 16)), 1 + np.array([[30.0], [0.3]]) * (x < 0.5)], 1)
+    own, equation = np.array([[0.1, 0.0], [0.01, 0.02]]), CompressibleFlow(1, boundary="walls")
+    run = repeat(FiniteVolumes(equation, grid, 0.01, own, strict=False), 5)
+    alone = [
+        repeat(FiniteVolumes(CompressibleFlow(1, *pair, boundary="walls"), grid, 0.01, strict=False), 5)(
+            start[i : i + 1]
+        )
+        for i, pair in enumerate(own)
+    ]
+    np.testing.assert_allclose(run(start), np.concatenate(alone), rtol=0, atol=1e-13)
+    np.testing.assert_allclose(run(torch.from_numpy(start)).numpy(), run(start), rtol=0, atol=1e-12)
+    lake, bottoms = ShallowWater(1, boundary="walls"), 0.3 * np.random.default_rng(0).random((2, 16))
+    still = np.stack([1 - bottoms, 0 * bottoms], 1)
+    found = repeat(FiniteVolumes(lake, grid, 0.01, bottoms), 5)(torch.from_numpy(still))
+    np.testing.assert_allclose(found.numpy(), still, rtol=0, atol=1e-14)
+
+
 def test_faster_waves_take_a_step_in_parts():
     grid, equation = Grid((64,)), CompressibleFlow(1, boundary="outflow")
     x = grid.coordinates()[0]

@@ -57,6 +57,22 @@ def test_two_dimensions_have_gradients_too():
     assert torch.autograd.gradcheck(stepper, tensors)
 
 
+@pytest.mark.parametrize("ndim", [1, 2])
+def test_gradients_in_single_precision(ndim):
+    grid = Grid.cube(ndim, 16, points="periodic")
+    phase = sum(2 * np.pi * x * (i + 1) for i, x in enumerate(grid.mesh()))
+    smooth = np.stack([np.sin(phase + 0.3 + i) for i in range(ndim)])[None]
+    found = []
+    for dtype in (torch.float64, torch.float32):
+        u = torch.from_numpy(smooth).to(dtype).requires_grad_()
+        end = repeat(BurgersFV(Burgers(ndim, 0.01), grid, 0.005), 4)(u)
+        assert end.dtype == dtype
+        (gradient,) = torch.autograd.grad((end**2).sum(), u)
+        assert gradient.isfinite().all()
+        found.append(gradient.double())
+    torch.testing.assert_close(found[1], found[0], rtol=0, atol=1e-4)
+
+
 def test_order_in_two_dimensions_against_fourier_modes():
     grid, start = waves(96)
     exact = repeat(ETDRK4(Burgers(2, 0.02), grid, 0.002), 75)(start)

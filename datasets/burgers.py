@@ -141,13 +141,14 @@ class BurgersRecipe(EvolutionRecipe):
         return min(0.01, _RADIANS / (fastest * shortest * self.ndim))
 
     def check(self, grid: Grid) -> None:
-        """Refuse a grid on which the shocks are thinner than two points.
+        """Refuse a grid on which the shocks are thinner than two points; for finite volumes steps that are too long.
 
         Raises:
-            InputError: such a grid.
+            InputError: such a grid, such a step.
         """
         super().check(grid)
         if self.method != "spectral":
+            self.check_step(grid)
             return
         jump = 2 * _USUAL[self.initial or "fno"][2] * (self.amplitude or 1.0) / 2
         thickness = 4 * (self.viscosity or 0.0) / jump

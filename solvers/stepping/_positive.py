@@ -22,7 +22,7 @@ def positive_euler(
     physical: Callable[[Any], Any],
     ndim: int,
     boundary: Walls,
-) -> Any:
+) -> tuple[Any, np.ndarray]:
     """inner + dt · rate, of order 1 in space around cells that would not be physical.
 
     Slopes are dropped in those cells and their neighbours, and the step is taken again: fluxes are the same for both
@@ -37,14 +37,17 @@ def positive_euler(
         ndim: axes of space.
         boundary: that decides which cells are neighbours.
 
+    Returns:
+        What the step gives, and whether samples (samples,) are not physical even so.
+
     Source:
         Einfeldt, Munz, Roe and Sjögreen, "On Godunov-type methods near low densities"; Clain, Diot and Loubère, "A
         high-order finite volume method for systems of conservation laws: multi-dimensional optimal order detection",
         for marking cells after the step.
     """
     found, keep = inner + dt * rate(None), None
+    good = physical(found)
     for attempt in range(_MARKED + 1):
-        good = physical(found)
         if bool(good.all()):
             break
         marked = around(numbers(~good, inner), ndim, boundary)
@@ -53,7 +56,8 @@ def positive_euler(
             marked = marked + like(inner, whole.astype(float)) * (1 - marked)
         keep = 1 - marked if keep is None else keep * (1 - marked)
         found = inner + dt * rate(keep)
-    return found
+        good = physical(found)
+    return found, samples_that_fail(good)
 
 
 def samples_that_fail(good: Any) -> np.ndarray:

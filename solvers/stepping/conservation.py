@@ -100,10 +100,12 @@ class FiniteVolumes(Stepper):
 
     def _step(self, inner: Any, medium: Any, dt: float, halvings: int) -> Any:
         """SSP-RK3 by convex sums of Euler steps; where a sample needs it in steps of half the length."""
-        first = self._euler(inner, medium, dt)
-        second = 0.75 * inner + 0.25 * self._euler(first, medium, dt)
-        found = inner / 3 + 2 / 3 * self._euler(second, medium, dt)
-        again = self._not_physical(found) & ~self._not_physical(inner)
+        first, bad_1 = self._euler(inner, medium, dt)
+        second, bad_2 = self._euler(first, medium, dt)
+        third, bad_3 = self._euler(0.75 * inner + 0.25 * second, medium, dt)
+        found, again = inner / 3 + 2 / 3 * third, bad_1 | bad_2 | bad_3
+        if again.any():  # unless the step began outside of the numbers
+            again &= ~samples_that_fail(self.equation.physical(inner, self.grid.ndim))
         if not again.any():
             return found
         if not halvings:  # the run ends: what is not physical is no number
@@ -118,7 +120,7 @@ class FiniteVolumes(Stepper):
 
         return _by_key(again, inner, medium, halved)
 
-    def _euler(self, inner: Any, medium: Any, dt: float) -> Any:
+    def _euler(self, inner: Any, medium: Any, dt: float) -> tuple[Any, np.ndarray]:
         ndim = self.grid.ndim
         state = self.equation.primitive(inner, ndim)
 
@@ -134,10 +136,6 @@ class FiniteVolumes(Stepper):
         """How many cells a sample's fastest wave crosses in a unit of time: (samples,)."""
         found = detached(self.equation.crossings(state, self.grid, medium))
         return found.reshape(len(found), -1).max(1)
-
-    def _not_physical(self, inner: Any) -> np.ndarray:
-        """Whether samples have a cell that is not physical: (samples,)."""
-        return samples_that_fail(self.equation.physical(inner, self.grid.ndim))
 
     def _medium_like(self, inner: Any) -> Any:
         return like(inner, self._medium) if isinstance(self._medium, np.ndarray) else self._medium

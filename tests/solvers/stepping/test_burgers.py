@@ -121,3 +121,16 @@ def test_no_new_extremes_in_two_dimensions():
     end = run(Burgers(2, 0.0), SQUARE, start, 0.2)
     assert end.max() <= 1 + 1e-13 and end.min() >= -1 - 1e-13
     assert end.std() < 0.8 * start.std()
+
+
+@pytest.mark.slow
+def test_without_viscosity_they_are_the_limit_of_vanishing_viscosity():
+    """Curved shocks that cross: Fourier modes with ever less viscosity come as close as that is small."""
+    without = run(Burgers(2, 0.0), *waves(128), 0.2)
+    away = []
+    for viscosity, n in ((0.02, 128), (0.01, 256)):
+        grid, start = waves(n)
+        found = repeat(ETDRK4(Burgers(2, viscosity), grid, 0.001), 200)(start)
+        away.append(np.abs(found[..., :: n // 128, :: n // 128] - without).mean())
+    print("away", away)
+    assert 1.5 < away[0] / away[1] < 2.2

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from opforge.core.full_transforms.transforms import is_torch
+from opforge.errors import InputError
 from opforge.pdes._arrays import along, concatenate, difference, flip, maximum, where
 
 Walls = Literal["periodic", "outflow", "walls", "no-slip"]
@@ -25,10 +26,15 @@ def padded(u: Any, axis: int, walls: Walls, *, odd: bool = False) -> Any:
 
     ``odd`` fields change their sign in a wall's mirror: the velocity along the axis.
 
+    Raises:
+        InputError: fewer cells on the axis than ghosts.
+
     Example:
         >>> padded(np.array([1.0, 2.0, 3.0]), -1, "walls", odd=True).tolist()
         [-2.0, -1.0, 1.0, 2.0, 3.0, -3.0, -2.0]
     """
+    if u.shape[axis] < GHOSTS:
+        raise InputError(f"grid must have at least {GHOSTS} cells per axis for finite volumes, got {u.shape[axis]}")
     if walls == "periodic":
         return concatenate([along(u, axis, -GHOSTS, None), u, along(u, axis, None, GHOSTS)], axis)
     if walls == "outflow":
@@ -94,7 +100,7 @@ def greatest(x: Any) -> float:
 
 
 def around(marked: Any, ndim: int, walls: Walls) -> Any:
-    """Numbers (..., *space), 1 in marked cells and in the neighbours of these, 0 elsewhere.
+    """Numbers (..., *space), 1 in marked cells and those that share a face with one, 0 elsewhere.
 
     Example:
         >>> around(np.array([0.0, 0.0, 0.0, 1.0]), 1, "periodic").tolist()

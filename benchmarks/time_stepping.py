@@ -106,7 +106,7 @@ def by_exponax(problem: Problem) -> Contestant:
         viscosity = problem.equation.viscosity
         stepper = exponax.stepper.Burgers(1, length, n, problem.dt, diffusivity=viscosity, order=4, conservative=True)
     else:
-        viscosity = problem.equation.viscosity  # type: ignore[attr-defined]
+        viscosity = problem.equation.viscosity
         stepper = exponax.stepper.NavierStokesVorticity(2, length, n, problem.dt, diffusivity=viscosity, order=4)
     steps = jax.jit(jax.vmap(exponax.repeat(stepper, STEPS)))
     # its vorticity turns the other way round: the mirror image along the diagonal is the same flow
@@ -120,37 +120,47 @@ def by_exponax(problem: Problem) -> Contestant:
 
 
 def by_torch(problem: Problem, threads: int) -> Contestant:
-    step, start = _torch_step(problem), torch.from_numpy(problem.start())[:, 0]
-    axes = tuple(range(-problem.grid.ndim, 0))
+    steps = steps_by_torch(problem, torch.from_numpy(problem.start()))
 
     def run() -> torch.Tensor:
         before = torch.get_num_threads()
         torch.set_num_threads(threads)
         try:
-            with torch.inference_mode():
-                state = torch.fft.rfftn(start, dim=axes)
-                for _ in range(STEPS):
-                    state = step(state)
-                return torch.fft.irfftn(state, s=problem.grid.shape, dim=axes)[:, None]
+            return steps()
         finally:
             torch.set_num_threads(before)
 
     return Contestant(run, lambda: [run().clone()], note=f"{threads} threads" if threads > 1 else "1 thread")
 
 
-def _torch_step(problem: Problem) -> Transform:
+def steps_by_torch(problem: Problem, start: torch.Tensor) -> Callable[[], torch.Tensor]:
+    """What takes `STEPS` steps from a state (samples, 1, *space), on its device, to one like it."""
+    step, axes = _torch_step(problem, start.device), tuple(range(-problem.grid.ndim, 0))
+
+    def run() -> torch.Tensor:
+        with torch.inference_mode():
+            state = torch.fft.rfftn(start[:, 0], dim=axes)
+            for _ in range(STEPS):
+                state = step(state)
+            return torch.fft.irfftn(state, s=problem.grid.shape, dim=axes)[:, None]
+
+    return run
+
+
+def _torch_step(problem: Problem, device: torch.device) -> Transform:
     """ETDRK4 as its formula reads, with the real transforms of every quantity."""
     from opforge.solvers.stepping.exponential import coefficients
 
     grid = problem.grid
     *first, last = grid.wavenumbers()
-    k = np.meshgrid(*first, np.abs(last[: grid.shape[-1] // 2 + 1]), indexing="ij")
+    k = list(np.meshgrid(*first, np.abs(last[: grid.shape[-1] // 2 + 1]), indexing="ij"))
     kept = np.ones(k[0].shape, bool)
     for values, n, length in zip(k, grid.shape, grid.lengths, strict=True):
         kept &= np.abs(values) * length / (2 * np.pi) <= (n - 1) // 3 + 1e-6
     linear = problem.equation.spectral(tuple(k)).linear[0]
-    c = {name: torch.from_numpy(np.asarray(x, np.float32)) for name, x in coefficients(linear, problem.dt).items()}
-    rest = _rest_in_2d(k, kept, grid.shape) if grid.ndim == 2 else _rest_in_1d(k[0], kept, grid.shape[0])
+    factors = coefficients(linear, problem.dt)
+    c = {name: torch.from_numpy(np.asarray(x, np.float32)).to(device) for name, x in factors.items()}
+    rest = _rest_in_2d(k, kept, grid, device) if grid.ndim == 2 else _rest_in_1d(k[0], kept, grid, device)
 
     def step(v: torch.Tensor) -> torch.Tensor:
         n1 = rest(v)
@@ -164,22 +174,22 @@ def _torch_step(problem: Problem) -> Transform:
     return step
 
 
-def _rest_in_1d(k: np.ndarray, kept: np.ndarray, n: int) -> Transform:
-    outer = torch.from_numpy((-0.5j * k * kept).astype(np.complex64))
-    mask = torch.from_numpy(kept.astype(np.float32))
-    return lambda v: outer * torch.fft.rfft(torch.fft.irfft(mask * v, n=n) ** 2)
+def _rest_in_1d(k: np.ndarray, kept: np.ndarray, grid: Grid, device: torch.device) -> Transform:
+    outer = torch.from_numpy((-0.5j * k * kept).astype(np.complex64)).to(device)
+    mask = torch.from_numpy(kept.astype(np.float32)).to(device)
+    return lambda v: outer * torch.fft.rfft(torch.fft.irfft(mask * v, n=grid.shape[0]) ** 2)
 
 
-def _rest_in_2d(k: list[np.ndarray], kept: np.ndarray, shape: tuple[int, ...]) -> Transform:
+def _rest_in_2d(k: list[np.ndarray], kept: np.ndarray, grid: Grid, device: torch.device) -> Transform:
     """−u·∇w: four transforms back, one forth."""
     square = k[0] ** 2 + k[1] ** 2
     inverse = kept / np.where(square > 0, square, 1.0)
     symbols = [1j * k[1] * inverse, -1j * k[0] * inverse, 1j * k[0] * kept, 1j * k[1] * kept]
-    u_of, v_of, x_of, y_of = (torch.from_numpy(symbol.astype(np.complex64)) for symbol in symbols)
-    mask = torch.from_numpy(-kept.astype(np.float32))
+    u_of, v_of, x_of, y_of = (torch.from_numpy(symbol.astype(np.complex64)).to(device) for symbol in symbols)
+    mask = torch.from_numpy(-kept.astype(np.float32)).to(device)
 
     def rest(w: torch.Tensor) -> torch.Tensor:
-        u, v, wx, wy = (torch.fft.irfft2(symbol * w, s=shape) for symbol in (u_of, v_of, x_of, y_of))
+        u, v, wx, wy = (torch.fft.irfft2(symbol * w, s=grid.shape) for symbol in (u_of, v_of, x_of, y_of))
         return mask * torch.fft.rfft2(u * wx + v * wy)
 
     return rest

@@ -14,6 +14,7 @@ RECIPES = {
     "CompressibleFlowRecipe": "compressible_flow",
     "DarcyRecipe": "darcy",
     "DiffusionSorptionRecipe": "diffusion_sorption",
+    "ElasticRecipe": "elastic",
     "FisherRecipe": "fisher",
     "FitzHughNagumoRecipe": "fitzhugh_nagumo",
     "GrayScottRecipe": "gray_scott",

@@ -73,7 +73,7 @@ class BurgersRecipe(EvolutionRecipe):
     amplitude: float | None = None
     method: Literal["spectral", "finite volumes"] = "spectral"
     frames: int = 11
-    end_time: float | None = None  # type: ignore[assignment]
+    end_time: float | None = None
     tolerance: float = 1e-3
 
     name: ClassVar[str] = "burgers"

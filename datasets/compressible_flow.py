@@ -91,7 +91,7 @@ class CompressibleFlowRecipe(EvolutionRecipe):
     gamma: float | None = None
     boundary: Literal["periodic", "outflow", "walls", "no-slip"] | None = None
     frames: int = 21
-    end_time: float | None = None  # type: ignore[assignment]
+    end_time: float | None = None
     tolerance: float = 5e-2
 
     name: ClassVar[str] = "compressible_flow"

@@ -65,7 +65,7 @@ class NavierStokesRecipe(EvolutionRecipe):
     flow: Literal["fno", "kolmogorov", "decaying"] = "fno"
     viscosity: float | None = None
     frames: int = 51
-    end_time: float | None = None  # type: ignore[assignment]
+    end_time: float | None = None
     tracer: float | None = None
     tolerance: float = 1e-3
 

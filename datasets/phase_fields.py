@@ -51,7 +51,7 @@ class _PhaseFieldRecipe(EvolutionRecipe):
         return np.stack([law.sample(rng, grid) for rng in rngs])[:, None]
 
     def stepper(self, grid: Grid, dt: float) -> ETDRK4:
-        return ETDRK4(self.equation, grid, dt)  # type: ignore[arg-type]
+        return ETDRK4(self.equation, grid, dt)
 
     def check(self, grid: Grid) -> None:
         """Refuse a grid that does not resolve the boundary between phases.

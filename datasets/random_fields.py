@@ -129,7 +129,7 @@ def field_of_size(
         >>> bool(1.8 < np.sqrt(np.mean(np.square(u))) < 2.2)
         True
     """
-    grid = Grid((64,) * len(lengths), lengths, POINTS[boundary][0])  # type: ignore[arg-type]
+    grid = Grid((64,) * len(lengths), lengths, POINTS[boundary][0])
     whole = float(np.sqrt(GaussianField(alpha, tau, boundary=boundary).variance(grid).mean()))
     return GaussianField(alpha, tau, size / whole, boundary=boundary)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from opforge.core import Grid
@@ -49,3 +51,32 @@ def restricted_faces(u: np.ndarray, axis: int, grid: Grid, factor: int = 2) -> n
     own = axis - grid.ndim
     last = u[(..., slice(factor - 1, None, factor), *(slice(None),) * (-own - 1))]
     return restricted(np.repeat(last, factor, own), grid, factor)
+
+
+def restricted_halves(u: np.ndarray, axes: Sequence[int], grid: Grid, factor: int = 2) -> np.ndarray:
+    """A field that lies half a spacing above nodes or periodic points along some axes.
+
+    Args:
+        u: (…, *space); of nodes the last entries along these axes are 0, they are beyond the box.
+        axes: of space, 0 for x.
+        grid, factor: see `restricted`.
+
+    Returns:
+        The values at the middles of the greater spacings, an even ``factor``: the means of the two beside them.
+
+    Example:
+        >>> grid = Grid((5,), (4.0,), "nodes")
+        >>> restricted_halves(np.array([0.5, 1.5, 2.5, 3.5, 0.0]), (0,), grid).tolist()
+        [1.0, 3.0, 0.0]
+    """
+    for axis in range(-grid.ndim, 0):
+        u = np.moveaxis(u, axis, -1)
+        if axis + grid.ndim in axes:
+            low, high = u[..., (factor - 1) // 2 :: factor], u[..., factor // 2 :: factor]
+            spacings = (u.shape[-1] - (grid.points == "nodes")) // factor
+            beyond = np.zeros((*u.shape[:-1], int(grid.points == "nodes")))
+            u = np.concatenate([(low[..., :spacings] + high[..., :spacings]) / 2, beyond], -1)
+        else:
+            u = u[..., ::factor]
+        u = np.moveaxis(u, -1, axis)
+    return u

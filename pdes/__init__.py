@@ -14,6 +14,7 @@ EQUATIONS = {
     "CompressibleFlow": "compressible_flow",
     "Darcy": "darcy",
     "DiffusionSorption": "diffusion_sorption",
+    "Elastic": "elastic",
     "Fisher": "fisher",
     "FitzHughNagumo": "fitzhugh_nagumo",
     "GrayScott": "gray_scott",

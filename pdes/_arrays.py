@@ -57,20 +57,6 @@ def like(x: Any, constant: np.ndarray) -> Any:
     return np.asarray(constant).astype(kinds[np.iscomplexobj(constant)], copy=False)
 
 
-def matrix_vector(matrix: np.ndarray, modes: Any, ndim: int) -> Any:
-    """Σ_j M[i, j] x[..., j] at every mode, for M (rows, columns, *modes) and x (..., columns, *modes)."""
-    columns = [modes[(..., j, *(slice(None),) * ndim)] for j in range(modes.shape[-ndim - 1])]
-    rows = []
-    for row in matrix:
-        total = None
-        for entry, column in zip(row, columns, strict=True):
-            if np.any(entry):
-                term = like(modes, entry) * column
-                total = term if total is None else total + term
-        rows.append(0 * columns[0] if total is None else total)
-    return stack(rows, -ndim - 1)
-
-
 def multiply(x: Any, y: Any, out: Any = None) -> Any:
     """x y, for numpy written to ``out`` if it is given."""
     return np.multiply(x, y, out=out) if out is not None else x * y

@@ -88,7 +88,7 @@ def fastest(speed: Callable[[int], Any], spacing: Sequence[float]) -> float:
 
 def crossings(speed: Callable[[int], Any], spacing: Sequence[float]) -> Any:
     """Σ_axes s/h of every cell: how many cells the fastest wave crosses in a unit of time."""
-    total = 0.0
+    total: Any = 0.0
     for axis, h in enumerate(spacing):
         total = total + speed(axis) / h
     return total

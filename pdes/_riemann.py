@@ -15,7 +15,7 @@ def star(gamma: float = 1.4) -> tuple[float, float, float, float, float]:
         >>> [round(value, 5) for value in star()]
         [0.30313, 0.92745, 0.42632, 0.26557, 1.75216]
     """
-    from scipy.optimize import brentq
+    from scipy.optimize import root_scalar
 
     (r_l, p_l), (r_r, p_r) = LEFT, RIGHT
     c_l, c_r = np.sqrt(gamma * p_l / r_l), np.sqrt(gamma * p_r / r_r)
@@ -27,7 +27,7 @@ def star(gamma: float = 1.4) -> tuple[float, float, float, float, float]:
     def ahead(p: float) -> float:  # of the shock
         return float((p - p_r) * np.sqrt(a / (p + b)))
 
-    p = float(brentq(lambda p: behind(p) - ahead(p), p_r, p_l, xtol=1e-15))
+    p = float(root_scalar(lambda p: behind(p) - ahead(p), bracket=(p_r, p_l), xtol=1e-15).root)
     ratio = (gamma - 1) / (gamma + 1)
     left = r_l * (p / p_l) ** (1 / gamma)
     right = r_r * (p / p_r + ratio) / (ratio * p / p_r + 1)

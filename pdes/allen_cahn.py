@@ -14,7 +14,7 @@ from opforge.pdes._products import cube
 from opforge.pdes._spectral_energy import gradient_energy, mean_over_points
 from opforge.pdes.equation import Field
 from opforge.pdes.invariant import Invariant, falling
-from opforge.pdes.semilinear import SemilinearEquation, SpectralForm
+from opforge.pdes.semilinear import SemilinearEquation, SpectralForm, squared_length
 from opforge.pdes.symmetry import PeriodicReflection, SignChange, Symmetry, Transposition, shifts
 
 
@@ -62,7 +62,7 @@ class AllenCahn(SemilinearEquation):
         return (*box_symmetries(self.ndim), SignChange(("u",)))
 
     def spectral(self, wavenumbers: tuple[np.ndarray, ...]) -> SpectralForm:
-        square = sum(k**2 for k in wavenumbers)
+        square = squared_length(wavenumbers)
         return SpectralForm((1 - self.width**2 * square)[None], cube, outer=-np.ones((1, 1, *(1,) * self.ndim)))
 
     def energy(self, fields: Mapping[str, np.ndarray], grid: Grid) -> np.ndarray:

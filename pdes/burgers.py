@@ -15,7 +15,7 @@ from opforge.pdes._numbers import axes_of_space, not_negative
 from opforge.pdes._products import square
 from opforge.pdes.equation import Field
 from opforge.pdes.invariant import Invariant, conserved_mean
-from opforge.pdes.semilinear import SemilinearEquation, SpectralForm
+from opforge.pdes.semilinear import SemilinearEquation, SpectralForm, squared_length
 from opforge.pdes.symmetry import PeriodicReflection, Symmetry, Transposition, shifts
 
 _FIELDS = (Field("u", "velocity along x"), Field("v", "velocity along y"))
@@ -77,7 +77,7 @@ class Burgers(SemilinearEquation):
         return (*shifts(self.ndim), *reflections, *swap)
 
     def spectral(self, wavenumbers: tuple[np.ndarray, ...]) -> SpectralForm:
-        diffusion = -self.viscosity * sum(k**2 for k in wavenumbers)
+        diffusion = -self.viscosity * squared_length(wavenumbers)
         if self.ndim == 1:
             return SpectralForm(diffusion[None], square, outer=(-0.5j * wavenumbers[0])[None, None])
         one = np.ones(np.broadcast_shapes(*(k.shape for k in wavenumbers)))
@@ -89,7 +89,9 @@ class Burgers(SemilinearEquation):
         )
         return SpectralForm(np.stack([diffusion] * 2), _convection, inner, products=2)
 
-    def cole_hopf(self, grid: Grid, times: Sequence[float], amplitude: float = 1.0) -> dict[str, np.ndarray]:
+    def cole_hopf(
+        self, grid: Grid, times: Sequence[float] | np.ndarray, amplitude: float = 1.0
+    ) -> dict[str, np.ndarray]:
         """The solution in one dimension from u(x, 0) = −A sin(2π(x − origin)/L).
 
         u = −2ν θ_x/θ, where θ solves the heat equation from θ(x, 0) = exp(−A L (cos(2πx/L) − 1)/(4πν)): exact but for

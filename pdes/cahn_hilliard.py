@@ -15,7 +15,7 @@ from opforge.pdes._spectral_energy import gradient_energy, mean_over_points
 from opforge.pdes.allen_cahn import box_symmetries
 from opforge.pdes.equation import Field
 from opforge.pdes.invariant import Invariant, conserved_mean, falling
-from opforge.pdes.semilinear import SemilinearEquation, SpectralForm
+from opforge.pdes.semilinear import SemilinearEquation, SpectralForm, squared_length
 from opforge.pdes.symmetry import SignChange, Symmetry
 
 # Part of the nonlinear term, that of small waves on the phases u = ±1, which is solved with the linear part: u³ − u is
@@ -67,7 +67,7 @@ class CahnHilliard(SemilinearEquation):
         return (*box_symmetries(self.ndim), SignChange(("u",)))
 
     def spectral(self, wavenumbers: tuple[np.ndarray, ...]) -> SpectralForm:
-        square = sum(k**2 for k in wavenumbers)
+        square = squared_length(wavenumbers)
         linear = -_SHIFT * square - self.width**2 * square**2
         return SpectralForm(linear[None], _cube_less_linear, outer=-square[None, None])
 

@@ -65,7 +65,7 @@ class CompressibleFlow(EvolutionEquation):
     shear_viscosity: float = 0.0
     bulk_viscosity: float = 0.0
     gamma: float = 1.4
-    boundary: Literal["periodic", "outflow", "walls", "no-slip"] = "periodic"  # type: ignore[misc]
+    boundary: Literal["periodic", "outflow", "walls", "no-slip"] = "periodic"
 
     name: ClassVar[str] = "compressible_flow"
     points: ClassVar[Points] = "cells"

@@ -14,7 +14,7 @@ from opforge.pdes._products import square
 from opforge.pdes.allen_cahn import box_symmetries
 from opforge.pdes.equation import Field
 from opforge.pdes.invariant import Invariant, within
-from opforge.pdes.semilinear import SemilinearEquation, SpectralForm
+from opforge.pdes.semilinear import SemilinearEquation, SpectralForm, squared_length
 from opforge.pdes.symmetry import Symmetry
 
 
@@ -64,7 +64,7 @@ class Fisher(SemilinearEquation):
         return box_symmetries(self.ndim)
 
     def spectral(self, wavenumbers: tuple[np.ndarray, ...]) -> SpectralForm:
-        linear = self.rate - self.diffusivity * sum(k**2 for k in wavenumbers)
+        linear = self.rate - self.diffusivity * squared_length(wavenumbers)
         return SpectralForm(linear[None], square, outer=np.full((1, 1, *(1,) * self.ndim), -self.rate))
 
     def front(self, grid: Grid, times: Sequence[float]) -> dict[str, np.ndarray]:

@@ -13,7 +13,7 @@ from opforge.pdes._arrays import stack
 from opforge.pdes._numbers import axes_of_space, not_negative, positive
 from opforge.pdes.allen_cahn import box_symmetries
 from opforge.pdes.equation import Field
-from opforge.pdes.semilinear import SemilinearEquation, SpectralForm
+from opforge.pdes.semilinear import SemilinearEquation, SpectralForm, squared_length
 from opforge.pdes.symmetry import Symmetry
 
 #: Rates (feed, kill) by what they make of a few drops.
@@ -81,7 +81,7 @@ class GrayScott(SemilinearEquation):
         return box_symmetries(self.ndim)
 
     def spectral(self, wavenumbers: tuple[np.ndarray, ...]) -> SpectralForm:
-        square = sum(k**2 for k in wavenumbers)
+        square = squared_length(wavenumbers)
         linear = np.stack(
             [-self.diffusivity_u * square - self.feed, -self.diffusivity_v * square - self.feed - self.kill]
         )

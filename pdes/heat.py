@@ -44,7 +44,7 @@ class Heat(EvolutionEquation):
 
     ndim: int = 2
     diffusivity: float = 0.01
-    boundary: Literal["neumann", "dirichlet", "periodic"] = "neumann"  # type: ignore[misc]
+    boundary: Literal["neumann", "dirichlet", "periodic"] = "neumann"
 
     name: ClassVar[str] = "heat"
     unknowns: ClassVar[tuple[str, ...]] = ("u",)

@@ -118,7 +118,7 @@ class Helmholtz(Equation):
         u = _complex(fields["u_real"], fields["u_imag"])
         c = fields.get("c", full_like(fields["u_real"], 1.0))
         cells, faces = self.stretches(grid, k)
-        volume = 1.0
+        volume: Any = 1.0
         for s in cells:
             volume = volume * s
         total = _like(u, volume) * (_like(u, k) ** 2 / (c * c) * u - fields["f"])

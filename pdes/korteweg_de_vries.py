@@ -60,7 +60,9 @@ class KortewegDeVries(SemilinearEquation):
         (k,) = wavenumbers
         return SpectralForm((1j * k**3)[None], square, outer=(-3j * k)[None, None])
 
-    def soliton(self, grid: Grid, times: Sequence[float], speed: float, start: float = 0.25) -> dict[str, np.ndarray]:
+    def soliton(
+        self, grid: Grid, times: Sequence[float] | np.ndarray, speed: float, start: float = 0.25
+    ) -> dict[str, np.ndarray]:
         """One soliton, whose centre is at ``start`` (a part of the interval) at time 0 and goes round.
 
         On an interval that is not infinite it solves the equation up to its tails, e^(−√c L/2).
@@ -71,7 +73,7 @@ class KortewegDeVries(SemilinearEquation):
         return self.solitons(grid, times, [speed], [start])
 
     def solitons(
-        self, grid: Grid, times: Sequence[float], speeds: Sequence[float], starts: Sequence[float]
+        self, grid: Grid, times: Sequence[float] | np.ndarray, speeds: Sequence[float], starts: Sequence[float]
     ) -> dict[str, np.ndarray]:
         """Solitons that meet: u = 2 ∂_xx log τ with Hirota's sum τ over all subsets of them.
 

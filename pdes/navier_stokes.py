@@ -136,7 +136,7 @@ class NavierStokes(SemilinearEquation):
         if self.forcing == "none" or self.amplitude == 0:
             return None
         n = self.wavenumber
-        source = np.zeros((1, *np.broadcast_shapes(kx.shape, ky.shape)), np.complex128)
+        source: Any = np.zeros((1, *np.broadcast_shapes(kx.shape, ky.shape)), np.complex128)
         if max(n, 1) > source.shape[2] // 2 or (self.forcing == "diagonal" and n > source.shape[1] // 2):
             raise InputError(
                 f"resolution is too coarse for a forcing of wavenumber {n}: modes up to {source.shape[2] // 2} are "

@@ -45,7 +45,7 @@ class Poisson(LinearEquation):
     """
 
     ndim: int = 2
-    boundary: Literal["dirichlet", "neumann", "periodic"] = "dirichlet"  # type: ignore[misc]
+    boundary: Literal["dirichlet", "neumann", "periodic"] = "dirichlet"
 
     name: ClassVar[str] = "poisson"
     fields: ClassVar[tuple[Field, ...]] = (Field("f", "source"), Field("u", "potential"))
@@ -202,7 +202,8 @@ def _regions(solid: np.ndarray, boundary: str) -> tuple[np.ndarray, int]:
     """Numbers, from 1, of the regions of fluid that hang together, 0 in obstacles; and how many there are."""
     from scipy.ndimage import label
 
-    regions, count = label(~solid)
+    found: Any = label(~solid)
+    regions, count = found
     if boundary != "periodic":
         return regions, count
     merged = list(range(count + 1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property, reduce
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,7 +15,8 @@ from opforge.core.full_transforms.transforms import is_torch
 from opforge.core.grid import Points
 from opforge.core.pairs import PairedModes, paired_modes
 from opforge.errors import InputError
-from opforge.pdes._arrays import along, like, matrix_vector
+from opforge.pdes._arrays import along, like
+from opforge.pdes._constants import Constant, ModeMatrix
 from opforge.pdes._phi import phi
 from opforge.pdes.evolution import EvolutionEquation
 
@@ -55,23 +57,40 @@ class SpectralForm:
         found = None
         if self.product is not None:
             found = self.products_of(modes, paired)
-            outer = np.asarray(1.0 if self.outer is None else self.outer) / paired.size
-            found = found * like(found, outer) if self.outer is None else matrix_vector(outer, found, paired.ndim)
+            found = found / paired.size if self.outer is None else self._outer(paired.size)(found)
         if self.source is not None:
-            # a source is the same real field for both samples of a pair: s + i s
-            source = like(modes, (1 + 1j) * self.source)
+            source = self._source.like(modes)
             found = source + 0 * modes if found is None else found + source
         return 0 * modes if found is None else found
 
     def products_of(self, modes: Any, paired: PairedModes) -> Any:
         """F[p(F⁻¹[I û])] times the number of points."""
         assert self.product is not None
-        given = modes if self.inner is None else matrix_vector(self.inner, modes, paired.ndim)
+        given = modes if self._inner is None else self._inner(modes)
         points = paired.points(given)
         out = None
         if not is_torch(points):
             out = paired.room((len(modes), self.products or modes.shape[1]), points)
         return paired.of_points(self.product(points, out))
+
+    @cached_property
+    def _inner(self) -> ModeMatrix | None:
+        return None if self.inner is None else ModeMatrix(self.inner)
+
+    def _outer(self, size: int) -> ModeMatrix:
+        """O over the number of points."""
+        if size not in self._outers:
+            self._outers[size] = ModeMatrix(np.asarray(self.outer) / size)
+        return self._outers[size]
+
+    @cached_property
+    def _outers(self) -> dict[int, ModeMatrix]:
+        return {}
+
+    @cached_property
+    def _source(self) -> Constant:
+        """A source is the same real field for both samples of a pair: s + i s."""
+        return Constant((1 + 1j) * np.asarray(self.source))
 
 
 class SemilinearEquation(EvolutionEquation):
@@ -174,3 +193,13 @@ class SemilinearEquation(EvolutionEquation):
                 f"resolution must be at least {need} points per axis for {what} of wavenumber {wavenumber} (modes up "
                 f"to {kept} are kept), got {'x'.join(map(str, grid.shape))}"
             )
+
+
+def squared_length(wavenumbers: tuple[np.ndarray, ...]) -> np.ndarray:
+    """|k|², the symbol of −Δ, of the wavenumbers of every axis, arrays that broadcast against each other.
+
+    Example:
+        >>> squared_length((np.array([[0.0], [1.0]]), np.array([[0.0, 2.0]]))).tolist()
+        [[0.0, 4.0], [1.0, 5.0]]
+    """
+    return reduce(np.add, (k**2 for k in wavenumbers))

@@ -54,7 +54,7 @@ class ShallowWater(EvolutionEquation):
 
     ndim: int = 2
     gravity: float = 1.0
-    boundary: Literal["outflow", "walls", "periodic"] = "outflow"  # type: ignore[misc]
+    boundary: Literal["outflow", "walls", "periodic"] = "outflow"
 
     name: ClassVar[str] = "shallow_water"
     points: ClassVar[Points] = "cells"
@@ -272,12 +272,12 @@ def stoker(left: float, right: float, gravity: float) -> tuple[float, float, flo
         >>> [round(x, 5) for x in stoker(2.0, 1.0, 1.0)]
         [1.45384, 0.41692, 1.33557]
     """
-    from scipy.optimize import brentq
+    from scipy.optimize import root_scalar
 
     def jump(h: float) -> float:
         behind = 2 * (np.sqrt(gravity * left) - np.sqrt(gravity * h))
         return float(behind - (h - right) * np.sqrt(gravity / 2 * (1 / h + 1 / right)))
 
-    h = float(brentq(jump, right, left, xtol=1e-14))
+    h = float(root_scalar(jump, bracket=(right, left), xtol=1e-14).root)
     u = float(2 * (np.sqrt(gravity * left) - np.sqrt(gravity * h)))
     return h, u, h * u / (h - right)

@@ -46,7 +46,7 @@ class Wave(EvolutionEquation):
     ndim: int = 2
     speed: float = 1.0
     damping: float = 0.0
-    boundary: Literal["dirichlet", "neumann", "periodic"] = "dirichlet"  # type: ignore[misc]
+    boundary: Literal["dirichlet", "neumann", "periodic"] = "dirichlet"
 
     name: ClassVar[str] = "wave"
     fields: ClassVar[tuple[Field, ...]] = (Field("u", "pressure"), Field("v", "rate of change of the pressure"))

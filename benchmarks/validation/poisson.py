@@ -15,9 +15,9 @@ from opforge.solvers import fast_poisson, solve_poisson
 def checks() -> Iterator[Check]:
     for boundary in ("dirichlet", "neumann", "periodic"):
         for shape in ((24, 15), (9, 8, 10)):
-            equation, grid = Poisson(len(shape), boundary), Grid(shape, (1.0, 2.0, 0.5)[: len(shape)])  # type: ignore[arg-type]
+            equation, grid = Poisson(len(shape), boundary), Grid(shape, (1.0, 2.0, 0.5)[: len(shape)])
             fields = equation.exact(grid)
-            off = np.abs(fast_poisson(fields["f"], grid, boundary) - fields["u"]).max()  # type: ignore[arg-type]
+            off = np.abs(fast_poisson(fields["f"], grid, boundary) - fields["u"]).max()
             yield Check(f"{boundary}, {len(shape)}-D: discrete eigenpair", float(off), 0, 1e-12, "closed form")
     errors = []
     for n in (32, 64):
@@ -31,7 +31,7 @@ def checks() -> Iterator[Check]:
     f = rng.standard_normal(grid.shape)
     f -= f.mean()
     for boundary in ("dirichlet", "neumann", "periodic"):
-        equation = Poisson(2, boundary)  # type: ignore[arg-type]
+        equation = Poisson(2, boundary)
         fast, _ = solve_poisson(equation, {"f": f}, grid)
         slow, _ = solve_poisson(equation, {"f": f, "a": np.ones(grid.shape)}, grid, rtol=1e-12)
         off = np.abs(fast - slow).max() / np.abs(fast).max()

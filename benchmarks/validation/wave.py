@@ -19,7 +19,7 @@ def state_of(fields: dict[str, np.ndarray], frame: int) -> np.ndarray:
 
 def standing_error(points: int, boundary: str) -> float:
     """Leapfrog at half of its limit until t = 1, a standing wave in the unit square."""
-    equation, grid = Wave(2, boundary=boundary), Grid((points, points))  # type: ignore[arg-type]
+    equation, grid = Wave(2, boundary=boundary), Grid((points, points))
     fields, steps = equation.exact(grid, [0.0, 1.0]), 4 * points
     found = repeat(Leapfrog(equation, grid, 1.0 / steps), steps)(state_of(fields, 0))
     return float(np.sqrt(np.mean((found[0, 0] - fields["u"][1]) ** 2)))
@@ -56,7 +56,7 @@ def reciprocity() -> float:
 
 def checks() -> Iterator[Check]:
     for boundary in ("dirichlet", "neumann", "periodic"):
-        equation, grid = Wave(2, 1.5, boundary=boundary), Grid((24, 20), (1.0, 2.0))  # type: ignore[arg-type]
+        equation, grid = Wave(2, 1.5, boundary=boundary), Grid((24, 20), (1.0, 2.0))
         fields = equation.exact(grid, [0.0, 3.3])
         found = ExactWave(equation, grid, 3.3)(state_of(fields, 0))
         error = np.abs(found - state_of(fields, 1)).max()

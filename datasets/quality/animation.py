@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,14 @@ MOVING = (".gif", ".mp4")
 _DPI = 80
 
 
-def animate(dataset: OperatorDataset, path: Path, index: int = 0, *, frames_per_second: float = 10.0) -> None:
+def animate(
+    dataset: OperatorDataset,
+    path: Path,
+    index: int = 0,
+    *,
+    frames_per_second: float = 10.0,
+    fields: Sequence[str] | None = None,
+) -> None:
     """Write one sample as a moving picture, a panel for each of its fields, with the same colours in all frames.
 
     Args:
@@ -33,6 +40,7 @@ def animate(dataset: OperatorDataset, path: Path, index: int = 0, *, frames_per_
         path: the file; ``.gif`` is written by Pillow, ``.mp4`` by the program ffmpeg.
         index: of the sample.
         frames_per_second: of the picture, greater than 0.
+        fields: names of those to draw; all unless given.
 
     Raises:
         InputError: a dataset whose fields do not evolve, another suffix, no ffmpeg.
@@ -51,7 +59,8 @@ def animate(dataset: OperatorDataset, path: Path, index: int = 0, *, frames_per_
     if not 0 < frames_per_second < np.inf:
         raise InputError(f"frames_per_second must be greater than 0, got {frames_per_second!r}")
     writer = _writer(path, frames_per_second)
-    values = {name: array[0] for name, array in dataset.arrays([index]).items()}
+    found = dataset.arrays([index])
+    values = {name: array[0] for name, array in found.items() if fields is None or name in fields}
     grid, names = dataset.grid, labels(dataset)
     width, height = size(grid, 1, len(values), title="time")
     figure = Figure(figsize=(width, height), dpi=_DPI, layout="constrained")
@@ -78,13 +87,15 @@ def animate(dataset: OperatorDataset, path: Path, index: int = 0, *, frames_per_
 def _writer(path: Path, frames_per_second: float) -> Any:
     from matplotlib.animation import FFMpegWriter, PillowWriter
 
+    fps: Any = frames_per_second  # fractions are taken as well, whatever the annotation says
+
     if path.suffix.lower() == ".gif":
-        return PillowWriter(fps=frames_per_second)
+        return PillowWriter(fps=fps)
     if path.suffix.lower() != ".mp4":
         raise InputError(f"a moving picture is a file {' or '.join(MOVING)}, got {str(path)!r}")
     if not FFMpegWriter.isAvailable():
         raise InputError("an .mp4 file needs the program ffmpeg, which is not there; install it or write a .gif")
-    return FFMpegWriter(fps=frames_per_second)
+    return FFMpegWriter(fps=fps)
 
 
 def _drawn(

@@ -38,12 +38,13 @@ _LINE_COLOURS = colormaps["viridis"]
 _BINS = 60
 
 
-def sample_picture(dataset: OperatorDataset, index: int) -> Figure:
+def sample_picture(dataset: OperatorDataset, index: int, fields: Sequence[str] | None = None) -> Figure:
     """All fields of one sample, as `plot_sample` draws them.
 
     Args:
         dataset: of any origin.
         index: of the sample, from 0.
+        fields: names of those to draw; all unless given.
 
     Example:
         >>> import opforge
@@ -52,7 +53,7 @@ def sample_picture(dataset: OperatorDataset, index: int) -> Figure:
     """
     name = f"{dataset.path.name}, " if dataset.path is not None else ""
     return plot_sample(
-        _sample(dataset, index),
+        {key: values for key, values in _sample(dataset, index).items() if fields is None or key in fields},
         dataset.grid,
         times=dataset.times if dataset.evolving else None,
         labels=labels(dataset),

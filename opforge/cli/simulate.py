@@ -13,10 +13,10 @@ from opforge.cli.files import PICTURES, check_suffix, free, save
 from opforge.cli.generate import shape_of
 from opforge.cli.options import Force, Settings
 from opforge.cli.settings import parsed
-from opforge.errors import WorkError
+from opforge.errors import InputError, UnknownNameError, WorkError
 
 if TYPE_CHECKING:
-    from opforge.datasets import OperatorDataset
+    from opforge.datasets import OperatorDataset, Recipe
 
 _DATA = (".nc",)
 
@@ -37,6 +37,9 @@ def simulate(
     resolution: Annotated[str, typer.Option(metavar="N|NxM", help="Points per axis, such as 128 or 96x64.")] = "128",
     seed: Annotated[int, typer.Option(help="Of the random initial state: sample 0 of `generate` with this seed.")] = 0,
     settings: Settings = None,
+    fields: Annotated[
+        str | None, typer.Option(metavar="NAME,NAME", help="Of pictures: the fields to draw.", show_default="all")
+    ] = None,
     fps: Annotated[float, typer.Option(help="Frames per second of a moving picture.")] = 10.0,
     save_state: Annotated[
         Path | None,
@@ -59,6 +62,7 @@ def simulate(
     path = Path(f"{recipe}.png") if out is None else out
     check_suffix(path, (*PICTURES, *MOVING, *_DATA), what="output")
     free(path, force=force)
+    drawn = _chosen(fields, maker, path)
     if save_state is not None:
         check_suffix(save_state, _DATA, what="file")
         free(save_state, force=force)
@@ -68,23 +72,39 @@ def simulate(
         if save_state is not None and _save_state(error, maker, shape_of(resolution), save_state):
             report.say(f"wrote {save_state}: the state before")
         raise
-    _write(data, path, fps)
+    _write(data, path, fps, drawn)
     frames = "" if data.times is None else f", {len(data.times)} frames until {data.times[-1]:g}"
     report.say(f"wrote {path}: {recipe} on {text(data.grid.shape)} points{frames}")
     report.table(("quantity", "value"), _numbers(data))
 
 
-def _write(data: OperatorDataset, path: Path, fps: float) -> None:
+def _chosen(fields: str | None, recipe: Recipe, path: Path) -> list[str] | None:
+    """The names of the fields to draw, None for all."""
+    if fields is None:
+        return None
+    if path.suffix.lower() in _DATA:
+        raise InputError(f"--fields chooses what a picture shows, a file such as {path.name!r} has all; leave it out")
+    known = {*recipe.inputs, *recipe.outputs}
+    names = [name.strip() for name in fields.split(",")]
+    for name in names:
+        if name not in known:
+            raise UnknownNameError("field", name, known)
+    return names
+
+
+def _write(data: OperatorDataset, path: Path, fps: float, fields: list[str] | None) -> None:
     from opforge.datasets.files.whole import written_whole
     from opforge.datasets.quality.animation import MOVING, animate
 
     if path.suffix.lower() in MOVING:
-        animate(data, path, frames_per_second=fps)
+        animate(data, path, frames_per_second=fps, fields=fields)
     elif path.suffix.lower() in _DATA:
         with written_whole(path) as partial:
             data.to_xarray().to_netcdf(partial, engine="h5netcdf")
     else:
-        save(data.plot(0), path)
+        from opforge.datasets.quality.picture import sample_picture
+
+        save(sample_picture(data, 0, fields), path)
 
 
 def _numbers(data: OperatorDataset) -> list[tuple[str, str]]:
@@ -110,20 +130,21 @@ def _save_state(error: BaseException | None, recipe: Any, shape: Any, path: Path
     from opforge.datasets.files.whole import written_whole
     from opforge.solvers import BlowUp
 
-    while error is not None and not isinstance(error, BlowUp):
-        error = error.__cause__ or error.__context__
-    if not isinstance(error, BlowUp):
+    blow_up: Any = error
+    while blow_up is not None and not isinstance(blow_up, BlowUp):
+        blow_up = blow_up.__cause__ or blow_up.__context__
+    if blow_up is None:
         return False
     import numpy as np
     import xarray
 
     grid = recipe.grid(shape)
     grid = recipe.solved_on(grid) if hasattr(recipe, "solved_on") else grid
-    state = np.asarray(error.state)[error.samples[0]]
+    state = np.asarray(blow_up.state)[blow_up.samples[0]]
     coordinates = dict(zip(grid.axis_names, grid.coordinates(), strict=True))
     fields = {name: (grid.axis_names, values) for name, values in zip(recipe.equation.unknowns, state, strict=True)}
     with written_whole(path) as partial:
-        data = xarray.Dataset(fields, coordinates, {"blew_up_at": error.time, "equation": recipe.equation.name})
+        data = xarray.Dataset(fields, coordinates, {"blew_up_at": blow_up.time, "equation": recipe.equation.name})
         data.to_netcdf(partial, engine="h5netcdf")
     return True
 

@@ -149,15 +149,24 @@ class PairedModes:
         return out
 
     def _among_all(self, modes: Any) -> Any:
-        leading = modes.shape[: -self.ndim]
-        padded = (
-            modes.new_zeros((*leading, *self.shape))
-            if is_torch(modes)
-            else np.zeros((*leading, *self.shape), modes.dtype)
-        )
+        if is_torch(modes):
+            return self._among_all_tensors(modes)
+        padded = np.zeros((*modes.shape[: -self.ndim], *self.shape), modes.dtype)
         for kept, where in self.quadrants:
             padded[where] = modes[kept]
         return padded
+
+    def _among_all_tensors(self, modes: Any) -> Any:
+        """One pass for every axis, which matters on a GPU: most of a step's time there goes into starting passes."""
+        import torch
+
+        zero = _zero(modes)
+        for axis, k, n in zip(self.axes, self.highest, self.shape, strict=True):
+            between = list(modes.shape)
+            between[axis] = n - 2 * k - 1
+            low, high = modes.narrow(axis, 0, k + 1), modes.narrow(axis, k + 1, k)
+            modes = torch.cat([low, zero.expand(between), high], axis)
+        return modes
 
 
 class _Kept(threading.local):
@@ -217,6 +226,25 @@ class Transforms:
         for plan in self._forward:
             plan.execute()
         return self.modes
+
+
+# 0 in every precision and on every device that asked for it; never freed, for recorded CUDA graphs read it.
+_zeros: dict[Any, Any] = {}
+
+
+def _zero(x: Any) -> Any:
+    """A tensor () of ``x``'s precision and device."""
+    import torch
+
+    from opforge.core.choice.tracing import tracing
+
+    key = (x.dtype, x.device)
+    if type(x) in (torch.Tensor, torch.nn.Parameter) and not torch.compiler.is_compiling() and key in _zeros:
+        return _zeros[key]
+    made = x.new_zeros(())
+    if not tracing():
+        _zeros[key] = made
+    return made
 
 
 def _chain(shape: tuple[int, ...], dtype: np.dtype, groups: list[tuple[int, ...]], *, inverse: bool) -> list[Any]:

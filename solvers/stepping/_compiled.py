@@ -20,7 +20,7 @@ _compiled: Any = numba.njit(nogil=True, fastmath={"contract", "reassoc", "nsz"},
 
 
 @_compiled
-def first(u, n, half, whole, q, q_later, f1, halved, stage, last):  # type: ignore[no-untyped-def]
+def first(u, n, half, whole, q, q_later, f1, halved, stage, last):
     """E₂ u, the stage E₂ u + Q n, what c starts from, E u + Q (E₂ − 1) n, and u ← E u + f₁ n."""
     for p in range(u.shape[0]):
         for k in range(u.shape[1]):
@@ -33,7 +33,7 @@ def first(u, n, half, whole, q, q_later, f1, halved, stage, last):  # type: igno
 
 
 @_compiled
-def second(n, q, halved, stage, kept):  # type: ignore[no-untyped-def]
+def second(n, q, halved, stage, kept):
     """The stage E₂ u + Q n; n is kept."""
     for p in range(n.shape[0]):
         for k in range(n.shape[1]):
@@ -43,7 +43,7 @@ def second(n, q, halved, stage, kept):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def third(n, twice_q, f2, last, kept, stage, u):  # type: ignore[no-untyped-def]
+def third(n, twice_q, f2, last, kept, stage, u):
     """The stage c = … + 2 Q n, and u ← u + 2 f₂ (n + what was kept)."""
     for p in range(n.shape[0]):
         for k in range(n.shape[1]):
@@ -53,7 +53,7 @@ def third(n, twice_q, f2, last, kept, stage, u):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def fourth(n, f3, u):  # type: ignore[no-untyped-def]
+def fourth(n, f3, u):
     """u ← u + f₃ n."""
     for p in range(n.shape[0]):
         for k in range(n.shape[1]):
@@ -61,7 +61,7 @@ def fourth(n, f3, u):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def combine(symbols, source, target, source_rows, target_rows):  # type: ignore[no-untyped-def]
+def combine(symbols, source, target, source_rows, target_rows):
     """Fields of ``target`` (pairs, fields, rows, n) that are sums of those of ``source`` times symbols.
 
     ``symbols`` is (fields, columns, rows, n), for the rows that both have: number i is row ``source_rows[i]`` there and

@@ -8,7 +8,7 @@ import numpy as np
 
 from opforge.core import Grid, dctn, dstn, irfftn, rfftn
 from opforge.errors import InputError
-from opforge.pdes._arrays import like
+from opforge.pdes._constants import Constant
 from opforge.pdes._finite_volumes import BOUNDARIES, Boundary, assemble
 from opforge.solvers.stepping.stepper import Stepper
 
@@ -81,11 +81,11 @@ class ExactDiffusion(Stepper):
         if not (np.all(a >= 0) and np.all(np.isfinite(a)) and 0 < dt < np.inf):
             raise InputError(f"diffusivity must be at least 0 and dt greater than 0, got {diffusivity!r} and {dt!r}")
         self.grid, self.dt, self.boundary = grid, float(dt), boundary
-        self._decay = np.exp(-dt * a.reshape(-1, *(1,) * grid.ndim) * eigenvalues(grid, boundary))
+        self._decay = Constant(np.exp(-dt * a.reshape(-1, *(1,) * grid.ndim) * eigenvalues(grid, boundary)))
 
     def advance(self, inner: Any) -> Any:
         modes = to_modes(inner, self.grid, self.boundary)
-        return from_modes(like(modes, self._decay) * modes, self.grid, self.boundary)
+        return from_modes(self._decay.like(modes) * modes, self.grid, self.boundary)
 
 
 class CrankNicolson(Stepper):

@@ -10,7 +10,7 @@ import numpy as np
 
 from opforge.core import Grid
 from opforge.errors import InputError
-from opforge.pdes._arrays import like
+from opforge.pdes._constants import Constant
 from opforge.pdes.semilinear import SemilinearEquation
 from opforge.solvers.stepping.stepper import Stepper
 
@@ -115,6 +115,8 @@ class IMEXRK(Stepper):
         equations", sections 2.5 and 2.8.
     """
 
+    recordable = True
+
     def __init__(self, equation: SemilinearEquation, grid: Grid, dt: float, table: IMEXTable = ARS443):
         if not 0 < dt < np.inf:
             raise InputError(f"dt must be a time greater than 0, got {dt!r}")
@@ -128,7 +130,8 @@ class IMEXRK(Stepper):
                 f"that grow at the rate {growth:.6g}, got {dt:.6g}; take more steps"
             )
         diagonals = {row[-1] for row in table.implicit}
-        self._inverses = {a: 1 / (1 - self.dt * a * self._form.linear) for a in diagonals}
+        self._inverses = {a: Constant(1 / (1 - self.dt * a * self._form.linear)) for a in diagonals}
+        self._linear = Constant(self._form.linear)
         self._last_stage_is_the_end = (
             table.implicit[-1] == table.implicit_weights and (*table.explicit[-1], 0.0) == table.explicit_weights
         )
@@ -144,12 +147,12 @@ class IMEXRK(Stepper):
 
     def advance(self, inner: _Spectrum) -> _Spectrum:
         u, table = inner.modes, self.table
-        linear = like(u, self._form.linear)
+        linear = self._linear.like(u)
         stage, implicit, explicit = u, [], []
         for a_i, e_i in zip(table.implicit, table.explicit, strict=True):
             explicit.append(self._rest(stage))
             known = u + self.dt * (_sum(e_i, explicit) + _sum(a_i[:-1], implicit))
-            stage = like(u, self._inverses[a_i[-1]]) * known
+            stage = self._inverses[a_i[-1]].like(u) * known
             implicit.append(linear * stage)
         if not self._last_stage_is_the_end:
             explicit.append(self._rest(stage))

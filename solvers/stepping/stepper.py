@@ -23,9 +23,11 @@ class Stepper(ABC):
 
     Attributes:
         dt: the time of a step.
+        recordable: whether a step is the same work whatever the state holds, so that `Recorded` can replay it.
     """
 
     dt: float
+    recordable: bool = False
 
     def prepare(self, state: Any) -> Any:
         """A state in the form that `advance` takes."""

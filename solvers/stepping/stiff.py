@@ -51,8 +51,8 @@ class BDF(Stepper):
         from scipy.integrate import solve_ivp
 
         size = state.size
-        shifts = range(-self.band, self.band + 1)
-        pattern = scipy.sparse.diags_array([np.ones(size - abs(i)) for i in shifts], offsets=list(shifts))
+        shifts: Any = list(range(-self.band, self.band + 1))
+        pattern = scipy.sparse.diags_array([np.ones(size - abs(i)) for i in shifts], offsets=shifts)
         found = solve_ivp(
             lambda t, y: self.tendency(y.reshape(state.shape)).ravel(),
             (0.0, self.dt),

@@ -8,7 +8,8 @@ import numpy as np
 
 from opforge.core import Grid
 from opforge.errors import InputError
-from opforge.pdes._arrays import along, concatenate, full_like, like
+from opforge.pdes._arrays import along, concatenate, full_like
+from opforge.pdes._constants import Constant
 from opforge.pdes._finite_volumes import divergence
 from opforge.pdes.wave import Wave
 from opforge.solvers.stepping.diffusion import eigenvalues, from_modes, to_modes
@@ -38,6 +39,8 @@ class Leapfrog(Stepper):
         0.03125
     """
 
+    recordable = True
+
     def __init__(self, equation: Wave, grid: Grid, dt: float, speed: Any = None):
         limit = equation.longest_step(grid, speed)
         if not 0 < dt < np.inf:
@@ -48,6 +51,7 @@ class Leapfrog(Stepper):
             )
         self.equation, self.grid, self.dt = equation, grid, float(dt)
         self._speed = None if speed is None else speed[:, None]
+        self._constant = Constant(self._speed) if isinstance(self._speed, np.ndarray) else None
         self._damped = float(np.exp(-equation.damping * dt / 2))
 
     def advance(self, inner: Any) -> Any:
@@ -63,9 +67,10 @@ class Leapfrog(Stepper):
         return divergence(c * c, u, self.grid.spacing, self.equation.boundary)
 
     def _of(self, u: Any) -> Any:
-        c = self._speed
-        assert c is not None
-        return like(u, c) if isinstance(c, np.ndarray) else c.to(u)
+        if self._constant is not None:
+            return self._constant.like(u)
+        assert self._speed is not None
+        return self._speed.to(u)
 
 
 class ExactWave(Stepper):
@@ -94,14 +99,14 @@ class ExactWave(Stepper):
             raise InputError(f"dt must be a time greater than 0, got {dt!r}")
         self.equation, self.grid, self.dt = equation, grid, float(dt)
         omega = equation.speed * np.sqrt(eigenvalues(grid, equation.boundary))
-        self._cos = np.cos(omega * dt)
-        self._sin = dt * np.sinc(omega * dt / np.pi)  # sin ωt/ω
-        self._back = -omega * np.sin(omega * dt)
+        self._cos = Constant(np.cos(omega * dt))
+        self._sin = Constant(dt * np.sinc(omega * dt / np.pi))  # sin ωt/ω
+        self._back = Constant(-omega * np.sin(omega * dt))
 
     def advance(self, inner: Any) -> Any:
         axis, boundary = -self.grid.ndim - 1, self.equation.boundary
         modes = to_modes(inner, self.grid, boundary)
         u, v = along(modes, axis, 0, 1), along(modes, axis, 1, 2)
-        cos, sin, back = (like(modes, x) for x in (self._cos, self._sin, self._back))
+        cos, sin, back = (x.like(modes) for x in (self._cos, self._sin, self._back))
         moved = concatenate([cos * u + sin * v, back * u + cos * v], axis)
         return from_modes(moved, self.grid, boundary)

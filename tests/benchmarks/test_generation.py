@@ -17,3 +17,10 @@ def test_the_data_error_falls_with_the_grid(monkeypatch):
     for coarse, fine in zip(rows[::2], rows[1::2], strict=True):
         assert (coarse["resolution"], fine["resolution"], fine["reference"]) == (8, 16, 64)
         assert float(coarse["mean"]) > float(fine["mean"]) > 0
+
+
+def test_solvers_agree_and_are_timed():
+    rows = generation.solvers(2, resolutions=(16,))
+    names = ["opforge", "scipy direct", "scipy direct, symmetric ordering"]
+    assert [row["contestant"] for row in rows] == names
+    assert all(float(row["median_ms"]) > 0 and row["rounds"] == 2 for row in rows)

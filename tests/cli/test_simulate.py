@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import xarray
+from PIL import Image
 
 import opforge
 from opforge.cli.app import main
@@ -17,6 +18,23 @@ def test_pictures(tmp_path, capsys, name):
     out, err = capsys.readouterr()
     assert "kuramoto_sivashinsky on 96 points, 3 frames until 1" in err
     assert "solver residual (relative)" in out and "the mean of u does not change" in out
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "panels"),
+    [("u.png", ["darcy"], {"": 2, "u, a": 2, "u": 1}), ("u.gif", ["elastic"], {"": 7, "div,curl": 2, "curl": 1})],
+)
+def test_some_fields_of_a_picture(tmp_path, name, words, panels):
+    """As wide as there are panels."""
+    if words == ["elastic"]:
+        words = [*words, "--set", "waves=true", "--set", "frames=3", "--set", "end_time=0.1"]
+    widths = []
+    for number, fields in enumerate(panels):
+        path, chosen = tmp_path / f"{number}{name}", ["--fields", fields] if fields else []
+        assert main(["simulate", *words, "--resolution", "32", *chosen, "-o", str(path)]) == 0
+        with Image.open(path) as image:
+            widths.append(image.size[0])
+    assert [width / widths[-1] for width in widths] == pytest.approx(list(panels.values()), rel=0.02)
 
 
 def test_data_are_the_first_sample_of_generate(tmp_path):
@@ -49,6 +67,8 @@ def test_a_run_that_blows_up_leaves_its_last_state(tmp_path, capsys):
     ("words", "message"),
     [
         (["simulate", "navier"], "unknown recipe 'navier'; did you mean 'navier_stokes'?"),
+        (["simulate", "darcy", "--fields", "u,b"], "unknown field 'b'; Known: a, u"),
+        (["simulate", "darcy", "--fields", "u", "-o", "u.nc"], "--fields chooses what a picture shows"),
         (["simulate", "fisher", "-o", "u.jpg"], "must end in one of"),
         (["simulate", "fisher", "--save-state", "u.npy"], "must end in one of .nc"),
         (["simulate", "darcy", "-o", "u.gif", "--resolution", "16"], "needs fields that change with time"),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from opforge.core import Grid
-from opforge.datasets.restriction import restricted, restricted_faces
+from opforge.datasets.restriction import restricted, restricted_faces, restricted_halves
 from opforge.pdes import IncompressibleFlow
 
 
@@ -33,3 +33,17 @@ def test_what_flows_in_flows_out_of_greater_cells_too(factor):
     assert found["u"].shape == (2, *coarse.shape)
     # at the same places: closer than half a cell would be
     np.testing.assert_allclose(found["u"], equation.exact(coarse, [0.0, 1.0])["u"], rtol=0, atol=0.15)
+
+
+@pytest.mark.parametrize("points", ["nodes", "periodic"])
+@pytest.mark.parametrize("factor", [2, 3, 4])
+def test_half_spacings_stay_in_the_middle(points, factor):
+    coarse = Grid((5, 4), (2.0, 1.0), points)
+    fine = coarse.with_shape([factor * (n - 1) + 1 if points == "nodes" else factor * n for n in coarse.shape])
+    x, y = ((c + (axis == 0) * h / 2) for axis, (c, h) in enumerate(zip(fine.mesh(), fine.spacing, strict=True)))
+    u = np.stack([2 * x - 3 * y] * 2)
+    x, y = ((c + (axis == 0) * h / 2) for axis, (c, h) in enumerate(zip(coarse.mesh(), coarse.spacing, strict=True)))
+    expected = 2 * x - 3 * y
+    if points == "nodes":
+        expected[-1] = 0.0
+    np.testing.assert_allclose(restricted_halves(u, (0,), fine, factor)[1], expected, rtol=0, atol=1e-13)

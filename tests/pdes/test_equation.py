@@ -146,8 +146,9 @@ def test_residual_gradients(name, cls, ndim):
     def residual(*arrays):
         return equation.residual({**fields, **dict(zip(names, arrays, strict=True))}, grid)
 
-    assert torch.autograd.gradcheck(residual, values)
-    assert torch.autograd.gradgradcheck(residual, values)
+    many = sum(value.numel() for value in values) > 500  # their whole Jacobian takes long: random projections of it
+    assert torch.autograd.gradcheck(residual, values, fast_mode=many)
+    assert torch.autograd.gradgradcheck(residual, values, fast_mode=many)
 
 
 @pytest.mark.parametrize(("name", "cls", "ndim"), DIMENSIONS)

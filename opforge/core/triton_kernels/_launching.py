@@ -14,10 +14,21 @@ from opforge.core.triton_kernels.availability import interpreting
 
 
 @triton.jit
+def _nearest(x):
+    """Half a unit of TF32's last place more: the matrix units cut off what TF32 has no bits for (measured on an H200).
+
+    Cut off alone, every operand shrinks, and the errors of several products in a row add up to 6e-3.
+    """
+    return (x.to(tl.int32, bitcast=True) + (1 << 12)).to(tl.float32, bitcast=True)
+
+
+@triton.jit
 def dot(a, b, acc, PRECISION: tl.constexpr):
     """acc + a @ b; see `availability.dot_precision` for the words."""
     if PRECISION == "bf16":
         total = tl.dot(a.to(tl.bfloat16), b.to(tl.bfloat16), acc)
+    elif PRECISION == "tf32":
+        total = tl.dot(_nearest(a), _nearest(b), acc, input_precision=PRECISION, out_dtype=acc.dtype)
     else:
         total = tl.dot(a, b, acc, input_precision=PRECISION, out_dtype=acc.dtype)
     return total

@@ -69,8 +69,9 @@ def dot_precision(dtype: torch.dtype) -> str:
 
     ``highest`` is torch's default; ``torch.set_float32_matmul_precision("high")`` opts in to more speed for less.
     The errors are the largest for fields from 64² to 128² and signals up to 16384 samples of white noise, computed with
-    operands rounded as the units round them. Sums are in float32 throughout; float64 is always exact. The interpreter
-    and GPUs that are not NVIDIA's compute in full precision whatever was asked.
+    operands rounded as the units round them; an H200 measured 1.3e-6, 6e-4 and 6e-3, gradients included, for fields.
+    Sums are in float32 throughout; float64 is always exact. The interpreter and GPUs that are not NVIDIA's compute in
+    full precision whatever was asked.
 
     Example:
         >>> dot_precision(torch.float64)

@@ -14,7 +14,7 @@ from opforge.datasets.evolution import EvolutionRecipe
 from opforge.datasets.random_fields import GaussianField
 from opforge.datasets.random_series import FourierSeries
 from opforge.errors import InputError
-from opforge.pdes._numbers import positive
+from opforge.pdes._numbers import not_negative, positive
 from opforge.pdes.burgers import Burgers
 from opforge.solvers.stepping.burgers import BurgersFV
 from opforge.solvers.stepping.exponential import ETDRK4
@@ -46,11 +46,12 @@ class BurgersRecipe(EvolutionRecipe):
         initial: ``"fno"`` for N(0, 625(−Δ + 25 I)^(−2)) and ν = 0.1; ``"fno_script"`` for the law of the published
             script, N(0, 49²(−Δ + 49 I)^(−2.5)) without a mean, and ν = 0.001; ``"pdebench"`` for sums of two sines with
             wavenumbers from 1 to 8 and amplitudes up to 1, ν = 0.01/π until t = 2; ``"series"`` for random Fourier
-            series with wavenumbers up to 2 and root mean square ``amplitude``, ν = 0.02.
+            series with wavenumbers up to 2 and root mean square ``amplitude``, ν = 0.02. Unless given ``"fno"`` in one
+            dimension, ``"series"`` in two.
         viscosity: ν > 0; that of the law unless given. PDEBench's names give ν π.
         amplitude: of a series; 1 unless given.
         method: ``"spectral"``, Fourier modes and ETDRK4, where the grid carries the shocks; ``"finite volumes"``, which
-            hold shocks of any thickness on two cells, in one dimension.
+            hold shocks of any thickness on two cells.
         end_time: that of the law unless given.
 
     Raises:
@@ -67,7 +68,7 @@ class BurgersRecipe(EvolutionRecipe):
     """
 
     ndim: int = 1
-    initial: Literal["fno", "fno_script", "pdebench", "series"] = "fno"
+    initial: Literal["fno", "fno_script", "pdebench", "series"] | None = None
     viscosity: float | None = None
     amplitude: float | None = None
     method: Literal["spectral", "finite volumes"] = "spectral"
@@ -80,6 +81,8 @@ class BurgersRecipe(EvolutionRecipe):
     least_resolution: ClassVar[int] = 3 * _HIGHEST + 1
 
     def __post_init__(self) -> None:
+        if self.initial is None:
+            object.__setattr__(self, "initial", "series" if self.ndim == 2 else "fno")
         if not isinstance(self.initial, str) or self.initial not in _USUAL:
             raise InputError(f"initial must be one of {', '.join(_USUAL)}, got {self.initial!r}")
         viscosity, end_time, _ = _USUAL[self.initial]
@@ -90,10 +93,9 @@ class BurgersRecipe(EvolutionRecipe):
         super().__post_init__()
         if self.method not in ("spectral", "finite volumes"):
             raise InputError(f"method must be one of spectral, finite volumes, got {self.method!r}")
+        not_negative("viscosity", self.viscosity)
         if self.method == "spectral":
             positive("viscosity", self.viscosity, "Fourier modes do not carry shocks; take method='finite volumes'")
-        elif self.ndim != 1:
-            raise InputError(f"ndim must be 1 for method='finite volumes', got {self.ndim!r}")
         if self.ndim != 1 and self.initial != "series":
             raise InputError(f"ndim must be 1 for initial={self.initial!r}, got {self.ndim!r}; take initial='series'")
         if self.initial == "series":
@@ -124,7 +126,7 @@ class BurgersRecipe(EvolutionRecipe):
     def solver(self) -> str:
         if self.method == "spectral":
             return "ETDRK4, Fourier, dealiased by the 2/3 rule"
-        return "finite volumes: MUSCL, Godunov's flux, central viscosity, SSP-RK3"
+        return "finite volumes: MUSCL, Godunov's fluctuations, central viscosity, SSP-RK3"
 
     def stepper(self, grid: Grid, dt: float) -> Stepper:
         if self.method == "spectral":
@@ -132,23 +134,23 @@ class BurgersRecipe(EvolutionRecipe):
         return BurgersFV(self.equation, grid, dt)
 
     def usual_step(self, grid: Grid) -> float:
-        fastest = _USUAL[self.initial][2] * (self.amplitude or 1.0)
+        fastest = _USUAL[self.initial or "fno"][2] * (self.amplitude or 1.0)
         if self.method == "finite volumes":
-            (h,) = grid.spacing
-            return 0.4 / ((fastest + 2 * (self.viscosity or 0.0) / h) / h)
+            return 0.4 / sum((fastest + 2 * (self.viscosity or 0.0) / h) / h for h in grid.spacing)
         shortest = 2 * math.pi * max(self.equation.highest_modes(grid))
         return min(0.01, _RADIANS / (fastest * shortest * self.ndim))
 
     def check(self, grid: Grid) -> None:
-        """Refuse a grid on which the shocks are thinner than two points.
+        """Refuse a grid on which the shocks are thinner than two points; for finite volumes steps that are too long.
 
         Raises:
-            InputError: such a grid.
+            InputError: such a grid, such a step.
         """
         super().check(grid)
         if self.method != "spectral":
+            self.check_step(grid)
             return
-        jump = 2 * _USUAL[self.initial][2] * (self.amplitude or 1.0) / 2
+        jump = 2 * _USUAL[self.initial or "fno"][2] * (self.amplitude or 1.0) / 2
         thickness = 4 * (self.viscosity or 0.0) / jump
         n = min(self.solved_on(grid).shape)
         if thickness * n < 2:

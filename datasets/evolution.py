@@ -191,16 +191,7 @@ class EvolutionRecipe(Recipe):
         """
         grid = self.solved_on(grid)
         steps, dt = self.steps(grid)
-        media: dict[str, np.ndarray] = {}
-        numbers: dict[str, np.ndarray] = {}
-        if self.drawn:
-            for_numbers, rngs = zip(*(rng.spawn(2) for rng in rngs), strict=True)
-            numbers = self.numbers(for_numbers)
-        if self.has_media:  # a finer grid draws more numbers for a field, and none of the others'
-            for_media, rngs = zip(*(rng.spawn(2) for rng in rngs), strict=True)
-            media = self.media(for_media, grid)
-        stepper = self.stepper_in({**media, **numbers}, grid, dt)
-        start = self.first_states(stepper, self.initial_states(rngs, grid))
+        media, numbers, stepper, start = self._start(rngs, grid, dt)
         if self.settling > 0:
             start = rollout(stepper, start, frames=1, steps=steps_between(self.settling, dt)[0])[0]
         states = rollout(stepper, start, frames=self.frames - 1, steps=steps, start=True)
@@ -217,6 +208,36 @@ class EvolutionRecipe(Recipe):
         if self.oversampling:
             fields = {name: self.coarser(name, u, grid, self.oversampling) for name, u in fields.items()}
         return Samples(fields, residuals, numbers)
+
+    def _start(
+        self, rngs: Sequence[np.random.Generator], grid: Grid, dt: float
+    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], Stepper, np.ndarray]:
+        """The media, the drawn parameters, the stepper and the first states of samples on a grid that is solved on."""
+        media: dict[str, np.ndarray] = {}
+        numbers: dict[str, np.ndarray] = {}
+        if self.drawn:
+            for_numbers, rngs = zip(*(rng.spawn(2) for rng in rngs), strict=True)
+            numbers = self.numbers(for_numbers)
+        if self.has_media:  # a finer grid draws more numbers for a field, and none of the others'
+            for_media, rngs = zip(*(rng.spawn(2) for rng in rngs), strict=True)
+            media = self.media(for_media, grid)
+        stepper = self.stepper_in({**media, **numbers}, grid, dt)
+        return media, numbers, stepper, self.first_states(stepper, self.initial_states(rngs, grid))
+
+    def check_step(self, grid: Grid) -> None:
+        """Refuse a ``time_step`` that some sample's first state does not bear; for steppers whose limit depends on it.
+
+        Raises:
+            InputError: such a step, with the limit.
+        """
+        if self.time_step is None:
+            return
+        fine = self.solved_on(grid)
+        _, _, stepper, start = self._start([np.random.default_rng(0)], fine, self.steps(fine)[1])
+        try:
+            stepper.prepare(start)
+        except InputError as error:
+            raise InputError(f"time_step={self.time_step:g} is too long: {error}") from error
 
     def _error_of_steps(
         self, stepper: Stepper, states: np.ndarray, media: Mapping[str, np.ndarray], grid: Grid

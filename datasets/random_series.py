@@ -65,10 +65,10 @@ class FourierSeries:
         amplitudes = deviations * rng.standard_normal(waves.shape[1])
         phases = 2 * np.pi * rng.random(waves.shape[1])
         amplitudes *= self.amplitude / np.sqrt(np.sum(amplitudes**2) / 2)
-        return self.mean + _sum_of_waves(waves, amplitudes * np.exp(1j * phases), grid)
+        return self.mean + sum_of_waves(waves, amplitudes * np.exp(1j * phases), grid)
 
 
-def _sum_of_waves(waves: np.ndarray, coefficients: np.ndarray, grid: Grid) -> np.ndarray:
+def sum_of_waves(waves: np.ndarray, coefficients: np.ndarray, grid: Grid) -> np.ndarray:
     """Re Σ_j c_j exp(2πi k_j·x/L), axis by axis."""
     size = int(np.abs(waves).max())
     table = np.zeros((2 * size + 1,) * grid.ndim, np.complex128)

@@ -133,12 +133,17 @@ class Recipe(ABC):
                 f"resolution must be at least {self.least_resolution} points per axis (fewer do not resolve one wave "
                 f"of the input), got {resolution!r}"
             )
-        return Grid(shape, self.lengths, self.points)
+        return Grid(shape, self.lengths, self.points, self.origin)
 
     @property
     def lengths(self) -> tuple[float, ...]:
         """Extent of the box per axis."""
         return (1.0,) * self.equation.ndim
+
+    @property
+    def origin(self) -> tuple[float, ...]:
+        """The box's lower corner."""
+        return (0.0,) * self.equation.ndim
 
     def coarser(self, name: str, u: np.ndarray, grid: Grid, factor: int = 2) -> np.ndarray:
         """A field (…, *space) of a grid on the one with ``factor`` times fewer spacings; see `restricted`."""

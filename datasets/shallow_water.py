@@ -32,10 +32,11 @@ class ShallowWaterRecipe(EvolutionRecipe):
 
     Args:
         ndim: axes of space: 1 or 2; 2 for the dam.
-        initial: ``"dam"``: water 2 deep within a random radius from 0.3 to 0.7 around the middle of a square of side 5,
-            1 deep outside, that breaks at time 0, as in the source; ``"waves"``: a smooth random surface around the
-            level 1 on the unit box with walls, from rest; ``"bottom"``: the same over a random bottom ``b``, which is
-            an input.
+        initial: ``"dam"`` or ``"pdebench"``, the data of the source: water 2 deep within a random radius from 0.3 to
+            0.7 around the middle of the square (−2.5, 2.5)², 1 deep outside, that breaks at time 0; ``"waves"``: a
+            smooth random surface around the level 1 on the unit box, from rest; ``"bottom"``: the same over a random
+            bottom ``b``, which is an input.
+        boundary: ``"outflow"``, ``"walls"`` or ``"periodic"``; outflow for the dam and walls for others unless given.
         end_time: of the last frame; 1 unless given.
 
     Raises:
@@ -52,7 +53,8 @@ class ShallowWaterRecipe(EvolutionRecipe):
     """
 
     ndim: int = 2
-    initial: Literal["dam", "waves", "bottom"] = "dam"
+    initial: Literal["dam", "pdebench", "waves", "bottom"] = "dam"
+    boundary: Literal["outflow", "walls", "periodic"] | None = None
     frames: int = 21
     tolerance: float = 5e-2
 
@@ -64,26 +66,39 @@ class ShallowWaterRecipe(EvolutionRecipe):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.initial not in ("dam", "waves", "bottom"):
-            raise InputError(f"initial must be one of dam, waves, bottom, got {self.initial!r}")
-        if self.initial == "dam" and self.ndim != 2:
-            raise InputError(f"ndim must be 2 for initial='dam', got {self.ndim!r}; take 'waves' or 'bottom'")
+        if self.initial not in ("dam", "pdebench", "waves", "bottom"):
+            raise InputError(f"initial must be one of dam, pdebench, waves, bottom, got {self.initial!r}")
+        if self.is_dam and self.ndim != 2:
+            raise InputError(
+                f"ndim must be 2 for initial={self.initial!r}, got {self.ndim!r}; take 'waves' or 'bottom'"
+            )
+        if self.boundary is None:
+            object.__setattr__(self, "boundary", "outflow" if self.is_dam else "walls")
         _ = self.equation
 
     @property
+    def is_dam(self) -> bool:
+        """Whether a dam breaks."""
+        return self.initial in ("dam", "pdebench")
+
+    @property
     def equation(self) -> ShallowWater:
-        return ShallowWater(self.ndim, boundary="outflow" if self.initial == "dam" else "walls")
+        return ShallowWater(self.ndim, boundary=self.boundary or "walls")
 
     @property
     def lengths(self) -> tuple[float, ...]:
-        return (_DAM_SIDE if self.initial == "dam" else 1.0,) * self.ndim
+        return (_DAM_SIDE if self.is_dam else 1.0,) * self.ndim
+
+    @property
+    def origin(self) -> tuple[float, ...]:
+        return (-_DAM_SIDE / 2 if self.is_dam else 0.0,) * self.ndim
 
     @property
     def inputs(self) -> tuple[str, ...]:
         return (*(("b",) if self.initial == "bottom" else ()), *self.equation.unknowns)
 
     def initial_states(self, rngs: Sequence[np.random.Generator], grid: Grid) -> np.ndarray:
-        if self.initial == "dam":
+        if self.is_dam:
             h = np.stack([self._dam(rng.uniform(*_RADII), grid) for rng in rngs])
         else:
             law = field_of_size(_SURFACE, 3.0, 10.0, self.lengths)
@@ -92,17 +107,26 @@ class ShallowWaterRecipe(EvolutionRecipe):
 
     def _dam(self, radius: float, grid: Grid) -> np.ndarray:
         x, y = grid.mesh()
-        return np.where(np.hypot(x - _DAM_SIDE / 2, y - _DAM_SIDE / 2) <= radius, _INSIDE, _OUTSIDE)
+        return np.where(np.hypot(x, y) <= radius, _INSIDE, _OUTSIDE)
 
     def media(self, rngs: Sequence[np.random.Generator], grid: Grid) -> dict[str, np.ndarray]:
         law = field_of_size(_BOTTOM, 3.0, 10.0, self.lengths)
         return {"b": np.stack([law.sample(rng, grid) for rng in rngs])}
 
     def stepper(self, grid: Grid, dt: float) -> FiniteVolumes:
-        return FiniteVolumes(self.equation, grid, dt)
+        return self.stepper_in({}, grid, dt)
 
     def stepper_in(self, media: Mapping[str, np.ndarray], grid: Grid, dt: float) -> FiniteVolumes:
-        return FiniteVolumes(self.equation, grid, dt, media.get("b"))
+        return FiniteVolumes(self.equation, grid, dt, media.get("b"), strict=self.time_step is not None)
+
+    def check(self, grid: Grid) -> None:
+        """Refuse a time step beyond the limit of stability.
+
+        Raises:
+            InputError: such a step.
+        """
+        super().check(grid)
+        self.check_step(grid)
 
     def usual_step(self, grid: Grid) -> float:
         return _COURANT / (_FASTEST * sum(1 / h for h in grid.spacing))

@@ -95,6 +95,25 @@ def least(x: Any) -> float:
     return float((x.detach() if is_torch(x) else x).min())
 
 
+def numbers(mask: Any, x: Any) -> Any:
+    """A mask as numbers 0 and 1 of the precision of ``x``."""
+    return mask.to(x.dtype) if is_torch(mask) else mask.astype(x.dtype)
+
+
+def rounding(x: Any) -> float:
+    """The relative size of rounding in an array's numbers.
+
+    Example:
+        >>> rounding(np.ones(2)) < 1e-15 < 1e-8 < rounding(np.ones(2, np.float32))
+        True
+    """
+    if is_torch(x):
+        import torch
+
+        return torch.finfo(x.dtype).eps
+    return float(np.finfo(x.dtype).eps)
+
+
 def detached(x: Any) -> np.ndarray:
     """The values of an array or a number as numpy's, without gradients."""
     return x.detach().cpu().numpy() if is_torch(x) else np.asarray(x)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -11,8 +11,8 @@ import numpy as np
 from opforge.core import Grid
 from opforge.core.grid import Points
 from opforge.errors import InputError
-from opforge.pdes._arrays import along, difference, least, maximum, minimum, stack, unstack, where
-from opforge.pdes._godunov import GHOSTS, WALLS, balance, faces, fastest, padded
+from opforge.pdes._arrays import along, detached, difference, least, maximum, minimum, stack, unstack, where
+from opforge.pdes._godunov import GHOSTS, WALLS, balance, crossings, faces, greatest, padded
 from opforge.pdes._numbers import axes_of_space, not_negative
 from opforge.pdes._riemann import sod
 from opforge.pdes.equation import Field
@@ -26,6 +26,8 @@ _FIELDS = (
     Field("v", "velocity along y"),
     Field("p", "pressure"),
 )
+
+_BOUNDARIES = (*WALLS, "no-slip")
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,8 @@ class CompressibleFlow(EvolutionEquation):
         shear_viscosity: η >= 0.
         bulk_viscosity: ζ >= 0.
         gamma: γ > 1, the ratio of specific heats.
-        boundary: ``"periodic"``, ``"outflow"`` or ``"walls"`` (without friction).
+        boundary: ``"periodic"``, ``"outflow"``, ``"walls"``, along which the gas slips, or ``"no-slip"``, walls that
+            hold the gas by its viscosity η > 0; no heat goes through either.
 
     Raises:
         InputError: numbers out of range, an unknown boundary.
@@ -62,7 +65,7 @@ class CompressibleFlow(EvolutionEquation):
     shear_viscosity: float = 0.0
     bulk_viscosity: float = 0.0
     gamma: float = 1.4
-    boundary: Literal["periodic", "outflow", "walls"] = "periodic"
+    boundary: Literal["periodic", "outflow", "walls", "no-slip"] = "periodic"
 
     name: ClassVar[str] = "compressible_flow"
     points: ClassVar[Points] = "cells"
@@ -76,8 +79,10 @@ class CompressibleFlow(EvolutionEquation):
             object.__setattr__(self, name, not_negative(name, getattr(self, name)))
         if isinstance(self.gamma, bool) or not isinstance(self.gamma, int | float) or not 1 < self.gamma < np.inf:
             raise InputError(f"gamma must be a number greater than 1, got {self.gamma!r}")
-        if self.boundary not in WALLS:
-            raise InputError(f"boundary must be one of {', '.join(WALLS)}, got {self.boundary!r}")
+        if self.boundary not in _BOUNDARIES:
+            raise InputError(f"boundary must be one of {', '.join(_BOUNDARIES)}, got {self.boundary!r}")
+        if self.boundary == "no-slip" and not self.shear_viscosity:
+            raise InputError("shear_viscosity must be greater than 0 for boundary='no-slip', got 0; take 'walls'")
 
     @property
     def fields(self) -> tuple[Field, ...]:
@@ -98,37 +103,56 @@ class CompressibleFlow(EvolutionEquation):
         swap = (Transposition(0, 1, swapped=(("u", "v"),)),) if self.ndim == 2 else ()
         return (*mirrors, *swap)
 
-    def tendency(self, state: Any, grid: Grid) -> Any:
-        """How fast ρ, u, [v,] p (..., 2 + ndim, *space) change.
+    def tendency(self, state: Any, grid: Grid, viscosities: Any = None) -> Any:
+        """How fast ρ, u, [v,] p (..., 2 + ndim, *space) change; ``viscosities`` are those of `conserved_rate`.
 
         Raises:
             InputError: a state or a grid that do not fit.
         """
         self.check_state(state, grid)
         rho, *velocity, _ = unstack(state, grid.ndim)
-        rate, *pushes, power = self.conserved_rate(state, grid)
+        rate, *pushes, power = self.conserved_rate(state, grid, viscosities)
         changes = [(push - u * rate) / rho for u, push in zip(velocity, pushes, strict=True)]
         square = sum(u * u for u in velocity)
         work = sum(u * push for u, push in zip(velocity, pushes, strict=True))
         heating = (self.gamma - 1) * (power - work + square / 2 * rate)
         return stack([rate, *changes, heating], -grid.ndim - 1)
 
-    def conserved_rate(self, state: Any, grid: Grid) -> list[Any]:
-        """How fast ρ, ρu, [ρv,] E change, of ρ, u, [v,] p (..., 2 + ndim, *space)."""
+    def conserved_rate(self, state: Any, grid: Grid, viscosities: Any = None, keep: Any = None) -> list[Any]:
+        """How fast ρ, ρu, [ρv,] E change, of ρ, u, [v,] p (..., 2 + ndim, *space).
+
+        Args:
+            state: ρ, u, [v,] p.
+            grid: cell centres.
+            viscosities: η and ζ (..., 2) of samples that have their own; the equation's unless given.
+            keep: (..., *space), 1, or 0 in cells that are taken without slopes.
+        """
         parts = unstack(state, grid.ndim)
+        eta, zeta = self._viscosities(viscosities, grid.ndim)
+        viscous = viscosities is not None or self.shear_viscosity > 0 or self.bulk_viscosity > 0
         total: list[Any] = [0.0] * len(parts)
         for normal, h in enumerate(grid.spacing):
             axis = normal - grid.ndim
-            sides = [faces(self._ghosts(q, i - 1, axis, normal), axis) for i, q in enumerate(parts)]
+            slopes = None if keep is None else padded(keep, axis, self.boundary)
+            sides = [faces(self._ghosts(q, i - 1, axis, normal), axis, slopes) for i, q in enumerate(parts)]
             fluxes = self._hllc([left for left, _ in sides], [right for _, right in sides], normal)
-            if self.shear_viscosity or self.bulk_viscosity:
-                stresses = self._stress(parts[1:-1], normal, grid.spacing)
+            if viscous:
+                stresses = self._stress(parts[1:-1], normal, grid.spacing, eta, zeta)
                 fluxes = [flux - stress for flux, stress in zip(fluxes, stresses, strict=True)]
             total = [one + rate for one, rate in zip(total, balance(fluxes, axis, h), strict=True)]
         return total
 
+    def _viscosities(self, viscosities: Any, ndim: int) -> tuple[Any, Any]:
+        """η and ζ, numbers or arrays (..., 1, …, 1)."""
+        if viscosities is None:
+            return self.shear_viscosity, self.bulk_viscosity
+        eta, zeta = (viscosities[(..., i, *(None,) * ndim)] for i in (0, 1))
+        return eta, zeta
+
     def _ghosts(self, q: Any, velocity: int, axis: int, normal: int) -> Any:
-        return padded(q, axis, self.boundary, odd=velocity == normal)
+        """A field with ghost cells across an axis; in a wall the velocity through it turns round, or all do."""
+        held = self.boundary == "no-slip" and 0 <= velocity < self.ndim
+        return padded(q, axis, self.boundary, odd=velocity == normal or held)
 
     def _hllc(self, left: Sequence[Any], right: Sequence[Any], normal: int) -> list[Any]:
         """The fluxes between primitive states on both sides of faces, with the contact wave."""
@@ -175,10 +199,9 @@ class CompressibleFlow(EvolutionEquation):
         energy = p / (self.gamma - 1) + rho / 2 * sum(u * u for u in velocity)
         return [rho, *(rho * u for u in velocity), energy]
 
-    def _stress(self, velocity: Sequence[Any], normal: int, spacing: Sequence[float]) -> list[Any]:
+    def _stress(self, velocity: Sequence[Any], normal: int, spacing: Sequence[float], eta: Any, zeta: Any) -> list[Any]:
         """0, the viscous stress on faces across an axis, and its work, from central differences."""
         ndim, axis = len(velocity), normal - len(velocity)
-        eta, zeta = self.shear_viscosity, self.bulk_viscosity
         wide = [self._ghosts(u, i, axis, normal) for i, u in enumerate(velocity)]
         near = [along(u, axis, GHOSTS - 1, 1 - GHOSTS) for u in wide]  # one ghost on either side
         across = [difference(u, axis) / spacing[normal] for u in near]
@@ -190,8 +213,7 @@ class CompressibleFlow(EvolutionEquation):
                 beside = other - ndim
                 slopes = []
                 for i, u in enumerate(mean):
-                    row = padded(u, beside, self.boundary, odd=i == other)
-                    row = along(row, beside, GHOSTS - 1, 1 - GHOSTS)
+                    row = along(self._ghosts(u, i, beside, other), beside, GHOSTS - 1, 1 - GHOSTS)
                     slopes.append((along(row, beside, 2, None) - along(row, beside, None, -2)) / (2 * spacing[other]))
                 divergence = divergence + slopes[other]
                 pull[other] = pull[other] + eta * slopes[normal]
@@ -199,12 +221,16 @@ class CompressibleFlow(EvolutionEquation):
         work = sum(u * force for u, force in zip(mean, pull, strict=True))
         return [0 * work, *pull, work]
 
-    def courant(self, state: Any, grid: Grid) -> float:
-        """The greatest Σ (|u| + c)/Δx + 2ν Σ 2/Δx²: a step needs dt times it to be at most 1."""
+    def crossings(self, state: Any, grid: Grid, viscosities: Any = None) -> Any:
+        """Σ (|u| + c)/Δx + 2ν Σ 2/Δx² of every cell: a step needs dt times it to be at most 1."""
         rho, *velocity, p = unstack(state, grid.ndim)
-        sound = (self.gamma * p / rho) ** 0.5
-        viscous = 4 / 3 * self.shear_viscosity + self.bulk_viscosity
-        return fastest(lambda axis: abs(velocity[axis]) + sound + 2 * viscous / rho / grid.spacing[axis], grid.spacing)
+        eta, zeta = self._viscosities(viscosities, grid.ndim)
+        sound, viscous = (self.gamma * p / rho) ** 0.5, (4 / 3 * eta + zeta) / rho
+        return crossings(lambda axis: abs(velocity[axis]) + sound + 2 * viscous / grid.spacing[axis], grid.spacing)
+
+    def courant(self, state: Any, grid: Grid) -> float:
+        """The greatest of `crossings`."""
+        return greatest(self.crossings(state, grid))
 
     def conserved(self, state: Any, ndim: int) -> Any:
         """ρ, ρu, [ρv,] E of ρ, u, [v,] p."""
@@ -217,6 +243,11 @@ class CompressibleFlow(EvolutionEquation):
         p = (self.gamma - 1) * (energy - rho / 2 * sum(u * u for u in velocity))
         return stack([rho, *velocity, p], -ndim - 1)
 
+    def physical(self, conserved: Any, ndim: int) -> Any:
+        """Where (..., *space) density and pressure are greater than 0."""
+        rho, *_, p = unstack(self.primitive(conserved, ndim), ndim)
+        return (rho > 0) & (p > 0)
+
     def check_physical(self, state: Any, ndim: int) -> None:
         """Refuse a density or a pressure that is not positive.
 
@@ -227,6 +258,36 @@ class CompressibleFlow(EvolutionEquation):
         for what, values in (("density rho", rho), ("pressure p", p)):
             if not least(values) > 0:
                 raise InputError(f"{what} must be greater than 0 everywhere, got {least(values):.3g}")
+
+    def check_medium(self, viscosities: Any, samples: int, grid: Grid) -> None:
+        """Refuse viscosities of samples that are not two numbers of at least 0 for each.
+
+        Raises:
+            InputError: such viscosities.
+        """
+        values, shapes = detached(viscosities), {(samples, 2), (1, 2)}
+        if values.shape not in shapes:
+            raise InputError(
+                f"viscosities must be η and ζ of {samples} samples, (samples, 2), got shape {values.shape}"
+            )
+        if not (np.isfinite(values) & (values >= 0)).all():
+            raise InputError(f"viscosities must be finite and at least 0, got {values[~(values >= 0)][:1]}")
+
+    def residual(self, fields: Mapping[str, Any], grid: Grid) -> Any:
+        """What the trapezoidal rule leaves over from each frame to the next.
+
+        Args:
+            fields: ``"rho"``, ``"u"``, [``"v"``,] ``"p"`` (..., frames, *space) and ``"time"``; of samples with
+                viscosities of their own ``"shear_viscosity"`` and ``"bulk_viscosity"`` (...).
+            grid: cell centres.
+
+        Returns:
+            An array (..., 2 + ndim, frames − 1, *space); differentiable in torch.
+        """
+        if "shear_viscosity" not in fields:
+            return super().residual(fields, grid)
+        own = stack([1 * fields["shear_viscosity"], 1 * fields["bulk_viscosity"]], -1)[..., None, :]
+        return self.trapezoidal(fields, grid, lambda states: self.tendency(states, grid, own))
 
     def shock_tube(self, grid: Grid, times: Sequence[float]) -> dict[str, np.ndarray]:
         """Sod's shock tube along x: ρ, u, p = 1, 0, 1 on the left half, 0.125, 0, 0.1 on the right one.

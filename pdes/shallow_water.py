@@ -11,8 +11,8 @@ import numpy as np
 from opforge.core import Grid
 from opforge.core.grid import Points
 from opforge.errors import InputError
-from opforge.pdes._arrays import along, least, maximum, stack, unstack, where
-from opforge.pdes._godunov import WALLS, balance, faces, fastest, hll, padded
+from opforge.pdes._arrays import along, detached, least, maximum, minimum, rounding, stack, unstack, where
+from opforge.pdes._godunov import WALLS, balance, crossings, faces, greatest, hll, padded
 from opforge.pdes._numbers import axes_of_space, positive
 from opforge.pdes.equation import Field
 from opforge.pdes.evolution import EvolutionEquation
@@ -24,11 +24,12 @@ _FIELDS = (Field("h", "depth of the water"), Field("u", "velocity along x"), Fie
 
 @dataclass(frozen=True)
 class ShallowWater(EvolutionEquation):
-    """h_t + ∇·(h u) = 0,  (h u)_t + ∇·(h u uᵀ + g h²/2 I) = −g h ∇b over a bottom b, for h > 0.
+    """h_t + ∇·(h u) = 0,  (h u)_t + ∇·(h u uᵀ + g h²/2 I) = −g h ∇b over a bottom b, for h >= 0.
 
     All quantities are without dimension. The discretisation is that of finite volumes on cell centres: limited slopes
     (MUSCL, van Leer), the HLLC flux, and hydrostatic reconstruction, with which a lake at rest stays at rest to
-    rounding, whatever its bottom. Of order 2 in smooth flow.
+    rounding, whatever its bottom, and beside dry ground. Of order 2 in smooth flow. Walls let no water through and do
+    not hold it along them. Where the bed is dry, up to rounding, the velocity is 0.
 
     Args:
         ndim: axes of space: 1 or 2.
@@ -95,25 +96,34 @@ class ShallowWater(EvolutionEquation):
         self.check_state(state, grid)
         h, *velocity = unstack(state, grid.ndim)
         rate_h, *rates = self.conserved_rate(state, grid, bottom)
-        changes = [(rate - u * rate_h) / h for u, rate in zip(velocity, rates, strict=True)]
+        wet = h > _dry(h)
+        deep = where(wet, h, 1 + 0 * h)
+        changes = [where(wet, (rate - u * rate_h) / deep, 0 * h) for u, rate in zip(velocity, rates, strict=True)]
         return stack([rate_h, *changes], -grid.ndim - 1)
 
-    def conserved_rate(self, state: Any, grid: Grid, bottom: Any = None) -> list[Any]:
-        """How fast h, h u and h v change, of depth and velocities (..., 1 + ndim, *space)."""
+    def conserved_rate(self, state: Any, grid: Grid, bottom: Any = None, keep: Any = None) -> list[Any]:
+        """How fast h, h u and h v change, of depth and velocities (..., 1 + ndim, *space).
+
+        ``keep`` (..., *space) is 1, or 0 in cells that are taken without slopes.
+        """
         h, *velocity = unstack(state, grid.ndim)
         b = 0 * h if bottom is None else bottom + 0 * h
         total: list[Any] = [0.0] * (1 + grid.ndim)
         for number, spacing in enumerate(grid.spacing):
-            rates = self._along(h, velocity, b, number, number - grid.ndim, spacing)
+            axis = number - grid.ndim
+            slopes = None if keep is None else padded(keep, axis, self.boundary)
+            rates = self._along(h, velocity, b, number, spacing, slopes)
             total = [one + rate for one, rate in zip(total, rates, strict=True)]
         return total
 
-    def _along(self, h: Any, velocity: Sequence[Any], b: Any, normal: int, axis: int, spacing: float) -> list[Any]:
+    def _along(
+        self, h: Any, velocity: Sequence[Any], b: Any, normal: int, spacing: float, keep: Any = None
+    ) -> list[Any]:
         """The part of the rates that one axis has."""
-        g = self.gravity
-        depth = faces(padded(h, axis, self.boundary), axis)
-        surface = faces(padded(h + b, axis, self.boundary), axis)
-        flow = [faces(padded(u, axis, self.boundary, odd=i == normal), axis) for i, u in enumerate(velocity)]
+        g, axis = self.gravity, normal - len(velocity)
+        depth = faces(padded(h, axis, self.boundary), axis, keep)
+        surface = faces(padded(h + b, axis, self.boundary), axis, keep)
+        flow = [faces(padded(u, axis, self.boundary, odd=i == normal), axis, keep) for i, u in enumerate(velocity)]
         beds = [level - deep for level, deep in zip(surface, depth, strict=True)]
         top = maximum(beds[0], beds[1])
         over = [maximum(level - top, 0.0) for level in surface]  # what of the depth is above the higher bed
@@ -131,10 +141,12 @@ class ShallowWater(EvolutionEquation):
         """The fluxes of h and h u between the states on both sides of faces."""
         g = self.gravity
         (h_l, h_r), (u_l, u_r) = depth, flow[normal]
-        c_l, c_r = (g * h_l) ** 0.5, (g * h_r) ** 0.5
+        c_l, c_r = self._celerity(h_l), self._celerity(h_r)
         u_star, c_star = (u_l + u_r) / 2 + c_l - c_r, (c_l + c_r) / 2 + (u_l - u_r) / 4
-        slow = -maximum(-(u_l - c_l), -(u_star - c_star))
-        fast = maximum(u_r + c_r, u_star + c_star)
+        slow, fast = minimum(u_l - c_l, u_star - c_star), maximum(u_r + c_r, u_star + c_star)
+        # over a dry bed runs the front of a rarefaction
+        dry = _dry(h_l)
+        slow, fast = where(h_l > dry, slow, u_r - 2 * c_r), where(h_r > dry, fast, u_l + 2 * c_l)
         fast = where(fast > slow, fast, slow + 1)
         mass, push = hll(
             [h_l, h_l * u_l],
@@ -148,11 +160,19 @@ class ShallowWater(EvolutionEquation):
         carried[normal] = push
         return [mass, *carried]
 
-    def courant(self, state: Any, grid: Grid) -> float:
-        """The greatest Σ (|u| + √(gh))/Δx: a step needs dt times it to be at most 1."""
+    def _celerity(self, h: Any) -> Any:
+        """√(gh), whose derivative is finite where the bed is dry too."""
+        return (self.gravity * maximum(h, _dry(h) ** 2)) ** 0.5
+
+    def crossings(self, state: Any, grid: Grid, bottom: Any = None) -> Any:
+        """Σ (|u| + √(gh))/Δx of every cell: a step needs dt times it to be at most 1."""
         h, *velocity = unstack(state, grid.ndim)
-        wave = (self.gravity * h) ** 0.5
-        return fastest(lambda axis: abs(velocity[axis]) + wave, grid.spacing)
+        wave = self._celerity(h)
+        return crossings(lambda axis: abs(velocity[axis]) + wave, grid.spacing)
+
+    def courant(self, state: Any, grid: Grid) -> float:
+        """The greatest of `crossings`."""
+        return greatest(self.crossings(state, grid))
 
     def conserved(self, state: Any, ndim: int) -> Any:
         """h, h u, h v of depth and velocities."""
@@ -160,19 +180,40 @@ class ShallowWater(EvolutionEquation):
         return stack([h, *(h * u for u in velocity)], -ndim - 1)
 
     def primitive(self, conserved: Any, ndim: int) -> Any:
-        """Depth and velocities of h, h u, h v."""
+        """Depth and velocities of h, h u, h v; no velocity where the bed is dry up to rounding."""
         h, *momentum = unstack(conserved, ndim)
-        return stack([h, *(m / h for m in momentum)], -ndim - 1)
+        wet = h > _dry(h)
+        deep = where(wet, h, 1 + 0 * h)
+        depth = where(abs(h) > _dry(h), h, maximum(h, 0.0))
+        return stack([depth, *(where(wet, m / deep, 0 * m) for m in momentum)], -ndim - 1)
+
+    def physical(self, conserved: Any, ndim: int) -> Any:
+        """Where (..., *space) the depth is not negative but for rounding."""
+        h = unstack(conserved, ndim)[0]
+        return h >= -_dry(h)
 
     def check_physical(self, state: Any, ndim: int) -> None:
-        """Refuse a depth that is not positive.
+        """Refuse a negative depth.
 
         Raises:
             InputError: such a depth.
         """
         deep = least(unstack(state, ndim)[0])
-        if not deep > 0:
-            raise InputError(f"depth h must be greater than 0 everywhere (dry beds are not solved), got {deep:.3g}")
+        if not deep >= 0:
+            raise InputError(f"depth h must be at least 0 everywhere (0 is a dry bed), got {deep:.3g}")
+
+    def check_medium(self, bottom: Any, samples: int, grid: Grid) -> None:
+        """Refuse a bottom that is not one for each of the samples, or for all, or is not finite.
+
+        Raises:
+            InputError: such a bottom.
+        """
+        shapes = {(count, *grid.shape) for count in (samples, 1)}
+        if tuple(bottom.shape) not in shapes or not np.isfinite(detached(bottom)).all():
+            raise InputError(
+                f"bottom must be finite and of shape {' or '.join(map(str, sorted(shapes)))}, (samples or 1, *space), "
+                f"got shape {tuple(bottom.shape)}{', not finite' * (tuple(bottom.shape) in shapes)}"
+            )
 
     def dam_break(
         self, grid: Grid, times: Sequence[float], left: float = 2.0, right: float = 1.0
@@ -180,21 +221,21 @@ class ShallowWater(EvolutionEquation):
         """Stoker's solution of a dam in the middle that breaks at time 0, over a flat bottom, along x.
 
         A rarefaction runs to the left, a shock to the right; between them h and u are constant, and the solution of one
-        equation.
+        equation. Over a dry bed there is the rarefaction alone (Ritter's solution).
 
         Args:
             grid: cell centres.
             times: > 0, before a wave meets the boundary.
-            left, right: depths, left > right > 0.
+            left, right: depths, left > right >= 0.
 
         Returns:
             ``"h"``, ``"u"`` [, ``"v"``] (frames, *space) and ``"time"``.
         """
         self.check_grid(grid)
         g, t = self.gravity, np.asarray(times, dtype=np.float64).reshape(-1, *(1,) * grid.ndim)
-        middle, speed, shock = stoker(left, right, g)
-        x = (grid.mesh()[0] - grid.origin[0] - grid.lengths[0] / 2) / np.maximum(t, 1e-300)
         c = np.sqrt(g * left)
+        middle, speed, shock = stoker(left, right, g) if right > 0 else (0.0, 2 * c, 2 * c)
+        x = (grid.mesh()[0] - grid.origin[0] - grid.lengths[0] / 2) / np.maximum(t, 1e-300)
         fan_u, fan_c = 2 * (c + x) / 3, (2 * c - x) / 3
         head, tail = -c, speed - np.sqrt(g * middle)
         choose = [x < head, x < tail, x < shock]
@@ -217,6 +258,11 @@ class ShallowWater(EvolutionEquation):
         b = fields["b"]
         bottom = b.reshape(*b.shape[: -grid.ndim], 1, *grid.shape)
         return self.trapezoidal(fields, grid, lambda states: self.tendency(states, grid, bottom))
+
+
+def _dry(h: Any) -> float:
+    """The depth below which there is rounding only."""
+    return 100 * rounding(h)
 
 
 def stoker(left: float, right: float, gravity: float) -> tuple[float, float, float]:

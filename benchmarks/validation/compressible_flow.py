@@ -1,4 +1,4 @@
-"""Compressible flow: Sod's tube, the isentropic vortex, viscous decay, what is conserved, symmetry."""
+"""Compressible flow: Sod's tube, Einfeldt's, walls, the isentropic vortex, viscous decay, conservation, symmetry."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from opforge.benchmarks.validation.checks import Check, observed_order
 from opforge.core import Grid
 from opforge.pdes import CompressibleFlow
 from opforge.pdes._riemann import star
-from opforge.solvers import FiniteVolumes, repeat
+from opforge.solvers import FiniteVolumes, repeat, rollout
 
 
 def tube(points: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -63,6 +63,37 @@ def sound_decay() -> float:
     return float(-np.log(sizes[1] / sizes[0]) / 0.5 / ((4 / 3 * 0.03 + 0.02) * (2 * np.pi) ** 2 / 2))
 
 
+def torn_gas(points: int) -> tuple[float, float]:
+    """Einfeldt's problem 1-2-0-3 at t = 0.15: mean error of ρ, and the least of ρ and p on the way."""
+    grid, equation = Grid((points,)), CompressibleFlow(1, boundary="outflow")
+    x, c0 = grid.coordinates()[0], np.sqrt(1.4 * 0.4)
+    start = np.stack([np.ones_like(x), np.where(x < 0.5, -2.0, 2.0), np.full_like(x, 0.4)])[None]
+    steps = 2 * points
+    found = rollout(FiniteVolumes(equation, grid, 0.15 / steps), start, frames=steps)[:, 0]
+    sound = np.clip((abs(x - 0.5) / 0.15 - 2 + 5 * c0) / 6, c0 - 0.4, c0)  # of two rarefactions, and between them
+    return float(np.abs(found[-1, 0] - (sound / c0) ** 5).mean()), float(found[:, [0, 2]].min())
+
+
+def against_a_wall(points: int = 200, time: float = 0.25) -> tuple[float, float]:
+    """Density behind a shock that a flow ρ, u, p = 1, 1, 1/γ sends back from a wall, and the shock's speed."""
+    grid, steps = Grid((points,)), 3 * points
+    run = repeat(FiniteVolumes(CompressibleFlow(1, boundary="walls"), grid, time / steps), steps)
+    rho = run(np.stack([np.ones(points), np.ones(points), np.full(points, 1 / 1.4)])[None])[0, 0]
+    x = grid.coordinates()[0]
+    last = int(np.flatnonzero((rho < 1.65) & (x > 0.6)).max())
+    front = x[last] + (1.65 - rho[last]) / (rho[last + 1] - rho[last]) * grid.spacing[0]
+    return float(rho[(x > 0.86) & (x < 0.96)].mean()), float((1 - front) / time)
+
+
+def held_decay() -> float:
+    """The rate at which v = sin πx/L between walls without slip decays, over η (π/L)²/ρ, far from the other walls."""
+    grid, eta = Grid((32, 16), (1.0, 4.0)), 0.05
+    x = grid.mesh()[0]
+    start = np.stack([np.ones_like(x), 0 * x, 1e-4 * np.sin(np.pi * x), np.ones_like(x)])[None]
+    end = repeat(FiniteVolumes(CompressibleFlow(2, eta, boundary="no-slip"), grid, 0.0025), 200)(start)
+    return float(-np.log(end[0, 2, 15, 8] / start[0, 2, 15, 8]) / 0.5 / (eta * np.pi**2))
+
+
 def checks() -> Iterator[Check]:
     p, u, left, right, shock = star()
     x, found, _ = tube(400)
@@ -78,6 +109,13 @@ def checks() -> Iterator[Check]:
     yield Check("Sod, t = 0.2: place of the shock", float(front), 0.846, 0.855, f"exact: {0.5 + 0.2 * shock:.4f}")
     errors = [float(np.abs(a[0] - b[0]).mean()) for _, a, b in (tube(n) for n in (100, 200, 400))]
     yield Check("Sod: order of the L1 error of ρ", observed_order(errors), 0.75, 1.2, "exact solution")
+    errors = [torn_gas(n)[0] for n in (100, 200)]
+    yield Check("problem 1-2-0-3: order of the L1 error of ρ", observed_order(errors), 0.6, 1.3, "exact solution")
+    yield Check("problem 1-2-0-3: least density or pressure", torn_gas(200)[1], 1e-3, 5e-3, "exact: 0.00189")
+    behind, speed = against_a_wall()
+    yield Check("density behind a shock from a wall", behind, 2.295, 2.315, "jump conditions: 2.30516")
+    yield Check("speed of a shock from a wall", speed, 0.755, 0.78, "jump conditions: 0.76619")
+    yield Check("decay of a shear flow between walls over ηπ²/ρL²", held_decay(), 0.97, 1.03, "closed form")
     runs = [vortex_run(n) for n in (40, 80)]
     yield Check(
         "isentropic vortex: order of the L1 error", observed_order([run[0] for run in runs]), 1.7, 2.6, "exact solution"

@@ -1,45 +1,60 @@
-"""Conservation laws by finite volumes: steps of SSP-RK3 that the fastest wave limits."""
+"""Conservation laws by finite volumes: steps of SSP-RK3 that the fastest wave limits, and that stay physical."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
 
 from opforge.core import Grid
 from opforge.errors import InputError
-from opforge.pdes._arrays import stack
-from opforge.solvers.stepping.runge_kutta import SSPRK3
+from opforge.pdes._arrays import concatenate, detached, like, stack
+from opforge.pdes._godunov import Walls
+from opforge.solvers.stepping._positive import positive_euler, samples_that_fail
 from opforge.solvers.stepping.stepper import Stepper
+
+# How often a step is halved that leaves what is physical even without slopes.
+_HALVED = 4
 
 
 class ConservationLaw(Protocol):
     """What an equation has that is solved by finite volumes; its states are primitive variables."""
 
+    @property
+    def boundary(self) -> Walls: ...
     def check_state(self, state: Any, grid: Grid) -> None: ...
     def check_physical(self, state: Any, ndim: int) -> None: ...
-    def courant(self, state: Any, grid: Grid) -> float: ...
+    def check_medium(self, medium: Any, samples: int, grid: Grid, /) -> None: ...
+    def physical(self, conserved: Any, ndim: int) -> Any: ...
+    def crossings(self, state: Any, grid: Grid, medium: Any = None, /) -> Any: ...
     def conserved(self, state: Any, ndim: int) -> Any: ...
     def primitive(self, conserved: Any, ndim: int) -> Any: ...
-    def conserved_rate(self, state: Any, grid: Grid, *media: Any) -> list[Any]: ...
+    def conserved_rate(self, state: Any, grid: Grid, medium: Any = None, keep: Any = None, /) -> list[Any]: ...
 
 
 class FiniteVolumes(Stepper):
     """Finite volumes in space, SSP-RK3 in time, for states of primitive variables (samples, components, *space).
 
     A step needs dt Σ (|u| + c)/Δx <= 1. What is longer is refused before the start; where waves grow faster on the way,
-    a step is taken in as many parts as it needs.
+    a sample's step is taken in as many parts as it needs.
+
+    Depths, densities and pressures stay positive: SSP-RK3 is made of Euler steps, and where one of them would leave a
+    cell that is not physical, it is taken again without slopes in that cell and its neighbours, of order 1 there. Where
+    that does not help the step is halved.
 
     Args:
         equation: `opforge.pdes.ShallowWater` or `CompressibleFlow`.
         grid: cell centres.
         dt: the time step, greater than 0.
-        medium: what the equation's rate takes beside the state, (samples or 1, *space): the bottom of shallow water.
+        medium: what the equation's rate takes beside the state: the bottom of shallow water (samples or 1, *space), the
+            viscosities η and ζ of a gas (samples, 2).
+        strict: whether a state that needs shorter steps is refused at the start; else steps are taken in parts from the
+            start.
 
     Raises:
-        InputError: a time step that is not positive; when it is given a state: one that is not physical, a time step
-            beyond the limit, with the limit.
+        InputError: a time step that is not positive; when it is given a state: one that is not physical, a medium that
+            does not fit it, a time step beyond the limit, with the limit.
 
     Example:
         >>> from opforge.pdes import ShallowWater
@@ -49,17 +64,19 @@ class FiniteVolumes(Stepper):
         (1, 2, 32)
     """
 
-    def __init__(self, equation: ConservationLaw, grid: Grid, dt: float, medium: Any = None):
+    def __init__(self, equation: ConservationLaw, grid: Grid, dt: float, medium: Any = None, *, strict: bool = True):
         if not 0 < dt < np.inf:
             raise InputError(f"dt must be a time greater than 0, got {dt!r}")
         self.equation, self.grid, self.dt = equation, grid, float(dt)
-        self._medium = () if medium is None else (medium,)
+        self._medium, self._strict = medium, strict
 
     def prepare(self, state: Any) -> Any:
         self.equation.check_state(state, self.grid)
         self.equation.check_physical(state, self.grid.ndim)
-        limit = 1 / self.equation.courant(state, self.grid)
-        if self.dt > limit:
+        if self._medium is not None:
+            self.equation.check_medium(self._medium, len(state), self.grid)
+        limit = 1 / float(self._speeds(state, self._medium_like(state)).max())
+        if self._strict and self.dt > limit:
             raise InputError(
                 f"dt must be at most {limit:.4g}, the time in which the fastest wave crosses a cell, "
                 f"got {self.dt:.4g}; take more steps"
@@ -67,16 +84,71 @@ class FiniteVolumes(Stepper):
         return self.equation.conserved(state, self.grid.ndim)
 
     def advance(self, inner: Any) -> Any:
-        speed = self.equation.courant(self.equation.primitive(inner, self.grid.ndim), self.grid)
-        parts = max(1, math.ceil(self.dt * speed)) if math.isfinite(speed) else 1
-        step = SSPRK3(self._rate, self.dt / parts)
-        for _ in range(parts):
-            inner = step.advance(inner)
-        return inner
+        with np.errstate(invalid="ignore", divide="ignore"):  # what leaves the numbers is looked for, and told
+            medium = self._medium_like(inner)
+            speeds = self._speeds(self.equation.primitive(inner, self.grid.ndim), medium)
+            parts = np.where(np.isfinite(speeds), np.maximum(1, np.ceil(self.dt * speeds)), 1)
+            return _by_key(parts, inner, medium, self._in_parts)
 
     def finish(self, inner: Any) -> Any:
         return self.equation.primitive(inner, self.grid.ndim)
 
-    def _rate(self, conserved: Any) -> Any:
-        state = self.equation.primitive(conserved, self.grid.ndim)
-        return stack(self.equation.conserved_rate(state, self.grid, *self._medium), -self.grid.ndim - 1)
+    def _in_parts(self, parts: float, inner: Any, medium: Any) -> Any:
+        for _ in range(int(parts)):
+            inner = self._step(inner, medium, self.dt / parts, _HALVED)
+        return inner
+
+    def _step(self, inner: Any, medium: Any, dt: float, halvings: int) -> Any:
+        """SSP-RK3 by convex sums of Euler steps; where a sample needs it in steps of half the length."""
+        first, bad_1 = self._euler(inner, medium, dt)
+        second, bad_2 = self._euler(first, medium, dt)
+        third, bad_3 = self._euler(0.75 * inner + 0.25 * second, medium, dt)
+        found, again = inner / 3 + 2 / 3 * third, bad_1 | bad_2 | bad_3
+        if again.any():  # unless the step began outside of the numbers
+            again &= ~samples_that_fail(self.equation.physical(inner, self.grid.ndim))
+        if not again.any():
+            return found
+        if not halvings:  # the run ends: what is not physical is no number
+            lost = like(inner, np.where(again, np.nan, 0.0))
+            return found + lost.reshape(-1, *(1,) * (self.grid.ndim + 1))
+
+        def halved(needed: bool, start: Any, of_these: Any) -> Any:
+            if not needed:
+                return found[np.flatnonzero(~again)]
+            half = self._step(start, of_these, dt / 2, halvings - 1)
+            return self._step(half, of_these, dt / 2, halvings - 1)
+
+        return _by_key(again, inner, medium, halved)
+
+    def _euler(self, inner: Any, medium: Any, dt: float) -> tuple[Any, np.ndarray]:
+        ndim = self.grid.ndim
+        state = self.equation.primitive(inner, ndim)
+
+        def rate(keep: Any) -> Any:
+            return stack(self.equation.conserved_rate(state, self.grid, medium, keep), -ndim - 1)
+
+        def physical(conserved: Any) -> Any:
+            return self.equation.physical(conserved, ndim)
+
+        return positive_euler(inner, dt, rate, physical=physical, ndim=ndim, boundary=self.equation.boundary)
+
+    def _speeds(self, state: Any, medium: Any) -> np.ndarray:
+        """How many cells a sample's fastest wave crosses in a unit of time: (samples,)."""
+        found = detached(self.equation.crossings(state, self.grid, medium))
+        return found.reshape(len(found), -1).max(1)
+
+    def _medium_like(self, inner: Any) -> Any:
+        return like(inner, self._medium) if isinstance(self._medium, np.ndarray) else self._medium
+
+
+def _by_key(keys: np.ndarray, inner: Any, medium: Any, function: Callable[[Any, Any, Any], Any]) -> Any:
+    """``function(key, inner, medium)`` of the samples with each key, in the samples' order."""
+    found = np.unique(keys)
+    if len(found) == 1:
+        return function(found[0], inner, medium)
+    rows = [np.flatnonzero(keys == key) for key in found]
+    results = []
+    for key, some in zip(found, rows, strict=True):
+        of_these = medium if medium is None or len(medium) != len(keys) else medium[some]
+        results.append(function(key, inner[some], of_these))
+    return concatenate(results, 0)[np.argsort(np.concatenate(rows))]

@@ -1,10 +1,17 @@
 """What recipes of evolving equations share: steps, their estimated error, what is refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from opforge.core import Grid
-from opforge.datasets import KuramotoSivashinskyRecipe
+from opforge.datasets import (
+    BurgersRecipe,
+    CompressibleFlowRecipe,
+    KuramotoSivashinskyRecipe,
+    ShallowWaterRecipe,
+)
 from opforge.datasets.restriction import restricted
 from opforge.errors import InputError, WorkError
 
@@ -74,3 +81,22 @@ def test_cells_are_kept_as_means():
     found = restricted(states, Grid((8, 12)), 4)
     assert found.shape == (1, 2, 1, 2, 3)
     np.testing.assert_allclose(found[0, 1, 0, 1, 2], states[0, 1, 0, 4:8, 8:12].mean())
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        BurgersRecipe(method="finite volumes", viscosity=0.0, time_step=0.1),
+        BurgersRecipe(ndim=2, method="finite volumes", time_step=0.1),
+        ShallowWaterRecipe(time_step=0.2, frames=3),
+        ShallowWaterRecipe(initial="bottom", time_step=0.2, frames=3),
+        CompressibleFlowRecipe(time_step=0.1),
+        CompressibleFlowRecipe(shear_viscosity=0.1, bulk_viscosity=0.1, draw="viscosity", time_step=0.005),
+    ],
+)
+def test_steps_beyond_the_limit_of_waves_are_refused_before_the_start(made):
+    with pytest.raises(
+        InputError, match=r"time_step=0\.\d+ is too long: dt must be at most \d[\d.e-]*, the time in which"
+    ):
+        made.check(made.grid(64))
+    replace(made, time_step=1e-5).check(made.grid(64))

@@ -7,8 +7,11 @@ from opforge.datasets import ShallowWaterRecipe
 from opforge.errors import InputError
 
 
-def test_the_dam_is_round_and_of_a_random_radius():
-    recipe = ShallowWaterRecipe()
+@pytest.mark.parametrize("initial", ["dam", "pdebench"])
+def test_the_dam_is_round_and_of_a_random_radius(initial):
+    recipe = ShallowWaterRecipe(initial=initial)
+    assert recipe.equation.boundary == "outflow"
+    assert (recipe.grid(16).origin, recipe.grid(16).lengths) == ((-2.5, -2.5), (5.0, 5.0))
     h = recipe.initial_states([np.random.default_rng(i) for i in range(40)], recipe.grid(100))[:, 0]
     radii = np.sqrt((h > 1.5).mean((1, 2)) * 25 / np.pi)
     assert 0.28 < radii.min() < 0.4 and 0.6 < radii.max() < 0.72

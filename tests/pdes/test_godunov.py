@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from opforge.pdes._godunov import balance, faces, fastest, hll, padded
+from opforge.errors import InputError
+from opforge.pdes._godunov import around, balance, faces, fastest, hll, padded
 
 
 def test_ghosts():
@@ -39,3 +40,26 @@ def test_hll_takes_the_side_that_the_waves_come_from():
 def test_fastest(make):
     speeds = [make(np.array([1.0, 2.0])), make(np.array([3.0, 1.0]))]
     assert fastest(lambda axis: speeds[axis], (0.5, 1.0)) == 5.0
+
+
+def test_slopes_are_dropped_where_they_are_not_kept():
+    u = np.arange(8.0)
+    left, right = faces(u, -1, np.array([1.0, 1, 1, 0, 1, 1, 1, 1]))
+    np.testing.assert_allclose(left, [1.5, 2.5, 3.0, 4.5, 5.5], atol=1e-15)
+    np.testing.assert_allclose(right, [1.5, 3.0, 3.5, 4.5, 5.5], atol=1e-15)
+
+
+@pytest.mark.parametrize("make", [np.asarray, torch.from_numpy])
+def test_cells_and_their_neighbours(make):
+    marked = np.zeros((4, 5))
+    marked[0, 1] = 1
+    beside = {(0, 0), (0, 1), (0, 2), (1, 1)}  # those that share a face
+    for walls, more in (("walls", set()), ("periodic", {(3, 1)})):
+        found = np.asarray(around(make(marked), 2, walls))
+        assert {tuple(map(int, cell)) for cell in np.argwhere(found == 1)} == beside | more
+        assert set(np.unique(found)) == {0.0, 1.0}
+
+
+def test_grids_of_fewer_cells_than_ghosts():
+    with pytest.raises(InputError, match="grid must have at least 2 cells per axis for finite volumes, got 1"):
+        padded(np.ones((3, 1)), -1, "walls")

@@ -65,17 +65,17 @@ def combine(symbols, source, target, source_rows, target_rows):
     """Fields of ``target`` (pairs, fields, rows, n) that are sums of those of ``source`` times symbols.
 
     ``symbols`` is (fields, columns, rows, n), for the rows that both have: number i is row ``source_rows[i]`` there and
-    row ``target_rows[i]`` here.
+    row ``target_rows[i]`` here. Loops over a row that do one product each are what the compiler makes vectors of.
     """
     for p in range(target.shape[0]):
         for i in range(symbols.shape[0]):
             for r in range(symbols.shape[2]):
                 there, here = source_rows[r], target_rows[r]
                 for k in range(symbols.shape[3]):
-                    total = symbols[i, 0, r, k] * source[p, 0, there, k]
-                    for j in range(1, symbols.shape[1]):
-                        total += symbols[i, j, r, k] * source[p, j, there, k]
-                    target[p, i, here, k] = total
+                    target[p, i, here, k] = symbols[i, 0, r, k] * source[p, 0, there, k]
+                for j in range(1, symbols.shape[1]):
+                    for k in range(symbols.shape[3]):
+                        target[p, i, here, k] += symbols[i, j, r, k] * source[p, j, there, k]
 
 
 def rows_kept(shape: tuple[int, ...], highest: tuple[int, ...]) -> np.ndarray:

@@ -17,6 +17,8 @@ from opforge.datasets.files.header import OF_SHARDS, Header
 from opforge.datasets.files.layout import per_sample
 from opforge.datasets.reading.passes import Batch, Passes
 from opforge.datasets.reading.picking import ends_of_parts, positions
+from opforge.datasets.reading.reach import Reach
+from opforge.datasets.reading.shuffling import Places
 from opforge.datasets.reading.source import ArraySource, Source
 from opforge.datasets.reading.thinning import Thinning
 from opforge.datasets.reading.windows import Windows, frames_between
@@ -65,6 +67,8 @@ class OperatorDataset(Passes, Dataset):
         self._dtype = dtype
         self._thinning = thinning or Thinning.none(header)
         self._windows = windows or Windows.ends(len(self._thinning.frames) or 1)
+        every = np.arange(len(self._windows.starts))
+        self._reach = Reach(np.hstack([self._frames(every, wanted=side) for side in (False, True)]))
 
     def _with(self, **changes: Any) -> OperatorDataset:
         """The same samples seen otherwise; what was read is shared."""
@@ -216,7 +220,7 @@ class OperatorDataset(Passes, Dataset):
         for name in header.names:
             sides = [given] * (name in header.inputs) + [wanted] * (name in header.outputs)
             frames[name] = np.concatenate(sides, axis=1) if name in header.evolving else None
-        fields = self._read(samples, frames)
+        fields = self._read(samples, frames, self._reach)
         return self._stack(fields, wanted=False), self._stack(fields, wanted=True)
 
     def arrays(self, samples: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
@@ -229,8 +233,10 @@ class OperatorDataset(Passes, Dataset):
         every = np.tile(np.asarray(self._thinning.frames, dtype=np.intp), (len(rows), 1))
         return self._read(rows, {name: every if name in self.evolving else None for name in self.fields})
 
-    def _read(self, samples: np.ndarray, frames: dict[str, np.ndarray | None]) -> dict[str, np.ndarray]:
-        fields = self._source.read(self._indices[samples], frames)
+    def _read(
+        self, samples: np.ndarray, frames: dict[str, np.ndarray | None], reach: Reach | None = None
+    ) -> dict[str, np.ndarray]:
+        fields = self._source.read(self._indices[samples], frames, reach)
         if self._thinning.whole:
             return fields
         return {name: values[(..., *self._thinning.space)] for name, values in fields.items()}
@@ -238,10 +244,14 @@ class OperatorDataset(Passes, Dataset):
     def _passing(self) -> AbstractContextManager[object]:
         return self._source.passing()
 
-    def _blocks(self, indices: Sequence[int] | np.ndarray | None) -> tuple[int, np.ndarray | None, int]:
+    @property
+    def _keeps(self) -> bool:
+        return self._source.keeps
+
+    def places(self, indices: Sequence[int] | np.ndarray | None = None) -> Places | None:
         pairs = np.arange(len(self)) if indices is None else self._positions(indices)
-        blocks = self._source.blocks(self._indices[pairs // self.pairs_per_sample])
-        return len(pairs), blocks, self._source.blocks_kept
+        samples, numbers = np.divmod(pairs, self.pairs_per_sample)
+        return self._source.places(self._indices[samples], self._reach.last[numbers], self._reach)
 
     def _frames(self, pairs: np.ndarray, *, wanted: bool) -> np.ndarray:
         """The frames (len(pairs), frames) of the file that these pairs take."""

@@ -54,7 +54,7 @@ def test_any_samples_and_frames_are_those_of_the_blocks():
 @pytest.mark.parametrize("room", [1, 2, 4])
 def test_memory_is_bounded_and_the_block_used_last_stays(monkeypatch, room):
     size = 3 * (24 + 7 * 24) * 4
-    monkeypatch.setattr("opforge.datasets.reading.blocks._KEPT_BYTES", room * size)
+    monkeypatch.setattr("opforge.datasets.reading.held.KEPT_BYTES", room * size)
     some, reader = three(), Reader()
     assert some.most == room
     into = {"a": np.empty((1, 6, 4), np.float32), "u": np.empty((1, 1, 6, 4), np.float32)}
@@ -70,7 +70,7 @@ def test_memory_is_bounded_and_the_block_used_last_stays(monkeypatch, room):
 
 
 def test_what_was_not_used_longest_makes_room(monkeypatch):
-    monkeypatch.setattr("opforge.datasets.reading.blocks._KEPT_BYTES", 2 * 3 * 24 * 4)
+    monkeypatch.setattr("opforge.datasets.reading.held.KEPT_BYTES", 2 * 3 * 24 * 4)
     some, reader = three(), Reader()
     for sample in (0, 3, 0, 6, 0, 3):
         some.read("a", sample, 0, np.empty((1, 6, 4), np.float32), reader)
@@ -78,7 +78,7 @@ def test_what_was_not_used_longest_makes_room(monkeypatch):
 
 
 def test_one_block_is_kept_however_large(monkeypatch):
-    monkeypatch.setattr("opforge.datasets.reading.blocks._KEPT_BYTES", 10)
+    monkeypatch.setattr("opforge.datasets.reading.held.KEPT_BYTES", 10)
     some, reader = three(), Reader()
     for sample in (0, 1, 2):
         some.read("a", sample, 0, np.empty((1, 6, 4), np.float32), reader)

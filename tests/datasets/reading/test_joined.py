@@ -9,8 +9,8 @@ import xarray
 
 from opforge import open_dataset
 from opforge.core import Grid
+from opforge.datasets.reading.hdf5_source import HDF5Source
 from opforge.datasets.reading.joined import joined_header
-from opforge.datasets.reading.source import HDF5Source
 from opforge.errors import InputError
 from tests.datasets.reading.examples import HEADER, assert_equal, columns, pair, write
 
@@ -32,7 +32,7 @@ def shards(folder, compression=None, failed=()):
 @pytest.fixture(params=["plain", "compressed", "compressed, not kept"])
 def folder(request, tmp_path, monkeypatch):
     if request.param == "compressed, not kept":
-        monkeypatch.setattr("opforge.datasets.reading.source.KEEP_BYTES", 0)
+        monkeypatch.setattr("opforge.datasets.reading.hdf5_source.KEEP_BYTES", 0)
     return shards(tmp_path, None if request.param == "plain" else 1)
 
 
@@ -77,7 +77,7 @@ def test_a_random_order_has_every_pair_once(folder):
 
 
 def test_blocks_of_different_files_are_different(tmp_path, monkeypatch):
-    monkeypatch.setattr("opforge.datasets.reading.source.KEEP_BYTES", 0)
+    monkeypatch.setattr("opforge.datasets.reading.hdf5_source.KEEP_BYTES", 0)
     source = open_dataset(shards(tmp_path, 1))._source
     numbers = source.blocks(np.array([7, 0, 3, 3, 1, 4]))
     assert numbers is not None and len(set(numbers)) == 5 and numbers[2] == numbers[3]

@@ -11,8 +11,8 @@ ARRAYS = columns()
 
 @pytest.mark.parametrize("room", [1, 2**28], ids=["one block is kept", "all are kept"])
 def test_a_random_order_has_every_pair_once_and_those_of_a_block_together(tmp_path, monkeypatch, room):
-    monkeypatch.setattr("opforge.datasets.reading.source.KEEP_BYTES", 0)
-    monkeypatch.setattr("opforge.datasets.reading.blocks._KEPT_BYTES", room)
+    monkeypatch.setattr("opforge.datasets.reading.hdf5_source.KEEP_BYTES", 0)
+    monkeypatch.setattr("opforge.datasets.reading.held.KEPT_BYTES", room)
     pairs = open_dataset(write(tmp_path / "d.nc", ARRAYS, compression=4)).windows()
     order = pairs.order(generator=torch.Generator().manual_seed(0))
     assert sorted(order.tolist()) == list(range(30))

@@ -21,8 +21,10 @@ from opforge.datasets.files.header import Header
 from opforge.datasets.files.writer import FileWriter
 from opforge.datasets.formats.described import Asked
 from opforge.datasets.formats.netcdf import describe
-from opforge.datasets.reading.source import ArraySource, HDF5Source, picked
+from opforge.datasets.reading.hdf5_source import HDF5Source
+from opforge.datasets.reading.source import ArraySource
 from opforge.datasets.reading.stored import Stored
+from opforge.datasets.reading.values import picked
 from opforge.errors import InputError
 from tests.datasets.reading.examples import HEADER, columns, write
 
@@ -41,7 +43,7 @@ def path(original, tmp_path):
 
 def source(path, kept=True, monkeypatch=None):
     if not kept:
-        monkeypatch.setattr("opforge.datasets.reading.source.KEEP_BYTES", 100)
+        monkeypatch.setattr("opforge.datasets.reading.hdf5_source.KEEP_BYTES", 100)
     found = describe(Path(path), Asked())
     return HDF5Source(Path(path), found.header, found.fields)
 
@@ -204,9 +206,9 @@ def evolving(request, tmp_path, monkeypatch):
     if request.param == "memory":
         return ArraySource(HEADER, {name: ARRAYS[name].copy() for name in HEADER.names})
     if "," in request.param:
-        monkeypatch.setattr("opforge.datasets.reading.source.KEEP_BYTES", 0)
+        monkeypatch.setattr("opforge.datasets.reading.hdf5_source.KEEP_BYTES", 0)
     if "few" in request.param:
-        monkeypatch.setattr("opforge.datasets.reading.blocks._KEPT_BYTES", 2000)
+        monkeypatch.setattr("opforge.datasets.reading.held.KEPT_BYTES", 2000)
     path = write(tmp_path / "d.nc", ARRAYS, compression=None if request.param == "plain" else 4)
     return source(path)
 
@@ -235,7 +237,7 @@ def test_a_process_that_was_forked_opens_the_file_for_itself(tmp_path, monkeypat
     reader.read(np.array([1]), {"a": None})
     assert reader._file is before
     with monkeypatch.context() as patch:
-        patch.setattr("opforge.datasets.reading.source.os.getpid", lambda: -2)
+        patch.setattr("opforge.datasets.reading.hdf5_source.os.getpid", lambda: -2)
         assert_reads(reader, ARRAYS, times=3)
         assert reader._file is not before
 
@@ -264,7 +266,7 @@ def test_a_flipped_bit_in_a_frame_that_is_not_asked_for_is_found_at_first_touch(
     tmp_path, monkeypatch, name, compression, kept
 ):
     if not kept:
-        monkeypatch.setattr("opforge.datasets.reading.source.KEEP_BYTES", 0)
+        monkeypatch.setattr("opforge.datasets.reading.hdf5_source.KEEP_BYTES", 0)
     path = write(tmp_path / "d.nc", ARRAYS, compression=compression)
     with h5py.File(path, "r+") as file:  # through HDF5, so that compressed chunks are whole
         changed = file[name][2]
@@ -280,7 +282,7 @@ def test_a_flipped_bit_in_a_frame_that_is_not_asked_for_is_found_at_first_touch(
 
 @pytest.mark.parametrize("compression", [None, 4])
 def test_checksums_are_compared_once_for_all_frames(tmp_path, monkeypatch, compression):
-    monkeypatch.setattr("opforge.datasets.reading.source.KEEP_BYTES", 0)
+    monkeypatch.setattr("opforge.datasets.reading.hdf5_source.KEEP_BYTES", 0)
     reader, whole = source(write(tmp_path / "d.nc", ARRAYS, compression=compression)), []
     stored = HDF5Source._stored
     monkeypatch.setattr(
@@ -353,7 +355,7 @@ def test_reading_one_sample_of_a_compressed_file_touches_its_chunks_alone(tmp_pa
         logs.append(LoggedFile(path))
         return h5py.File(logs[-1], "r")
 
-    monkeypatch.setattr("opforge.datasets.reading.source.open_hdf5", logged)
+    monkeypatch.setattr("opforge.datasets.reading.hdf5_source.open_hdf5", logged)
     for sample in (3, 0, 4):
         reader = source(path, kept, monkeypatch)
         reader.read(np.array([sample]), {"a": None, "u": np.array([[2]])})
@@ -415,7 +417,7 @@ LAYOUTS = {
 @pytest.mark.parametrize("kept", [True, False])
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_foreign_layouts_are_read_as_numpy_reads_them(tmp_path, monkeypatch, layout, kept):
-    monkeypatch.setattr("opforge.datasets.reading.source.KEEP_BYTES", 2**30 if kept else 0)
+    monkeypatch.setattr("opforge.datasets.reading.hdf5_source.KEEP_BYTES", 2**30 if kept else 0)
     fields = foreign(tmp_path, LAYOUTS[layout])
     arrays = dict(ARRAYS)
     if "without" in layout:
@@ -432,8 +434,8 @@ def test_foreign_layouts_as_xarray(tmp_path, layout):
 
 @pytest.mark.parametrize("count", [2, 3])
 def test_chunks_of_several_samples_are_read_once_when_samples_come_chunk_by_chunk(tmp_path, monkeypatch, count):
-    monkeypatch.setattr("opforge.datasets.reading.source.KEEP_BYTES", 0)
-    monkeypatch.setattr("opforge.datasets.reading.blocks._KEPT_BYTES", count * (24 + 3 * 7 * 24) * 4)  # one of each
+    monkeypatch.setattr("opforge.datasets.reading.hdf5_source.KEEP_BYTES", 0)
+    monkeypatch.setattr("opforge.datasets.reading.held.KEPT_BYTES", count * (24 + 3 * 7 * 24) * 4)  # one of each
     fields = foreign(tmp_path, lambda name, own: (own, (count, *(4,) * (len(own) - 1))))
     reader, read, real = HDF5Source(tmp_path / "f.h5", HEADER, fields), [], HDF5Source._from_hdf5
     monkeypatch.setattr(

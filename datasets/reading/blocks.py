@@ -192,18 +192,24 @@ class Blocks:
         return (self._owner, span.start, span.stop, plan.frames, run)
 
     def load(self, into: Mapping[str, np.ndarray], span: slice) -> None:
-        """Fill arrays (samples, [frames], *space) with all frames of neighbouring samples, and hold none of them.
+        """Fill arrays (samples, [frames], *space) with all frames of neighbouring samples, without holding these.
 
         Args:
             into: by field.
             span: which samples: those of a run, so that every chunk is read once.
         """
         step = self.frames or 1
-        for array in self._arrays:
+        for number, array in enumerate(self._arrays):
             names = [name for name in into if name in array.fields]
             for start in range(0, len(self._header.times) if array.frames else 1, step) if names else ():
                 frames = slice(start, start + step)
-                values = _read(array, span, frames)
+                if array.samples:
+                    values = _read(array, span, frames)
+                else:  # the same for the next run
+                    key = (self._owner, -1, -1, step, start // step)
+                    values = self._held.array(
+                        key, number, lambda array=array, frames=frames: _read(array, span, frames)
+                    )
                 for name in names:
                     part = into[name][:, frames] if array.frames else into[name]
                     part[...] = array.view(values, name)

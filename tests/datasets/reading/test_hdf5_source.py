@@ -22,6 +22,7 @@ from opforge.datasets.files.writer import FileWriter
 from opforge.datasets.formats.described import Asked
 from opforge.datasets.formats.netcdf import describe
 from opforge.datasets.reading.hdf5_source import HDF5Source
+from opforge.datasets.reading.reach import Reach
 from opforge.datasets.reading.source import ArraySource
 from opforge.datasets.reading.stored import Stored
 from opforge.datasets.reading.values import picked
@@ -64,8 +65,8 @@ def test_reads_what_the_file_has(path, monkeypatch, kept, indices):
     ("compression", "kept", "expected"),
     [
         (1, True, [[1, 2], [3]]),
-        (1, False, [[1, 2], [1, 2, 3], [1]]),
-        (None, True, [[1, 2], [1, 2, 3], [1]]),  # the system keeps what was read
+        (1, False, [[2, 1], [3, 2, 1, 1], [1]]),
+        (None, True, [[2, 1], [3, 2, 1, 1], [1]]),  # the system keeps what was read
     ],
 )
 def test_small_files_are_read_once_and_large_ones_every_time(tmp_path, monkeypatch, compression, kept, expected):
@@ -208,7 +209,7 @@ def evolving(request, tmp_path, monkeypatch):
     if "," in request.param:
         monkeypatch.setattr("opforge.datasets.reading.hdf5_source.KEEP_BYTES", 0)
     if "few" in request.param:
-        monkeypatch.setattr("opforge.datasets.reading.held.KEPT_BYTES", 2000)
+        monkeypatch.setattr("opforge.datasets.reading.held.KEPT_BYTES", 500)
     path = write(tmp_path / "d.nc", ARRAYS, compression=None if request.param == "plain" else 4)
     return source(path)
 
@@ -284,15 +285,17 @@ def test_a_flipped_bit_in_a_frame_that_is_not_asked_for_is_found_at_first_touch(
 def test_checksums_are_compared_once_for_all_frames(tmp_path, monkeypatch, compression):
     monkeypatch.setattr("opforge.datasets.reading.hdf5_source.KEEP_BYTES", 0)
     reader, whole = source(write(tmp_path / "d.nc", ARRAYS, compression=compression)), []
-    stored = HDF5Source._stored
-    monkeypatch.setattr(
-        HDF5Source,
-        "_stored",
-        lambda self, name, samples: whole.append((name, samples.tolist())) or stored(self, name, samples),
-    )
+    real = HDF5Source._values
+
+    def log(self, samples, frames, reach=None):
+        if frames.keys() == set(HEADER.names):
+            whole.extend(samples.tolist())
+        return real(self, samples, frames, reach)
+
+    monkeypatch.setattr(HDF5Source, "_values", log)
     for frame in range(7):
         reader.read(np.array([3, 1]), {"u": np.array([[frame], [frame]])})
-    assert sorted(whole) == [(name, [1, 3]) for name in sorted(HEADER.names)]
+    assert sorted(whole) == [1, 3]
 
 
 def test_values_that_are_not_finite_are_named_with_their_sample(tmp_path, monkeypatch):
@@ -432,32 +435,89 @@ def test_foreign_layouts_as_xarray(tmp_path, layout):
     np.testing.assert_array_equal(data.w.isel(sample=[4, 1], time=3, x=slice(1, 5, 2)), ARRAYS["w"][[4, 1], 3, 1:5:2])
 
 
-@pytest.mark.parametrize("count", [2, 3])
-def test_chunks_of_several_samples_are_read_once_when_samples_come_chunk_by_chunk(tmp_path, monkeypatch, count):
-    monkeypatch.setattr("opforge.datasets.reading.hdf5_source.KEEP_BYTES", 0)
-    monkeypatch.setattr("opforge.datasets.reading.held.KEPT_BYTES", count * (24 + 3 * 7 * 24) * 4)  # one of each
-    fields = foreign(tmp_path, lambda name, own: (own, (count, *(4,) * (len(own) - 1))))
-    reader, read, real = HDF5Source(tmp_path / "f.h5", HEADER, fields), [], HDF5Source._from_hdf5
+def test_places_are_those_of_compressed_frames(tmp_path, monkeypatch):
+    path, lasts, reach = write(tmp_path / "d.nc", ARRAYS, compression=1), np.array([6, 6]), Reach(np.array([[0, 6]]))
+    assert source(path).keeps and not source(path, False, monkeypatch).keeps
+    found = source(path).places(np.array([4, 0]), lasts, reach)
+    assert found.columns.tolist() == [4, 0] and found.steps.tolist() == [0, 0] and found.lanes > 5
+    assert source(write(tmp_path / "p.nc", ARRAYS)).places(np.array([4, 0]), lasts, reach) is None
+
+
+def several(folder):
+    """A file of opforge that another program wrote again with two samples to a chunk."""
+    path = write(folder / "d.nc", ARRAYS, compression=1)
+    with h5py.File(path, "r+") as file:
+        for name in HEADER.names:
+            values = file[name][...]
+            scales = [axis[0].name for axis in file[name].dims]
+            del file[name]
+            file.create_dataset(name, data=values, chunks=(2, *values.shape[1:]), compression="gzip")
+            for axis, scale in zip(file[name].dims, scales, strict=True):
+                axis.attach_scale(file[scale])
+    return path
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_sample_that_shares_chunks_with_a_wrong_one_is_read(tmp_path, monkeypatch, kept):
+    path = several(tmp_path)
+    with h5py.File(path, "r+") as file:
+        file["u"][2, 6] += 1e-3
+        file["v"][0, 3] = np.nan
+    reader, one = source(path, kept, monkeypatch), np.array([[3]])
+    for sample in (3, 1, 4):
+        found = reader.read(np.array([sample]), {"u": one})["u"]
+        np.testing.assert_array_equal(found, ARRAYS["u"][[sample], 3:4])
+    for _ in range(2):
+        with pytest.raises(InputError, match="sample 2 does not agree with its checksum"):
+            reader.read(np.array([3, 2]), {"u": np.array([[3], [3]])})
+        with pytest.raises(InputError, match="sample 0"):
+            reader.read(np.array([0]), {"u": one})
+
+
+# --- drawn parameters ----------------------------------------------------------------------------------------------
+
+
+def with_viscosity(folder, compression=None):
+    header = replace(HEADER, drawn=("nu",), labels=HEADER.labels | {"nu": {"long_name": "viscosity", "units": "1"}})
+    arrays = columns(header)
+    arrays["nu"][...] = np.linspace(0.1, 0.5, 5)
+    arrays["checksum"] = checksums(arrays)
+    return write(folder / "d.nc", arrays, header, compression), arrays["nu"]
+
+
+@pytest.mark.parametrize("compression", [None, 1])
+def test_drawn_parameters_of_a_sealed_file_are_read_without_fields(tmp_path, monkeypatch, compression):
+    path, expected = with_viscosity(tmp_path, compression)
+    dataset = open_dataset(path)
+    monkeypatch.setattr(HDF5Source, "_values", lambda *what: pytest.fail("fields were read"))
+    np.testing.assert_array_equal(dataset.drawn["nu"], expected)
+
+
+@pytest.mark.parametrize("compression", [None, 1])
+def test_drawn_parameters_that_were_changed_are_noticed_when_they_are_read_alone(tmp_path, monkeypatch, compression):
+    path, expected = with_viscosity(tmp_path, compression)
+    with h5py.File(path, "r+") as file:  # which cuts off the seal
+        file["nu"][3] += 1e-9
+    dataset, compared = open_dataset(path), []
+    real = HDF5Source._values
     monkeypatch.setattr(
-        HDF5Source, "_from_hdf5", lambda self, name, *what: read.append((name, what[0])) or real(self, name, *what)
+        HDF5Source,
+        "_values",
+        lambda self, samples, *what: compared.extend(samples.tolist()) or real(self, samples, *what),
     )
-    numbers = reader.blocks(np.arange(5))
-    assert numbers.tolist() == [i // count for i in range(5)] and reader.blocks_kept == 1
-    rng = np.random.default_rng(0)
-    for block in rng.permutation(numbers.max() + 1):
-        for sample in rng.permutation(np.flatnonzero(numbers == block)):
-            for frame in rng.permutation(7):
-                which = {name: np.array([[frame]]) if name in HEADER.evolving else None for name in HEADER.names}
-                values = reader.read(np.array([sample]), which)
-                np.testing.assert_array_equal(values["u"][0, 0], ARRAYS["u"][sample, frame])
-    assert len(read) == len(set(read)) == 4 * (numbers.max() + 1)
+    for _ in range(2):
+        np.testing.assert_array_equal(dataset.subset([1, 4]).drawn["nu"], expected[[1, 4]])
+        assert compared == [1, 4], "once, and no others"
+    for _ in range(2):
+        with pytest.raises(InputError, match="sample 3 does not agree with its checksum"):
+            _ = dataset.drawn
 
 
-def test_blocks_are_those_of_a_file_that_is_not_kept(tmp_path, monkeypatch):
-    path = write(tmp_path / "d.nc", ARRAYS, compression=1)
-    assert source(path).blocks(np.arange(5)) is None
-    assert source(path, False, monkeypatch).blocks(np.array([4, 0])).tolist() == [4, 0]
-    assert source(write(tmp_path / "p.nc", ARRAYS), False, monkeypatch).blocks(np.arange(5)) is None
+def test_drawn_parameters_of_a_file_without_checksums_are_read(tmp_path):
+    path, expected = with_viscosity(tmp_path)
+    with h5py.File(path, "r+") as file:
+        del file["checksum"]
+    np.testing.assert_array_equal(open_dataset(path).drawn["nu"], expected)
 
 
 def test_a_header_of_fewer_frames_is_not_needed(tmp_path):

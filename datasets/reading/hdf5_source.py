@@ -17,7 +17,7 @@ from opforge.datasets.files.header import Header
 from opforge.datasets.files.opening import DAMAGE, open_hdf5
 from opforge.datasets.files.packing import packing, unpack
 from opforge.datasets.files.seal import is_sealed
-from opforge.datasets.neighbours import spans
+from opforge.datasets.neighbours import equal_runs, spans
 from opforge.datasets.reading.blocks import Blocks, Unreadable
 from opforge.datasets.reading.checksums import Checksums
 from opforge.datasets.reading.held import Held
@@ -27,7 +27,7 @@ from opforge.datasets.reading.reach import Reach
 from opforge.datasets.reading.shuffling import Places
 from opforge.datasets.reading.source import Frames, Source
 from opforge.datasets.reading.stored import Stored
-from opforge.datasets.reading.values import check_finite
+from opforge.datasets.reading.values import check_finite, native
 from opforge.errors import InputError
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ class HDF5Source(Source):
                 }
                 self._packing = {name: packing(name, arrays[0].attrs) for name, arrays in opened.items()}
                 self._kinds = {
-                    name: _native(unpack(np.empty(0, arrays[0].dtype), self._packing[name]).dtype)
+                    name: native(unpack(np.empty(0, arrays[0].dtype), self._packing[name]).dtype)
                     for name, arrays in opened.items()
                 }
                 self._sums = Checksums.of(file, self._header)
@@ -266,7 +266,7 @@ class HDF5Source(Source):
             return {name: self._checked(name, found, samples) for name, found in values.items()}
         # column by column, so that what was read to compare it is still held when it is wanted
         plan, parts = self._blocks.plan(), []
-        for start, stop in _runs(plan.columns(samples)):
+        for start, stop in equal_runs(plan.columns(samples)):
             part = samples[start:stop]
             self._compare(np.unique(part), plan.span(int(part[0]), self._header.samples))
             some = {name: None if which is None else which[start:stop] for name, which in frames.items()}
@@ -343,7 +343,7 @@ class HDF5Source(Source):
 
     def _file_kind(self, name: str) -> np.dtype:
         kind = self._opened[name][0].dtype
-        return kind if self._packing[name] else _native(kind)
+        return kind if self._packing[name] else native(kind)
 
     def _meant(self, name: str, values: np.ndarray) -> np.ndarray:
         """The numbers that those of the file stand for."""
@@ -398,14 +398,3 @@ def _numbers(file: h5py.File, stored: Stored) -> np.ndarray:
     """An array (samples,) of a file as float64."""
     array = array_at(file, stored.paths[0])
     return unpack(np.asarray(array[...]), packing(stored.paths[0], array.attrs)).astype(np.float64)
-
-
-def _runs(values: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Where neighbours are equal: first and one after the last."""
-    ends = [*(np.flatnonzero(np.diff(values)) + 1).tolist(), len(values)]
-    return zip([0, *ends[:-1]], ends, strict=True)
-
-
-def _native(dtype: np.dtype) -> np.dtype:
-    """Single precision where it holds the values, else double, in this machine's byte order."""
-    return np.dtype(np.float32 if np.can_cast(dtype, np.float32) else np.float64)

@@ -129,17 +129,20 @@ class Blocks:
         return self._plans[reach]
 
     def _planned(self, reach: Reach) -> Plan:
-        samples, frames, free, one, block = 1, self.frames, 0, 1, 0
+        """The largest blocks of which enough fit; where none do, such as fit at all and need the least."""
+        least, best = math.inf, Plan(self.samples, 1, min(1, self.frames), 1)
         for samples, frames in self._cuts():
             alive = reach.alive(frames) if frames else 0
             block = samples * frames * self._frame
             one = samples * self._still + alive * block
             free = memory.KEPT_BYTES - self._common - alive * frames * self._common_frame
             if one <= free:
-                break
-        # while one column goes on to its next block, another still needs those that it has
-        more = block if frames and reach.last.max() >= frames else 0
-        return Plan(self.samples, samples, frames, max(1, free // max(1, one + more)))
+                # while one column goes on to its next block, another still needs those that it has
+                more = block if frames and reach.last.max() >= frames else 0
+                return Plan(self.samples, samples, frames, max(1, free // max(1, one + more)))
+            if block <= free and one < least:
+                least, best = one, Plan(self.samples, samples, frames, 1)
+        return best
 
     def _cuts(self) -> Iterator[tuple[int, int]]:
         """Samples and frames of a block, from those of chunks to less and less."""

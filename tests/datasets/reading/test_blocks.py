@@ -105,6 +105,13 @@ def test_plans_fit_in_the_room_that_there_is(blocks, monkeypatch, room, expected
     assert some.plan(STEPS) == some.plan(STEPS) == expected
 
 
+def test_samples_that_do_not_fit_are_read_whole_chunk_by_chunk(blocks, monkeypatch):
+    """As to compare them with their checksums: smaller blocks would only have chunks decompressed more often."""
+    monkeypatch.setattr("opforge.datasets.reading.held.KEPT_BYTES", 5 * FRAME)
+    assert blocks(u=(1, 3, 6, 4)).plan() == Plan(1, 1, 3, 1)
+    assert blocks(u=(1, 7, 6, 4)).plan() == Plan(1, 1, 4, 1), "the largest part that fits"
+
+
 def test_columns_that_fit_with_all_frames_need_no_more(blocks, monkeypatch):
     monkeypatch.setattr("opforge.datasets.reading.held.KEPT_BYTES", 5 * 3 * 7 * FRAME)
     assert blocks().plan(STEPS) == blocks().plan() == Plan(3, 3, 7, 5)

@@ -132,10 +132,10 @@ class Blocks:
         """The largest blocks of which enough fit; where none do, such as fit at all and need the least."""
         least, best = math.inf, Plan(self.samples, 1, min(1, self.frames), 1)
         for samples, frames in self._cuts():
-            alive = reach.alive(frames) if frames else 0
+            alive = min(reach.alive(frames) * frames, len(self._header.times)) if frames else 0
             block = samples * frames * self._frame
-            one = samples * self._still + alive * block
-            free = memory.KEPT_BYTES - self._common - alive * frames * self._common_frame
+            one = samples * (self._still + alive * self._frame)
+            free = memory.KEPT_BYTES - self._common - alive * self._common_frame
             if one <= free:
                 # while one column goes on to its next block, another still needs those that it has
                 more = block if frames and reach.last.max() >= frames else 0

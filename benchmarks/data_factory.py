@@ -204,7 +204,7 @@ def compressed(folder: Path, runs: int, samples: int) -> Iterator[dict]:
     import h5py
 
     import opforge
-    import opforge.datasets.reading.source as source
+    import opforge.datasets.reading.hdf5_source as source
 
     path = folder / "compressed.nc"
     fields_file(path, samples, compression=4)

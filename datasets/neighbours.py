@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 
@@ -35,3 +37,14 @@ def aligned(start: int, stop: int, size: int, first: int = 0) -> list[range]:
     """
     ends = [*range(start + size - (first + start) % size, stop, size), stop]
     return [range(a, b) for a, b in zip([start, *ends], ends, strict=False) if a < b]
+
+
+def equal_runs(values: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Where neighbours are equal: the first position of each run and the one after its last.
+
+    Example:
+        >>> list(equal_runs(np.array([4, 4, 1, 4])))
+        [(0, 2), (2, 3), (3, 4)]
+    """
+    breaks = (np.flatnonzero(np.diff(values)) + 1).tolist()
+    return ((start, stop) for start, stop in zip([0, *breaks], [*breaks, len(values)], strict=True) if start < stop)

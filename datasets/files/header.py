@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -121,7 +121,7 @@ class Header:
             attributes["drawn"] = " ".join(self.drawn)
         if self.equation is not None:
             attributes["equation"] = self.equation.name
-            attributes["equation_parameters"] = json.dumps(self.equation.parameters())
+            attributes["equation_parameters"] = json.dumps(constants(self.equation.parameters(), self.drawn))
         for name, value in self.provenance.items():
             if name not in ("samples", "drawn", *attributes):  # another program's "drawn" is something else
                 attributes[name] = json.dumps(value) if isinstance(value, dict | list) else value
@@ -150,6 +150,9 @@ class Header:
             grid = Grid.from_dict(json.loads(attributes["grid"]))
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"the attribute 'grid' does not describe a grid: {error}") from error
+        equation, drawn = _equation(provenance), tuple(str(attributes.get("drawn", "")).split())
+        if isinstance(provenance.get("equation_parameters"), dict):  # older files give a number for those drawn, too
+            provenance["equation_parameters"] = constants(provenance["equation_parameters"], drawn)
         first, total = (_count(attributes, name) for name in OF_SHARDS)
         if total and not first + samples <= total:
             raise InputError(
@@ -161,17 +164,27 @@ class Header:
             outputs=tuple(str(attributes["outputs"]).split()),
             grid=grid,
             samples=samples,
-            equation=_equation(provenance),
+            equation=equation,
             provenance={**provenance, "samples": total or samples},
             times=times,
             evolving=evolving,
             first=first,
             total=total,
-            drawn=tuple(str(attributes.get("drawn", "")).split()),
+            drawn=drawn,
         )
 
 
 _NOT_PROVENANCE = (*_REQUIRED, "Conventions", "drawn", *OF_SHARDS)
+
+
+def constants(parameters: Mapping[str, Any], drawn: Sequence[str]) -> dict[str, Any]:
+    """The parameters of an equation that are the same for all samples: those that are not drawn for each.
+
+    Example:
+        >>> constants({"ndim": 2, "viscosity": 0.01}, ["viscosity"])
+        {'ndim': 2}
+    """
+    return {name: value for name, value in parameters.items() if name not in drawn}
 
 
 def missing_attribute(attributes: Mapping[str, Any]) -> InputError:

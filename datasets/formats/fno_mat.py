@@ -38,6 +38,7 @@ from opforge.datasets.files.opening import DAMAGE
 from opforge.datasets.files.probe import examine
 from opforge.datasets.formats.described import Asked, Described
 from opforge.datasets.formats.parts import Contents, is_within, names_in, times_of
+from opforge.datasets.reading.reach import Reach
 from opforge.datasets.reading.source import Frames, Source
 from opforge.datasets.reading.stored import Stored
 from opforge.datasets.reading.values import check_finite, picked
@@ -250,7 +251,7 @@ class MatSource(Source):
         self.__dict__.update(state)
         self._forget()
 
-    def read(self, samples: np.ndarray, frames: Frames) -> dict[str, np.ndarray]:
+    def read(self, samples: np.ndarray, frames: Frames, reach: Reach | None = None) -> dict[str, np.ndarray]:
         return {name: self._picked(name, samples, which) for name, which in frames.items()}
 
     def _picked(self, name: str, samples: np.ndarray, frames: np.ndarray | None) -> np.ndarray:

@@ -16,8 +16,9 @@ from opforge.datasets.formats import fno_mat, netcdf, pdebench, the_well
 from opforge.datasets.formats.described import Asked, Described
 from opforge.datasets.formats.sets import members
 from opforge.datasets.reading.dataset import OperatorDataset
+from opforge.datasets.reading.hdf5_source import HDF5Source
 from opforge.datasets.reading.joined import JoinedSource, joined_header
-from opforge.datasets.reading.source import HDF5Source, Source
+from opforge.datasets.reading.source import Source
 from opforge.errors import InputError
 
 if TYPE_CHECKING:

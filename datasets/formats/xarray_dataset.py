@@ -12,6 +12,7 @@ from opforge.core.grid import AXIS_NAMES
 from opforge.datasets.files.header import Header
 from opforge.datasets.formats.described import Asked
 from opforge.datasets.formats.netcdf import uniform_grid
+from opforge.datasets.reading.reach import Reach
 from opforge.datasets.reading.source import Frames, Source
 from opforge.datasets.reading.values import check_finite, picked
 from opforge.errors import InputError, UnknownNameError
@@ -35,7 +36,7 @@ class XarraySource(Source):
         self._data = data
         self._drawn = tuple(drawn)
 
-    def read(self, samples: np.ndarray, frames: Frames) -> dict[str, np.ndarray]:
+    def read(self, samples: np.ndarray, frames: Frames, reach: Reach | None = None) -> dict[str, np.ndarray]:
         order, inverse = np.unique(samples, return_inverse=True)
         found = {}
         for name, which in frames.items():

@@ -17,7 +17,7 @@ from opforge import __version__
 from opforge.core import Grid
 from opforge.datasets.arguments import whole_number
 from opforge.datasets.files.columns import bytes_per_sample
-from opforge.datasets.files.header import Header
+from opforge.datasets.files.header import Header, constants
 from opforge.datasets.files.layout import failure_room
 from opforge.datasets.generating.arguments import (
     checked_dtype,
@@ -203,12 +203,14 @@ def _tell(failures: int, first: str, header: Header) -> None:
 
 def make_header(recipe: Recipe, grid: Grid, samples: int, seed: int) -> Header:
     """What a generated dataset says about itself."""
-    equation, times = recipe.equation, recipe.times
+    times, drawn = recipe.times, tuple(known.name for known in recipe.drawn)
+    parameters = constants(recipe.equation.parameters(), drawn)
+    equation = type(recipe.equation).from_parameters(parameters)  # as a file gives it back
     provenance = {
         "recipe": recipe.name,
         "recipe_parameters": recipe.parameters(),
         "equation": equation.name,
-        "equation_parameters": equation.parameters(),
+        "equation_parameters": parameters,
         "seed": seed,
         "solver": recipe.solver,
         "tolerance": recipe.tolerance,
@@ -230,5 +232,5 @@ def make_header(recipe: Recipe, grid: Grid, samples: int, seed: int) -> Header:
             known.name: {"long_name": known.long_name, "units": known.units}
             for known in (*recipe.drawn, *recipe.described)
         },
-        drawn=tuple(known.name for known in recipe.drawn),
+        drawn=drawn,
     )

@@ -18,6 +18,7 @@ from opforge.datasets.quality.tables import (
     drawn_table,
     failures,
     field_table,
+    provenance_of,
     quality_tables,
 )
 from opforge.datasets.quality.verification import Verification
@@ -183,7 +184,7 @@ def _about(equation: Any) -> list[str]:
 
 
 def _how(dataset: OperatorDataset, summary: Summary, place: str) -> list[str]:
-    made = dataset.provenance
+    made = provenance_of(dataset, summary)
     facts = [
         (name.replace("_", " "), _plain(value)) for name, value in made.items() if name != "samples" and value != {}
     ]

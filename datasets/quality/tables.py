@@ -61,6 +61,26 @@ def drawn_table(dataset: OperatorDataset, summary: Summary) -> Table:
     return Table("drawn for each sample", columns, tuple(rows))
 
 
+def provenance_of(dataset: OperatorDataset, summary: Summary) -> dict[str, Any]:
+    """Where the numbers come from; a parameter of the equation that is drawn for each sample with its range, as text.
+
+    Example:
+        >>> import opforge
+        >>> from opforge.datasets.quality.summary import summarise
+        >>> data = opforge.generate("helmholtz", 3, 56, ndim=1, draw="wavenumber")
+        >>> provenance_of(data, summarise(data))["equation_parameters"]["wavenumber"].split(",")[0]
+        'drawn for each sample'
+    """
+    found, equation = dataset.provenance, dataset.equation
+    known = {} if equation is None else equation.parameters()
+    drawn = {
+        name: f"drawn for each sample, {values.min:.4g} to {values.max:.4g}"
+        for name, values in summary.drawn.items()
+        if name in known
+    }
+    return {**found, "equation_parameters": found.get("equation_parameters", {}) | drawn} if drawn else found
+
+
 def role(dataset: OperatorDataset, name: str) -> str:
     """Whether a field is an input, an output, or both; and whether it evolves."""
     header = dataset.header

@@ -47,17 +47,16 @@ class Checksums:
         """Those of these samples that were never compared."""
         return samples[~self._compared[samples]]
 
-    def wrong(self, stored: dict[str, np.ndarray], samples: np.ndarray) -> int | None:
-        """The first of these samples, as they are stored, that does not agree with its checksum."""
+    def agree(self, stored: dict[str, np.ndarray], samples: np.ndarray) -> np.ndarray:
+        """Which of these samples, as they are stored, agree with their checksums: a truth value for each."""
+        found = np.ones(len(samples), bool)
         new = np.flatnonzero(~self._compared[samples])
         if new.size == 0:
-            return None
+            return found
         which = samples[new]
         little = {name: stored[name].dtype.newbyteorder("<") for name in self.names}
         arrays = {name: np.ascontiguousarray(stored[name][new], little[name]) for name in self.names}
         arrays |= {name: values[which] for name, values in self._others.items()}
-        agree = checksums(arrays) == self._sums[which]
-        if not agree.all():
-            return int(which[np.argmin(agree)])
-        self._compared[which] = True
-        return None
+        found[new] = checksums(arrays) == self._sums[which]
+        self._compared[samples[found]] = True
+        return found

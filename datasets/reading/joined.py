@@ -6,11 +6,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from opforge.datasets.files.header import Header
+from opforge.datasets.reading.held import Held
+from opforge.datasets.reading.reach import Reach
+from opforge.datasets.reading.shuffling import Places
 from opforge.datasets.reading.source import Frames, Source
 from opforge.errors import InputError
 
@@ -33,18 +36,36 @@ class JoinedSource(Source):
         self.place = f"{len(self._parts)} files"
         self._ends = np.cumsum(sizes)
 
-    def blocks(self, samples: np.ndarray) -> np.ndarray | None:
+        self._share()
+
+    def _share(self) -> None:
+        """Hold together no more than one file would."""
+        held, sizes = Held(), np.diff(self._ends, prepend=0)
+        for number, (part, size) in enumerate(zip(self._parts, sizes, strict=True)):
+            part.share(held, number, size / max(1, self._ends[-1]))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._share()
+
+    @property
+    def keeps(self) -> bool:
+        return all(part.keeps for part in self._parts)
+
+    def places(self, samples: np.ndarray, lasts: np.ndarray, reach: Reach) -> Places | None:
         owners = np.searchsorted(self._ends, samples, side="right")
-        found, offset = np.zeros(len(samples), np.intp), 0
+        columns, steps = np.zeros(len(samples), np.intp), np.zeros(len(samples), np.intp)
+        lanes, offset = [], 0
         for owner, part in enumerate(self._parts):
             mine = owners == owner
-            numbers = part.blocks(samples[mine] - (self._ends[owner - 1] if owner else 0))
-            if numbers is None:
-                return None
-            found[mine] = numbers + offset
-            offset += int(self._ends[owner])  # there are at most as many blocks as samples
-            self.blocks_kept = part.blocks_kept
-        return found
+            own = samples[mine] - (self._ends[owner - 1] if owner else 0)
+            found = part.places(own, lasts[mine], reach)
+            columns[mine] = offset + (own if found is None else found.columns)
+            offset = int(columns[mine].max(initial=offset)) + 1
+            if found is not None:
+                steps[mine] = found.steps
+                lanes.append(found.lanes)
+        return Places(columns, steps, min(lanes)) if lanes else None
 
     @contextmanager
     def passing(self) -> Iterator[None]:
@@ -53,14 +74,14 @@ class JoinedSource(Source):
                 blocks.enter_context(part.passing())
             yield
 
-    def read(self, samples: np.ndarray, frames: Frames) -> dict[str, np.ndarray]:
+    def read(self, samples: np.ndarray, frames: Frames, reach: Reach | None = None) -> dict[str, np.ndarray]:
         owners = np.searchsorted(self._ends, samples, side="right")
         found: dict[str, np.ndarray] = {}
         for owner in np.unique(owners) if len(samples) else [0]:
             rows = np.flatnonzero(owners == owner)
             first = self._ends[owner - 1] if owner else 0
             wanted = {name: None if which is None else which[rows] for name, which in frames.items()}
-            for name, values in self._parts[owner].read(samples[rows] - first, wanted).items():
+            for name, values in self._parts[owner].read(samples[rows] - first, wanted, reach).items():
                 if name not in found:
                     found[name] = np.empty((len(samples), *values.shape[1:]), values.dtype)
                 elif not np.can_cast(values.dtype, found[name].dtype):  # shards of different precision

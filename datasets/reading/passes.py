@@ -14,6 +14,8 @@ import torch
 
 from opforge.core import Grid, Moments
 from opforge.datasets.arguments import whole_number
+from opforge.datasets.reading.picking import positions
+from opforge.datasets.reading.shuffling import Places, ShuffledBatches, generator_of, shuffled
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 
@@ -45,18 +47,28 @@ class Passes(ABC):
     def _passing(self) -> AbstractContextManager[object]:
         """A block in which what is read does not stay in memory."""
 
+    @property
     @abstractmethod
-    def _blocks(self, indices: Sequence[int] | np.ndarray | None) -> tuple[int, np.ndarray | None, int]:
-        """How many pairs these are; the blocks they are read in, None where each is by itself; how many are kept."""
+    def _keeps(self) -> bool:
+        """Whether what was read stays in memory."""
+
+    @abstractmethod
+    def places(self, indices: Sequence[int] | np.ndarray | None = None) -> Places | None:
+        """Where pairs are read, all unless given; None where each is read by itself."""
 
     def order(
         self, indices: Sequence[int] | np.ndarray | None = None, *, generator: torch.Generator | None = None
     ) -> torch.Tensor:
         """A random order of pairs, in which those come together that are read in one piece.
 
-        Where every sample is read by itself, as in opforge's files, it is a random permutation. Where chunks hold
-        several samples, or compressed chunks several frames, the chunks come in random order, as many at a time as are
-        kept in memory, and their pairs are mixed.
+        Where every sample is read by itself, as in opforge's plain files, or stays in memory once it was read, it is a
+        random permutation. Where chunks hold several samples, or compressed ones several frames, runs of samples that
+        share chunks come in random order, as many at a time as fit in 512 MiB, and their pairs are mixed. Runs that do
+        not fit with all their frames are gone along from the first frame to the last, each begun at another time. So
+        every chunk is decompressed about once. One of more than 512 MiB, or 256 MiB where windows reach from one to the
+        next, is read in parts that fit, and decompressed once for each part.
+
+        Workers of a ``DataLoader`` share out the chunks by `batch_sampler`.
 
         Args:
             indices: the pairs; all unless given.
@@ -71,13 +83,28 @@ class Passes(ABC):
             >>> sorted(dataset.order(generator=torch.Generator().manual_seed(0)).tolist())
             [0, 1, 2, 3]
         """
-        count, blocks, kept = self._blocks(indices)
-        order = torch.randperm(count, generator=generator)
-        if blocks is None:
-            return order
-        numbers, which = np.unique(blocks, return_inverse=True)
-        turns = torch.randperm(len(numbers), generator=generator)[which] // kept
-        return order[torch.argsort(turns[order], stable=True)]
+        count = len(self) if indices is None else len(positions(indices, len(self), "pairs"))
+        return shuffled(count, None if self._keeps else self.places(indices), generator)
+
+    def batch_sampler(self, size: int, *, seed: int = 0, workers: int = 0) -> ShuffledBatches:
+        """Batches in random order for torch's ``DataLoader``, each worker of which reads other chunks than the rest.
+
+        Args:
+            size: pairs in a batch, at least 1.
+            seed: of the order, which ``set_epoch`` of the result changes from epoch to epoch.
+            workers: ``num_workers`` of the ``DataLoader``.
+
+        Raises:
+            InputError: a number that is none or too small.
+
+        Example:
+            >>> import opforge
+            >>> from torch.utils.data import DataLoader
+            >>> data = opforge.generate("darcy", 5, 8)
+            >>> [len(x) for x, y in DataLoader(data, batch_sampler=data.batch_sampler(2))]
+            [2, 2, 1]
+        """
+        return ShuffledBatches(self, size, seed=seed, workers=workers)
 
     def read_ahead(self, batches: Iterable[Any], *, ahead: int = 2) -> Iterator[Batch]:
         """The batches of these indices, read by a thread of their own while earlier ones are worked on.
@@ -138,8 +165,7 @@ class Passes(ABC):
         )
         order = torch.arange(len(self))
         if shuffle:
-            number = int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0] >> 1)
-            order = self.order(generator=torch.Generator().manual_seed(number))
+            order = self.order(generator=generator_of(seed, epoch))
         return self.read_ahead(order.split(size), ahead=ahead)
 
     def statistics(self) -> dict[str, Moments]:

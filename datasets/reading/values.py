@@ -44,3 +44,13 @@ def picked(values: np.ndarray, samples: np.ndarray, frames: np.ndarray | None) -
         [[6, 7], [5, 4]]
     """
     return values[samples] if frames is None else values[samples[:, None], frames]
+
+
+def native(dtype: np.dtype) -> np.dtype:
+    """Single precision where it holds the values, else double, in this machine's byte order.
+
+    Example:
+        >>> native(np.dtype(">f4")), native(np.dtype("i4"))
+        (dtype('float32'), dtype('float64'))
+    """
+    return np.dtype(np.float32 if np.can_cast(dtype, np.float32) else np.float64)

@@ -147,7 +147,7 @@ def show(found: Found, report: Report) -> None:
 def _facts(found: Found) -> list[tuple[str, str]]:
     """Properties of the whole, as texts."""
     from opforge.datasets.quality.card import samples_text
-    from opforge.datasets.quality.tables import failures
+    from opforge.datasets.quality.tables import failures, provenance_of
 
     values, data, summary = as_values(found), found.data, found.summary
     grid = data.grid
@@ -169,4 +169,5 @@ def _facts(found: Found) -> list[tuple[str, str]]:
         facts += [("", line) for line in failures(summary)]
     if found.verification is not None:
         facts.append(("made again", found.verification.reproduced))
-    return facts + [(name.replace("_", " "), shown(value)) for name, value in data.provenance.items() if value != {}]
+    made = provenance_of(data, summary)
+    return facts + [(name.replace("_", " "), shown(value)) for name, value in made.items() if value != {}]

@@ -117,6 +117,8 @@ def test_drawn_parameters_are_shown(tmp_path, loaded, capsys):
     show(found, Report())
     out = capsys.readouterr().out
     assert "drawn for each sample" in out and "strength of the load" in out
+    assert "forcing=drawn for each sample, 1." in out
+    assert values["provenance"]["equation_parameters"] == {"ndim": 1}, "no constant is given for it"
     assert "`dataset.drawn`" in found.card
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from opforge.datasets.neighbours import aligned, runs, spans
+from opforge.datasets.neighbours import aligned, equal_runs, runs, spans
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,11 @@ def test_aligned_ranges_are_all_numbers_cut_at_multiples(first, size):
 
 def test_nothing_is_cut_into_nothing():
     assert aligned(3, 3, 4) == []
+
+
+@pytest.mark.parametrize(("values", "expected"), [([], []), ([7], [1]), ([2, 2, 2], [3]), ([1, 1, 0, 1, 1], [2, 1, 2])])
+def test_runs_of_equal_values(values, expected):
+    values = np.array(values, int)
+    found = [values[start:stop].tolist() for start, stop in equal_runs(values)]
+    assert np.array_equal([value for run in found for value in run], values) and [len(run) for run in found] == expected
+    assert all(len(set(run)) == 1 for run in found)

@@ -97,6 +97,17 @@ def test_drawn_parameters_are_named_where_there_are_some():
     assert "nu" not in header.names and header.shard(1, 2).whole() == header
 
 
+def test_a_drawn_parameter_has_no_constant():
+    labels = {"forcing": {"long_name": "load", "units": "1"}}
+    attributes = replace(HEADER, drawn=("forcing",), labels=labels).to_attributes()
+    assert json.loads(attributes["equation_parameters"]) == {"ndim": 2}
+    back = Header.from_attributes(attributes, 5)
+    assert back.provenance["equation_parameters"] == {"ndim": 2} and back.equation == Darcy()
+    older = Header.from_attributes({**attributes, "equation_parameters": '{"ndim": 2, "forcing": 2.0}'}, 5)
+    assert older.provenance["equation_parameters"] == {"ndim": 2} and older.equation == Darcy(forcing=2.0)
+    assert older.to_attributes()["equation_parameters"] == attributes["equation_parameters"]
+
+
 def test_what_another_program_calls_drawn_is_no_parameter():
     header = replace(HEADER, provenance={**PROVENANCE, "drawn": "by hand"})
     assert "drawn" not in header.to_attributes()

@@ -36,7 +36,7 @@ def packed_file(path, encoding, values=VALUES):
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_reads_what_xarray_reads(tmp_path, monkeypatch, encoding, kept):
     if not kept:
-        monkeypatch.setattr("opforge.datasets.reading.source.KEEP_BYTES", 10)
+        monkeypatch.setattr("opforge.datasets.reading.hdf5_source.KEEP_BYTES", 10)
     path = packed_file(tmp_path / "d.nc", encoding)
     dataset = open_dataset(path, inputs=("k",), outputs=("p",)).astype(torch.float64)
     with xarray.open_dataset(path) as data:

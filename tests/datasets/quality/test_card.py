@@ -146,6 +146,8 @@ def test_drawn_parameters_are_in_the_card(tmp_path, loaded):
     data = generate(loaded, 3, 16, out=tmp_path / "d.nc")
     card = card_of(data, [data.path])
     assert "`dataset.drawn`" in card and "| forcing | strength of the load | Pa m-2 | 1." in card
+    least, most = data.drawn["forcing"].min(), data.drawn["forcing"].max()
+    assert f"| equation parameters | ndim=1, forcing=drawn for each sample, {least:.4g} to {most:.4g} |" in card
     assert "drawn" not in card_of(generate("darcy", 2, 8), [], place="d.nc")
 
 

@@ -6,6 +6,7 @@ from opforge.datasets.quality.tables import (
     failures,
     field_table,
     promise_table,
+    provenance_of,
     quality_tables,
     verification_table,
 )
@@ -70,4 +71,9 @@ def test_drawn_parameters_have_a_table(loaded):
     values = data.drawn["forcing"]
     assert table.rows[0][3::2] == (values.min(), values.max())
     assert {len(row) for row in table.rows} == {len(table.columns)}
+    least, most = values.min(), values.max()
+    made = provenance_of(data, summarise(data))
+    assert made["equation_parameters"] == {"ndim": 1, "forcing": f"drawn for each sample, {least:.4g} to {most:.4g}"}
+    others = {name: value for name, value in made.items() if name != "equation_parameters"}
+    assert others == {name: value for name, value in data.provenance.items() if name != "equation_parameters"}
     assert drawn_table(generate("darcy", 2, 8), summary()).rows == ()

@@ -10,5 +10,5 @@ def evolving(request, tmp_path, monkeypatch):
     if request.param == "memory":
         return in_memory(columns())
     if "," in request.param:
-        monkeypatch.setattr("opforge.datasets.reading.source.KEEP_BYTES", 0)
+        monkeypatch.setattr("opforge.datasets.reading.hdf5_source.KEEP_BYTES", 0)
     return open_dataset(write(tmp_path / "d.nc", columns(), compression=None if request.param == "plain" else 4))

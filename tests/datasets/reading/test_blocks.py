@@ -4,7 +4,10 @@ import h5py
 import numpy as np
 import pytest
 
-from opforge.datasets.reading.blocks import Blocks
+from opforge.datasets.reading.blocks import Blocks, Plan, Unreadable
+from opforge.datasets.reading.chunked import ChunkedArray
+from opforge.datasets.reading.held import Held
+from opforge.datasets.reading.reach import Reach
 from opforge.datasets.reading.stored import Stored
 from tests.datasets.reading.examples import HEADER, columns
 
@@ -13,117 +16,151 @@ TWO = replace(HEADER, inputs=("a",), outputs=("u",), evolving=("u",), samples=11
 AXES = {name: tuple(TWO.dimensions(name)) for name in TWO.names}
 FIELDS = {name: Stored((name,), axes) for name, axes in AXES.items()}
 ARRAYS = columns(TWO)
+FRAME = 24 * 4  # bytes, of either
+STEPS = Reach(np.arange(6)[:, None] + [0, 1])
 
 
-def blocks(tmp_path, options, header=TWO, fields=FIELDS):
+@pytest.fixture
+def blocks(tmp_path):
+    """Makes the blocks of a file with such chunks."""
     with h5py.File(tmp_path / "d.h5", "w") as file:
-        opened = {name: [file.create_dataset(name, data=ARRAYS[name], **options.get(name, {}))] for name in TWO.names}
-        return Blocks.of(header, fields, opened)
+
+        def made(a=(1, 6, 4), u=(3, 7, 6, 4), held=None):
+            chunks, pack = {"a": a, "u": u}, {"compression": "gzip"}
+            for name in TWO.names:
+                file.pop(name, None)
+            opened = {
+                name: [file.create_dataset(name, data=ARRAYS[name], chunks=chunks[name], **pack)] for name in "au"
+            }
+            return Blocks.of(TWO, FIELDS, opened, held or Held())
+
+        yield made
 
 
-class Reader:
-    """Fills arrays from memory and keeps what it was asked for."""
+@pytest.fixture
+def reads(monkeypatch):
+    found, real = [], ChunkedArray.read
 
-    def __init__(self):
-        self.asked = []
+    def read(self, samples, frames):
+        found.append((*self.fields, samples.start, samples.stop, frames.start))
+        return real(self, samples, frames)
 
-    def __call__(self, name, start, frame, into):
-        self.asked.append((name, start, len(into)))
-        assert frame is None, "a block has all frames"
-        into[...] = ARRAYS[name][start : start + len(into)]
-
-
-def three():
-    return Blocks(TWO, 3, {name: ARRAYS[name].dtype for name in TWO.names})
+    monkeypatch.setattr(ChunkedArray, "read", read)
+    return found
 
 
-def test_any_samples_and_frames_are_those_of_the_blocks():
-    some, reader = three(), Reader()
-    for start in (0, 10, 4, 2):
-        for stop in range(start + 1, 12):
-            into = np.empty((stop - start, 6, 4), np.float32)
-            assert some.read("a", start, 0, into, reader)
-            np.testing.assert_array_equal(into, ARRAYS["a"][start:stop])
-            into = np.empty((stop - start, 2, 6, 4), np.float32)
-            assert some.read("u", start, 4, into, reader)
-            np.testing.assert_array_equal(into, ARRAYS["u"][start:stop, 4:6])
-    expected = [(name, start, count) for name in "au" for start, count in ((0, 3), (3, 3), (6, 3), (9, 2))]
-    assert sorted(reader.asked) == expected, "every block is read once, the last one is short"
+def filled(some, sample, frames, plan):
+    into = {"u": np.zeros((2, len(frames), 6, 4), np.float32)}
+    if "a" in some.names:
+        into["a"] = np.zeros((2, 6, 4), np.float32)
+        some.fill(into, 1, sample, {"u": np.asarray(frames)}, plan)
+        np.testing.assert_array_equal(into["a"][1], ARRAYS["a"][sample])
+    else:
+        some.fill(into, 1, sample, {"u": np.asarray(frames)}, plan)
+    np.testing.assert_array_equal(into["u"][1], ARRAYS["u"][sample, frames])
+    assert not into["u"][0].any()
 
 
-@pytest.mark.parametrize("room", [1, 2, 4])
-def test_memory_is_bounded_and_the_block_used_last_stays(monkeypatch, room):
-    size = 3 * (24 + 7 * 24) * 4
-    monkeypatch.setattr("opforge.datasets.reading.blocks._KEPT_BYTES", room * size)
-    some, reader = three(), Reader()
-    assert some.most == room
-    into = {"a": np.empty((1, 6, 4), np.float32), "u": np.empty((1, 1, 6, 4), np.float32)}
-    for sample in range(11):  # chunk by chunk
-        for name, values in into.items():
-            some.read(name, sample, 0, values, reader)
-    assert len(reader.asked) == len(set(reader.asked)) == 8
-    assert sum(values.nbytes for values in some._kept.values()) <= room * size
-    for sample in (0, 10, 0):
-        some.read("a", sample, 0, into["a"], reader)
-        np.testing.assert_array_equal(into["a"][0], ARRAYS["a"][sample])
-    assert len(reader.asked) == 8 + (1 if room < 4 else 0), "both were there, the first one perhaps again"
+@pytest.mark.parametrize("a", [(1, 6, 4), (2, 6, 4)])
+@pytest.mark.parametrize("plan", [Plan(3, 3, 7, 1), Plan(3, 2, 7, 1), Plan(3, 1, 4, 1), Plan(6, 6, 1, 1)])
+def test_any_frames_of_any_sample_by_any_plan(blocks, a, plan):
+    some = blocks(a)
+    assert some.names == ({"u"} if a[0] == 1 else {"a", "u"})
+    for sample in (0, 10, 4, 2, 9):
+        for frames in ([0], [6, 2, 3], [5, 5], range(7)):
+            filled(some, sample, list(frames), plan)
 
 
-def test_what_was_not_used_longest_makes_room(monkeypatch):
-    monkeypatch.setattr("opforge.datasets.reading.blocks._KEPT_BYTES", 2 * 3 * 24 * 4)
-    some, reader = three(), Reader()
-    for sample in (0, 3, 0, 6, 0, 3):
-        some.read("a", sample, 0, np.empty((1, 6, 4), np.float32), reader)
-    assert [start for _, start, _ in reader.asked] == [0, 3, 6, 3]
+def test_blocks_are_whole_chunks_of_all_arrays(blocks, monkeypatch):
+    some = blocks((2, 6, 4), (3, 4, 6, 4))
+    assert (some.samples, some.frames) == (6, 4)
+    assert (blocks((11, 6, 4), (3, 2, 6, 4)).samples, blocks((4, 2, 2), (11, 7, 3, 2)).samples) == (11, 11)
+    monkeypatch.setattr("opforge.datasets.reading.held.KEPT_BYTES", 5 * 5 * FRAME)
+    some = blocks((2, 6, 4), (3, 4, 6, 4))
+    assert (some.samples, some.frames) == (3, 4), "together they would take more than there is room for"
 
 
-def test_one_block_is_kept_however_large(monkeypatch):
-    monkeypatch.setattr("opforge.datasets.reading.blocks._KEPT_BYTES", 10)
-    some, reader = three(), Reader()
-    for sample in (0, 1, 2):
-        some.read("a", sample, 0, np.empty((1, 6, 4), np.float32), reader)
-    assert (some.most, len(reader.asked)) == (1, 1)
-
-
-def test_wider_numbers_are_given_and_narrower_ones_left():
-    some, reader = three(), Reader()
-    into = np.empty((2, 6, 4))
-    assert some.read("a", 2, 0, into, reader)
-    np.testing.assert_array_equal(into, ARRAYS["a"][2:4])
-    assert not three().read("a", 0, 0, np.empty((2, 6, 4), np.float16), reader)
-
-
-def test_what_fails_is_not_kept():
-    def broken(name, start, frame, into):
-        raise OSError("unreadable")
-
-    some, into = three(), np.empty((1, 6, 4), np.float32)
-    with pytest.raises(OSError, match="unreadable"):
-        some.read("a", 0, 0, into, broken)
-    assert some.read("a", 0, 0, into, Reader())
-    np.testing.assert_array_equal(into[0], ARRAYS["a"][0])
+def test_nothing_is_held_of_what_is_read_by_itself(tmp_path):
+    with h5py.File(tmp_path / "d.h5", "w") as file:
+        opened = {name: [file.create_dataset(name, data=ARRAYS[name])] for name in TWO.names}
+        assert Blocks.of(TWO, FIELDS, opened, Held()) is None
 
 
 @pytest.mark.parametrize(
-    ("a", "u", "samples"),
+    ("room", "expected"),
     [
-        ({}, {}, None),
-        ({"chunks": (1, 6, 4)}, {"chunks": (1, 7, 6, 4)}, None),
-        ({"chunks": (1, 6, 4)}, {}, None),
-        ({"chunks": (1, 6, 4)}, {"chunks": (1, 7, 6, 4), "compression": "gzip"}, 1),
-        ({"chunks": (2, 6, 4)}, {"chunks": (2, 1, 3, 4)}, 2),
-        ({"chunks": (1, 6, 4)}, {"chunks": (4, 7, 6, 4)}, 4),
-        ({"chunks": (11, 2, 2)}, {"chunks": (11, 1, 1, 1)}, 11),
+        # blocks of 3 samples and 3 frames: two are alive, and a third one where columns are not at the same place
+        (18, Plan(3, 3, 3, 1)),
+        (27, Plan(3, 3, 3, 1)),
+        (54, Plan(3, 3, 3, 2)),
+        (17, Plan(3, 2, 3, 1)),  # too little for whole chunks
+        (6, Plan(3, 1, 3, 1)),
+        (5, Plan(3, 1, 2, 1)),
+        (1, Plan(3, 1, 1, 1)),  # a frame at a time is held however large it is
     ],
 )
-def test_when_chunks_hold_more_than_a_sample_or_a_frame(tmp_path, a, u, samples):
-    found = blocks(tmp_path, {"a": a, "u": u})
-    assert (None if found is None else found.samples) == samples
+def test_plans_fit_in_the_room_that_there_is(blocks, monkeypatch, room, expected):
+    monkeypatch.setattr("opforge.datasets.reading.held.KEPT_BYTES", room * FRAME)
+    some = blocks(u=(3, 3, 6, 4))
+    assert some.plan(STEPS) == some.plan(STEPS) == expected
 
 
-def test_large_blocks_and_fields_without_samples_are_read_one_by_one(tmp_path, monkeypatch):
-    options = {"a": {"chunks": (2, 6, 4)}, "u": {"chunks": (2, 7, 6, 4)}}
-    assert blocks(tmp_path, options).samples == 2
-    assert blocks(tmp_path, options, fields={**FIELDS, "a": Stored(("a",), (0, "x", "y"))}) is None
-    monkeypatch.setattr("opforge.datasets.reading.blocks._BLOCK_BYTES", 2 * 7 * 24 * 4 - 1)
-    assert blocks(tmp_path, options) is None
+def test_samples_that_do_not_fit_are_read_whole_chunk_by_chunk(blocks, monkeypatch):
+    """As to compare them with their checksums: smaller blocks would only have chunks decompressed more often."""
+    monkeypatch.setattr("opforge.datasets.reading.held.KEPT_BYTES", 5 * FRAME)
+    assert blocks(u=(1, 3, 6, 4)).plan() == Plan(1, 1, 3, 1)
+    assert blocks(u=(1, 7, 6, 4)).plan() == Plan(1, 1, 4, 1), "the largest part that fits"
+
+
+def test_columns_that_fit_with_all_frames_need_no_more(blocks, monkeypatch):
+    monkeypatch.setattr("opforge.datasets.reading.held.KEPT_BYTES", 5 * 3 * 7 * FRAME)
+    assert blocks().plan(STEPS) == blocks().plan() == Plan(3, 3, 7, 5)
+
+
+def test_columns_are_runs_of_samples_that_never_share_chunks():
+    plan, samples = Plan(5, 2, 4, 1), np.arange(11)
+    columns = plan.columns(samples)
+    assert columns.tolist() == [0, 0, 1, 1, 2, 3, 3, 4, 4, 5, 6]
+    for sample in samples:
+        span = plan.span(int(sample), 11)
+        assert np.flatnonzero(columns == columns[sample]).tolist() == list(range(span.start, span.stop))
+    places = plan.places(samples, np.full(11, 6))
+    assert places.columns.tolist() == columns.tolist() and set(places.steps.tolist()) == {1}
+
+
+def test_going_along_a_column_reads_each_block_once_in_the_room_of_two(blocks, monkeypatch, reads):
+    monkeypatch.setattr("opforge.datasets.reading.held.KEPT_BYTES", (3 + 2 * 9) * FRAME)
+    held = Held()
+    some = blocks((3, 6, 4), (3, 3, 6, 4), held)
+    plan = some.plan(STEPS)
+    assert plan == Plan(3, 3, 3, 1)
+    rng = np.random.default_rng(0)
+    for step in range(3):
+        pairs = [(s, t) for s in range(3) for t in range(6) if (t + 1) // 3 == step]
+        for index in rng.permutation(len(pairs)):
+            sample, start = pairs[index]
+            filled(some, sample, [start, start + 1], plan)
+            assert held.bytes <= (3 + 2 * 9) * FRAME
+    assert sorted(reads) == [("a", 0, 3, 0), ("u", 0, 3, 0), ("u", 0, 3, 3), ("u", 0, 3, 6)]
+
+
+def test_whole_runs_are_loaded_and_not_held(blocks, reads):
+    held = Held()
+    some = blocks((2, 6, 4), (3, 4, 6, 4), held)
+    into = {"a": np.zeros((6, 6, 4)), "u": np.zeros((6, 7, 6, 4), np.float32)}
+    some.load(into, slice(0, 6))
+    for name, values in into.items():
+        np.testing.assert_array_equal(values, ARRAYS[name][:6])
+    assert len(reads) == 3 and held.bytes == 0
+
+
+def test_what_cannot_be_read_is_named(blocks, monkeypatch):
+    def broken(self, samples, frames):
+        raise OSError("unreadable")
+
+    some = blocks()
+    monkeypatch.setattr(ChunkedArray, "read", broken)
+    with pytest.raises(Unreadable, match="u"):
+        filled(some, 0, [0], some.plan())
+    with pytest.raises(Unreadable, match="u"):
+        some.load({"u": np.zeros((3, 7, 6, 4))}, slice(0, 3))

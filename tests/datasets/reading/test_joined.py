@@ -9,8 +9,9 @@ import xarray
 
 from opforge import open_dataset
 from opforge.core import Grid
+from opforge.datasets.reading.hdf5_source import HDF5Source
 from opforge.datasets.reading.joined import joined_header
-from opforge.datasets.reading.source import HDF5Source
+from opforge.datasets.reading.reach import Reach
 from opforge.errors import InputError
 from tests.datasets.reading.examples import HEADER, assert_equal, columns, pair, write
 
@@ -32,7 +33,7 @@ def shards(folder, compression=None, failed=()):
 @pytest.fixture(params=["plain", "compressed", "compressed, not kept"])
 def folder(request, tmp_path, monkeypatch):
     if request.param == "compressed, not kept":
-        monkeypatch.setattr("opforge.datasets.reading.source.KEEP_BYTES", 0)
+        monkeypatch.setattr("opforge.datasets.reading.hdf5_source.KEEP_BYTES", 0)
     return shards(tmp_path, None if request.param == "plain" else 1)
 
 
@@ -76,12 +77,34 @@ def test_a_random_order_has_every_pair_once(folder):
     assert sorted(some.tolist()) == [0, 1, 2]
 
 
-def test_blocks_of_different_files_are_different(tmp_path, monkeypatch):
-    monkeypatch.setattr("opforge.datasets.reading.source.KEEP_BYTES", 0)
-    source = open_dataset(shards(tmp_path, 1))._source
-    numbers = source.blocks(np.array([7, 0, 3, 3, 1, 4]))
-    assert numbers is not None and len(set(numbers)) == 5 and numbers[2] == numbers[3]
-    assert open_dataset(shards(tmp_path / "..", None))._source.blocks(np.arange(8)) is None
+def test_columns_of_different_files_are_different(tmp_path, monkeypatch):
+    monkeypatch.setattr("opforge.datasets.reading.hdf5_source.KEEP_BYTES", 0)
+    source, reach = open_dataset(shards(tmp_path, 1))._source, Reach(np.array([[0, 6]]))
+    samples = np.array([7, 0, 3, 3, 1, 4])
+    found = source.places(samples, np.full(6, 6), reach)
+    assert len(set(found.columns.tolist())) == 5 and found.columns[2] == found.columns[3]
+    assert open_dataset(shards(tmp_path / "..", None))._source.places(samples, np.full(6, 6), reach) is None
+
+
+@pytest.mark.parametrize("copied", [False, True])
+def test_shards_hold_no_more_than_one_file_would(tmp_path, monkeypatch, copied):
+    monkeypatch.setattr("opforge.datasets.reading.hdf5_source.KEEP_BYTES", 0)
+    size = 3 * 7 * 24 * 4  # a sample's frames
+    monkeypatch.setattr("opforge.datasets.reading.held.KEPT_BYTES", 3 * size)
+    pairs = open_dataset(shards(tmp_path, 1)).windows()
+    pairs = pickle.loads(pickle.dumps(pairs)) if copied else pairs
+    for x, _ in pairs.batches(5, shuffle=True):
+        assert x.shape[0] in (5, 3)
+        held = {id(part._held): part._held for part in pairs._source._parts}
+        assert len(held) == 1 and size <= sum(each.bytes for each in held.values()) <= 3 * size
+
+
+def test_shards_stay_in_memory_if_all_of_them_are_small(tmp_path, monkeypatch):
+    folder, size = shards(tmp_path, 1), 8 * (24 + 3 * 7 * 24) * 4
+    for room, kept in ((size, False), (size + 1, True)):
+        monkeypatch.setattr("opforge.datasets.reading.hdf5_source.KEEP_BYTES", room)
+        assert open_dataset(folder)._source.keeps == kept
+        assert all(part.keeps == kept for part in open_dataset(folder)._source._parts)
 
 
 def test_only_the_files_that_are_asked_are_opened(folder, monkeypatch):
@@ -98,11 +121,11 @@ def test_xarray_of_the_whole_reads_what_it_is_asked_for(folder, tmp_path, monkey
     write(tmp_path / "whole", ARRAYS, WHOLE)
     read, real = [], HDF5Source.read
 
-    def log(self, samples, frames):
+    def log(self, samples, frames, reach=None):
         read.append(
             (self.path.name, samples.tolist(), {name: None if f is None else f.tolist() for name, f in frames.items()})
         )
-        return real(self, samples, frames)
+        return real(self, samples, frames, reach)
 
     monkeypatch.setattr(HDF5Source, "read", log)
     data = open_dataset(folder).to_xarray()

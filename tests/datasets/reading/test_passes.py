@@ -9,16 +9,16 @@ from tests.datasets.reading.examples import HEADER, assert_equal, columns, write
 ARRAYS = columns()
 
 
-@pytest.mark.parametrize("room", [1, 2**28], ids=["one block is kept", "all are kept"])
+@pytest.mark.parametrize("room", [3 * 7 * 24 * 4, 2**28], ids=["one block is held", "all are held"])
 def test_a_random_order_has_every_pair_once_and_those_of_a_block_together(tmp_path, monkeypatch, room):
-    monkeypatch.setattr("opforge.datasets.reading.source.KEEP_BYTES", 0)
-    monkeypatch.setattr("opforge.datasets.reading.blocks._KEPT_BYTES", room)
+    monkeypatch.setattr("opforge.datasets.reading.hdf5_source.KEEP_BYTES", 0)
+    monkeypatch.setattr("opforge.datasets.reading.held.KEPT_BYTES", room)
     pairs = open_dataset(write(tmp_path / "d.nc", ARRAYS, compression=4)).windows()
     order = pairs.order(generator=torch.Generator().manual_seed(0))
     assert sorted(order.tolist()) == list(range(30))
     assert order.tolist() == pairs.order(generator=torch.Generator().manual_seed(0)).tolist()
     samples = (order // 6).reshape(5, 6)
-    assert bool((samples == samples[:, :1]).all()) == (room == 1), "as many blocks are mixed as are kept"
+    assert bool((samples == samples[:, :1]).all()) == (room < 2**28), "as many blocks are mixed as are held"
     assert samples[:, 0].tolist() != list(range(5)) and order[:6].tolist() != sorted(order[:6].tolist())
 
 

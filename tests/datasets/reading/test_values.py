@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from opforge.datasets.reading.values import check_finite, picked
+from opforge.datasets.reading.values import check_finite, native, picked
 from opforge.errors import InputError
 
 VALUES = np.arange(24.0).reshape(4, 3, 2)
@@ -21,3 +21,10 @@ def test_frames_are_picked_for_each_sample():
     expected = np.stack([VALUES[i][which] for i, which in zip(samples, frames, strict=True)])
     np.testing.assert_array_equal(picked(VALUES, samples, frames), expected)
     np.testing.assert_array_equal(picked(VALUES, samples, None), VALUES[[3, 0, 3]])
+
+
+@pytest.mark.parametrize("kind", ["f2", "f4", ">f4", "f8", ">f8", "i1", "i2", "i4", "u8"])
+def test_numbers_of_this_machine_hold_what_is_stored(kind):
+    found = native(np.dtype(kind))
+    assert found.kind == "f" and found.isnative
+    assert found.itemsize == (4 if kind in ("f2", "f4", ">f4", "i1", "i2") else 8)

@@ -16,6 +16,7 @@ from opforge.pdes._finite_volumes import BOUNDARIES, conductances
 if TYPE_CHECKING:
     import scipy.sparse
     import torch
+    from scipy.sparse.linalg import LinearOperator
 
 Sides = tuple[str, str]
 
@@ -149,9 +150,16 @@ class Stencil:
             take_neighbours(found, u, self.faces[axis], axis, self.wrapped[axis])
         return found
 
-    def matvec(self, u: np.ndarray) -> np.ndarray:
-        """A u of a vector (n,), for scipy's iterations."""
-        return self(np.asarray(u).reshape(self.space)).reshape(-1)
+    def aslinearoperator(self) -> LinearOperator:
+        """As scipy's ``LinearOperator``, of vectors (n,)."""
+        from scipy.sparse.linalg import LinearOperator
+
+        dtype = np.dtype(str(self.dtype).removeprefix("torch."))
+
+        def product(u: np.ndarray) -> np.ndarray:
+            return self(np.asarray(u, dtype=dtype).reshape(self.space)).reshape(-1)
+
+        return LinearOperator(self.shape, matvec=product, rmatvec=product, dtype=dtype)  # type: ignore[call-arg]
 
     def matrix(self) -> scipy.sparse.csr_array:
         """The matrix, rows in C order.

@@ -61,7 +61,7 @@ def linear_system(
         raise InputError(f"callback must be a function of the solution, got {callback!r}")
     b = _array("b", b)
     b, apply, vectors, finish = _layout(A, b)
-    probe = apply(ones_like(b))
+    probe = apply(_random_like(b))
     b, probe = _one_precision(b, probe)
     size = vectors.host(vectors.norm(b))[0]
     _check_range(b, size, vectors)
@@ -207,7 +207,7 @@ def _matrix_shape(A: Any) -> tuple[int, ...] | None:
 def _one_precision(b: Any, probe: Any) -> tuple[Any, Any]:
     """b in the precision of the solution: the higher one of numpy's, in torch that of A; complex where A is."""
     if not all_finite(probe):
-        raise InputError("A must be finite, got NaN or infinite numbers in A times a vector of ones")
+        raise InputError("A must be finite, got NaN or infinite numbers in A times a vector")
     if not is_torch(b):
         return b.astype(np.result_type(b.dtype, probe.dtype), copy=False), probe
     return _torch_precision(probe, b), probe
@@ -256,21 +256,19 @@ def _check_range(b: Any, norms: np.ndarray, vectors: Vectors) -> None:
 def _take_constants_out(system: System, probe: Any, norms: np.ndarray) -> None:
     """Where A 1 = 0, solve on the quotient: by a preconditioner between projections to the mean 0.
 
-    ``probe`` is A 1. Rounding leaves something of it, with either sign: a second product, with signs that alternate at
-    random, tells how large A is, only where the sum of the first is suspicious.
+    ``probe`` is A v with random v. Then 1ᵀA v = (A 1)ᵀv tells at the cost of a sum whether A 1 may be 0, and only if it
+    may a product tells whether it is. ‖A v‖ says what rounding leaves.
     """
-    v, b = system.vectors, system.b
-    one = ones_like(probe)
-    total, absolute = v.host(abs(v.dot(one, probe)), v.dot(one, abs(probe) + 0 * one).real)
-    suspects = (norms > 0) & (total <= 0.5 * absolute)
+    v, one = system.vectors, ones_like(probe)
+    rounding = 64 * epsilon(probe) * v.norm(probe)
+    total, rounding = v.host(abs(v.dot(one, probe)), rounding)
+    suspects = (norms > 0) & (total <= v.size**0.5 * rounding)
     if not suspects.any():
         return
-    signs = np.random.default_rng(0).integers(0, 2, tuple(b.shape)) * 2.0 - 1.0
-    scale = v.host(v.norm(system.A(_like(b, signs))))[0]
-    rounding = v.host(v.norm(probe))[0] <= 64 * epsilon(b) * scale
-    singular = suspects & rounding & (scale > 0)
+    singular = suspects & (v.host(v.norm(system.A(ones_like(system.b))))[0] <= rounding)
     if not singular.any():
         return
+    b = system.b
     chosen = v.mask(singular)
 
     def constants(x: Any) -> Any:
@@ -295,9 +293,12 @@ def _without(x: Any, part: Callable[[Any], Any]) -> Any:
     return x - part(x)
 
 
-def _like(x: Any, values: np.ndarray) -> Any:
+def _random_like(x: Any) -> Any:
+    """Normal numbers, the same in every call."""
     if is_torch(x):
         import torch
 
-        return torch.from_numpy(values).to(x)
+        generator = torch.Generator(x.device).manual_seed(0)
+        return torch.randn(x.shape, generator=generator, dtype=x.dtype, device=x.device)
+    values = np.random.default_rng(0).standard_normal(x.shape)
     return values.astype(x.dtype)

@@ -9,7 +9,7 @@ import numpy as np
 from opforge.core.full_transforms.transforms import is_torch
 from opforge.errors import InputError
 from opforge.solvers.krylov._preconditioner import as_function
-from opforge.solvers.krylov._system import _array, _like
+from opforge.solvers.krylov._system import _array
 from opforge.solvers.krylov._vectors import Vectors
 
 
@@ -71,4 +71,8 @@ def _random(rng: np.random.Generator, like: Any) -> Any:
     values = rng.standard_normal(tuple(like.shape))
     if "complex" in str(like.dtype):
         values = (values + 1j * rng.standard_normal(tuple(like.shape))) / np.sqrt(2)
-    return _like(like, values)
+    if is_torch(like):
+        import torch
+
+        return torch.from_numpy(values).to(like)
+    return values.astype(like.dtype)

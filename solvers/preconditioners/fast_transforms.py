@@ -82,9 +82,9 @@ def fast_transforms(A: Stencil) -> FastTransforms:
     """M = F (−ā Δ_h + c̄)⁻¹ F with F = 1 in the fluid, 0 in obstacles: sine, cosine, Fourier transforms of the box.
 
     ā is the geometric mean of a, c̄ the mean of c. The exact inverse where they are constant and nothing stands in the
-    way. Else iterations grow with the surface of the obstacles, and with the root of a's contrast (15 at 3, 100 at 100),
-    not with the number of cells. No set-up; for periodic axes, walls, and streams, which enter through ``"neumann"``
-    and leave through ``"dirichlet"``.
+    way. Else iterations grow with the surface of the obstacles and with the root of a's contrast, 15 at 3 and 100 at
+    100, not with the number of cells. No set-up; for periodic axes, walls, and streams, which enter through
+    ``"neumann"`` and leave through ``"dirichlet"``.
 
     Args:
         A: the operator.

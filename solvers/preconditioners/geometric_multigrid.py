@@ -36,16 +36,16 @@ class GeometricMultigrid(Preconditioner):
 
     def __init__(self, A: Stencil, dtype: torch.dtype | None = None):
         super().__init__(A.grid.size, dtype or A.dtype, A.space)
-        self.device = A.device
+        self.device, precision = A.device, dtype or A.dtype
         self.levels: list[Level] = [finest(A)]
         while self.levels[-1].cells > _DENSE:
             coarser = coarsen(self.levels[-1])
             if coarser.cells == self.levels[-1].cells:
                 break
             self.levels.append(coarser)
-        self._inverse = self.levels[-1].inverse().to(self.dtype)
+        self._inverse = self.levels[-1].inverse().to(precision)
         for level in self.levels:
-            level.to(self.dtype)
+            level.to(precision)
 
     def apply(self, r: Any) -> Any:
         """One V-cycle, of tensors (batch, *space)."""

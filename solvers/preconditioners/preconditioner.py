@@ -21,11 +21,12 @@ class Preconditioner:
 
     Args:
         size: unknowns.
-        dtype: of the numbers, numpy's or torch's; `opforge.solvers.cg` gives it residuals in this precision.
+        dtype: of the numbers, a type of numpy or torch; `opforge.solvers.cg` gives it residuals in this precision.
         space: shape of a field where it acts on fields (batch, *space), None where on vectors (n,).
 
     Attributes:
         shape: that of the matrix.
+        dtype: one of numpy's.
 
     Example:
         >>> class Half(Preconditioner):
@@ -36,7 +37,8 @@ class Preconditioner:
     """
 
     def __init__(self, size: int, dtype: Any = np.float64, space: tuple[int, ...] | None = None):
-        self.shape, self.dtype, self.space = (size, size), dtype, space
+        name = dtype if isinstance(dtype, (type, np.dtype)) else str(dtype).removeprefix("torch.")
+        self.shape, self.dtype, self.space = (size, size), np.dtype(name), space
 
     def apply(self, r: Any) -> Any:
         """M r of a vector (n,), or of tensors (batch, *space)."""
@@ -56,10 +58,10 @@ class Preconditioner:
         if given != (n,) and given[-len(self.space) :] != self.space:
             raise InputError(f"r must have the shape ({n},) or (batch, *{self.space}), got {given}")
         fields = r.reshape(-1, *self.space)
-        if is_torch(r):
-            return self.apply(fields).reshape(given)
         import torch
 
+        if is_torch(r):
+            return self.apply(fields.to(getattr(torch, self.dtype.name))).reshape(given).to(r.dtype)
         z = self.apply(torch.from_numpy(np.ascontiguousarray(fields)).to(self._device))
         return z.cpu().numpy().reshape(given)
 
@@ -70,16 +72,12 @@ class Preconditioner:
     def matvec(self, r: np.ndarray) -> np.ndarray:
         """M r of a vector (n,), for scipy and pyamg: in M's precision, given back in r's."""
         r = np.asarray(r).reshape(-1)
-        if r.dtype == self._numpy_dtype:
+        if r.dtype == self.dtype:
             return self(r)
         size = np.linalg.norm(r) or 1.0  # single precision has a smaller range
-        return self((r / size).astype(self._numpy_dtype)).astype(r.dtype) * size
+        return self((r / size).astype(self.dtype)).astype(r.dtype) * size
 
     rmatvec = matvec
-
-    @property
-    def _numpy_dtype(self) -> np.dtype:
-        return np.dtype(str(self.dtype).removeprefix("torch.") if not isinstance(self.dtype, type) else self.dtype)
 
     def aspreconditioner(self, A: Any = None) -> LinearOperator:
         """As scipy's ``LinearOperator``, of vectors in double precision.
@@ -94,5 +92,5 @@ class Preconditioner:
 
         if A is not None and tuple(getattr(A, "shape", self.shape)) != self.shape:
             raise InputError(f"A must have the shape {self.shape} of the preconditioner, got {tuple(A.shape)}")
-        dtype = np.result_type(self._numpy_dtype, np.float64)
+        dtype = np.result_type(self.dtype, np.float64)
         return LinearOperator(self.shape, matvec=self.matvec, rmatvec=self.matvec, dtype=dtype)  # type: ignore[call-arg]

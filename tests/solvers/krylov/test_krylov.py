@@ -147,7 +147,7 @@ def test_an_exact_preconditioner_needs_one_iteration_and_few_products(solve):
     result = solve(
         scipy.sparse.linalg.LinearOperator(A.shape, matvec=times, dtype=float), right(100), rtol=1e-8, M=factors.solve
     )
-    # scipy finds the type of a LinearOperator without one by a product; ones are a product, and the residual
+    # one product tells about A, one is the iteration's, one the residual's
     assert result.iterations == 1 and count <= 3
 
 

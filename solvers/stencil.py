@@ -12,6 +12,7 @@ from opforge.core.full_transforms.transforms import is_torch
 from opforge.errors import InputError
 from opforge.pdes._arrays import along
 from opforge.pdes._finite_volumes import BOUNDARIES, conductances
+from opforge.solvers._stencil_of_matrix import stencil_of_matrix
 
 if TYPE_CHECKING:
     import scipy.sparse
@@ -110,6 +111,49 @@ class Stencil:
         for axis, k in enumerate(faces, start=-len(faces)):
             self.diagonal = self.diagonal + along(k, axis, 1, None) + along(k, axis, None, -1)
 
+    @classmethod
+    def of_matrix(cls, A: Any, grid: Grid) -> Stencil:
+        """The stencil that a matrix is: that of `pressure_system`, of `Poisson.operator`, or of your own.
+
+        Cells without neighbours become obstacles. What a row has in sum, at a boundary, counts as the conductance to
+        the boundary, elsewhere as a reaction; the boundary conditions are read from that.
+
+        Args:
+            A: symmetric, numpy or scipy.sparse, rows in C order; beside the diagonal entries <= 0 between neighbouring
+                cells, or those at the two ends of an axis, alone.
+            grid: cell centres.
+
+        Raises:
+            InputError: another matrix.
+
+        Example:
+            >>> from opforge.pdes import Poisson
+            >>> A = Poisson(2).operator({}, Grid((8, 8)))
+            >>> bool(abs(Stencil.of_matrix(A, Grid((8, 8))).matrix() - A).max() < 1e-10)
+            True
+        """
+        import torch
+
+        faces, extra, periodic, held = stencil_of_matrix(A, grid.shape)
+        coupled = sum(
+            along(k, axis, 1, None) + along(k, axis, None, -1) for axis, k in enumerate(faces, start=-grid.ndim)
+        )
+        new = object.__new__(cls)
+        ends = {False: "neumann", True: "dirichlet"}
+        new.grid = grid
+        new.boundary = tuple(
+            ("periodic", "periodic") if around else (ends[pair[0]], ends[pair[1]])
+            for around, pair in zip(periodic, held, strict=True)
+        )
+        fluid = torch.from_numpy(np.asarray(coupled > 0, np.float64))
+        if not bool(fluid.any()):
+            raise InputError("A must couple some cells, got a diagonal matrix; take jacobi")
+        new.fluid = None if bool(fluid.all()) else fluid
+        inner = [(k[k > 0] * h**2).mean() for k, h in zip(faces, grid.spacing, strict=True) if (k > 0).any()]
+        a = torch.full(grid.shape, float(np.mean(inner)), dtype=torch.float64)
+        new._set(a, [torch.from_numpy(k) for k in faces], torch.from_numpy(extra))
+        return new
+
     def to(self, dtype: torch.dtype | None = None, device: Any = None) -> Stencil:
         """The same operator in another precision or on another device."""
         new = object.__new__(Stencil)
@@ -132,8 +176,10 @@ class Stencil:
     def floats(self) -> bool:
         """Whether no boundary and no reaction holds u, which is determined up to a constant then."""
         fluid = 1.0 if self.fluid is None else self.fluid
-        held = bool((self.extra * fluid > 0).any())
-        return not held and not any("dirichlet" in pair for pair in self.boundary)
+        if bool((self.extra * fluid > 0).any()):
+            return False
+        walls = [(axis, k) for axis, k in enumerate(self.faces, start=-len(self.faces)) if not self.wrapped[axis]]
+        return not any(bool((along(k, axis, *end) > 0).any()) for axis, k in walls for end in ((None, 1), (-1, None)))
 
     def __call__(self, u: Any) -> Any:
         """A u of fields (*space) or (batch, *space), numpy or torch; gradients flow."""

@@ -50,6 +50,7 @@ class Run:
         self._steps = np.zeros(v.systems, int)
         self._checked = np.full(v.systems, np.inf)
         self._best, self._since = np.full(v.systems, np.inf), np.zeros(v.systems, int)
+        self._growth = epsilon(system.b) ** _GROWTH
         self._history: list[np.ndarray] = []
         self._residual: Any = None
 
@@ -119,7 +120,7 @@ class Run:
         return r, norms, v.mask(short) if short.any() else None
 
     def _notice_stagnation(self, norms: np.ndarray) -> None:
-        too_large = norms > epsilon(self._system.b) ** _GROWTH * self._best
+        too_large = norms > self._growth * self._best
         self._stop(too_large, "residuals grow without bound: A is singular, or A or M is not symmetric", broken=True)
         better = norms < self._best
         self._best = np.where(better, norms, self._best)

@@ -48,7 +48,7 @@ def cg(
     As in scipy, b of shape (n, 1) gives x of shape (n,). A matrix M may be a ``LinearOperator``.
 
     Args:
-        A: see the table; applied 3 times more than there are iterations, to check it and the solution.
+        A: see the table; applied 2 to 4 times more than there are iterations, to check it and the solution.
         b: right-hand side, numpy or torch on any device; real or complex, single or double precision.
         x0: where to start, 0 unless given; ``"Mb"`` starts at M b.
         rtol, atol: tolerances, at least 0.

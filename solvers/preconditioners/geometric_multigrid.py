@@ -104,7 +104,7 @@ def geometric_multigrid(A: Stencil, *, dtype: torch.dtype | None = None) -> Geom
     import torch
 
     if not isinstance(A, Stencil):
-        raise InputError(f"A must be a Stencil, got {type(A).__name__}; take amg for a matrix")
+        raise InputError(f"A must be a Stencil, got {type(A).__name__}; take Stencil.of_matrix(A, grid), or amg")
     if dtype not in (None, torch.float32, torch.float64):
         raise InputError(f"dtype must be torch.float32 or torch.float64, got {dtype!r}")
     return GeometricMultigrid(A, dtype)

@@ -8,7 +8,7 @@ import torch
 from opforge.core import Grid
 from opforge.errors import InputError
 from opforge.pdes import Poisson
-from opforge.solvers import Stencil, cg, symmetry_error
+from opforge.solvers import Stencil, cg, fast_transforms, geometric_multigrid, pressure_system, symmetry_error
 
 BOUNDARIES = ["dirichlet", "neumann", "periodic"]
 GRIDS = [Grid((9,)), Grid((8, 7), (1.0, 2.0)), Grid((5, 4, 6), (1.0, 2.0, 0.5))]
@@ -65,6 +65,56 @@ def test_every_field_of_a_batch_may_have_its_coefficient(boundary):
         np.testing.assert_allclose(batch(u)[number], Stencil(grid, boundary, a=a[number])(u[number]), rtol=1e-12)
     with pytest.raises(InputError, match=r"matrix\(\) must be of one operator"):
         batch.matrix()
+
+
+@pytest.mark.parametrize("boundary", ["walls", "channel", "stream", "periodic"])
+def test_of_the_matrices_of_flows(boundary):
+    grid, solid = Grid((24, 21)), np.zeros((24, 21))
+    solid[8:14, 5:9] = 1
+    matrix = pressure_system(solid, grid, boundary)
+    A = Stencil.of_matrix(matrix, grid)
+    np.testing.assert_allclose(A.matrix().toarray(), matrix.toarray(), rtol=0, atol=1e-9)
+    np.testing.assert_array_equal(A.fluid.numpy(), 1 - solid)
+    first = {"walls": ("neumann",) * 2, "stream": ("neumann", "dirichlet")}.get(boundary, ("periodic",) * 2)
+    assert A.boundary == (first, ("periodic" if boundary == "periodic" else "neumann",) * 2)
+    assert not A.floats  # one cell is held, or the end of the stream
+    b, fluid = np.random.default_rng(0).standard_normal(504), (1 - solid).ravel()
+    b = fluid * (b - (fluid * b).sum() / fluid.sum())
+    assert 6 <= cg(matrix, b, rtol=1e-9, M=geometric_multigrid(A)).iterations <= 12
+    assert 6 <= cg(matrix, b, rtol=1e-9, M=fast_transforms(A)).iterations <= 25
+
+
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+def test_of_a_matrix_and_back(ndim, boundary):
+    grid = GRIDS[ndim - 1]
+    A = Stencil(grid, boundary, a=coefficient(grid), c=coefficient(grid, 1))
+    again = Stencil.of_matrix(A.matrix(), grid)
+    scale = float(A.diagonal.max())
+    np.testing.assert_allclose(again.matrix().toarray(), A.matrix().toarray(), rtol=0, atol=1e-11 * scale)
+    assert again.wrapped == A.wrapped
+
+
+COUPLED = [2.0, 2.0, 0.0, 2.0, 2.0]  # cells of the two rows of a grid
+
+
+@pytest.mark.parametrize(
+    ("A", "text"),
+    [
+        (np.eye(5), "A must have the grid's 6 cells as rows, got 5"),
+        (np.eye(6), "A must couple some cells, got a diagonal matrix"),
+        (np.tril(np.ones((6, 6))), "A must be symmetric"),
+        (np.ones((6, 6)), "A must have entries <= 0 beside its diagonal, got 1"),
+        (
+            7 * np.eye(6) - np.ones((6, 6)),
+            "A must couple neighbouring cells of the grid alone, got another entry in row",
+        ),
+        (np.eye(6) - np.diag(COUPLED, 1) - np.diag(COUPLED, -1), "A must have row sums of at least 0"),
+    ],
+)
+def test_matrices_that_are_none(A, text):
+    with pytest.raises(InputError, match=text):
+        Stencil.of_matrix(A, Grid((2, 3)))
 
 
 def test_it_serves_as_a_linear_operator_of_scipy():

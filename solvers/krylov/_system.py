@@ -260,7 +260,7 @@ def _take_constants_out(system: System, probe: Any, norms: np.ndarray) -> None:
     may a product tells whether it is. ‖A v‖ says what rounding leaves.
     """
     v, one = system.vectors, ones_like(probe)
-    rounding = 64 * epsilon(probe) * v.norm(probe)
+    rounding = 8 * epsilon(probe) * v.norm(probe)
     total, rounding = v.host(abs(v.dot(one, probe)), rounding)
     suspects = (norms > 0) & (total <= v.size**0.5 * rounding)
     if not suspects.any():

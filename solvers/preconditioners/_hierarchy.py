@@ -44,7 +44,10 @@ class Level:
             for axis, mean, n in zip(range(-self.ndim, 0), means, self.space, strict=True)
             if n > 1 and mean >= _WEAK * max(means)
         ]
-        self.halves = {axis: 0.5 * _inverse(self.sums[axis]) for axis in self.joined}
+        self.pairs = {
+            axis: _pairs(self.faces[axis], axis, self.space[axis], self.wrapped[axis]) for axis in self.joined
+        }
+        self.weights = {axis: _weights(pair, axis, self.space[axis]) for axis, pair in self.pairs.items()}
 
     def each_axis(self) -> list[tuple[int, torch.Tensor]]:
         return list(zip(range(-self.ndim, 0), self.faces, strict=True))
@@ -53,11 +56,12 @@ class Level:
         return list(zip(self.each_axis(), self.space, strict=True))
 
     def to(self, dtype: torch.dtype) -> None:
-        """Change the precision."""
+        """Change the precision, and forget what only coarser levels needed."""
+        self.pairs = {}
         self.faces, self.sums = ([k.to(dtype) for k in values] for values in (self.faces, self.sums))
         self.diagonal, self.inverse_diagonal = self.diagonal.to(dtype), self.inverse_diagonal.to(dtype)
         self.fluid = None if self.fluid is None else self.fluid.to(dtype)
-        self.halves = {axis: value.to(dtype) for axis, value in self.halves.items()}
+        self.weights = {axis: tuple(w.to(dtype) for w in values) for axis, values in self.weights.items()}
 
     def apply(self, u: torch.Tensor) -> torch.Tensor:
         """A u."""
@@ -66,25 +70,33 @@ class Level:
             take_neighbours(found, u, k, axis, self.wrapped[axis])
         return found
 
-    def along_axis(self, u: torch.Tensor, axis: int) -> torch.Tensor:
-        """The part of A u with fluxes along one axis."""
-        found = self.sums[axis] * u
-        take_neighbours(found, u, self.faces[axis], axis, self.wrapped[axis])
-        return found
-
     def prolong(self, e: torch.Tensor) -> torch.Tensor:
-        """P e: constants in joined cells, then half a sweep of Jacobi's along every axis."""
+        """P e: constants in joined cells, then means with the neighbours across their faces, along every axis."""
         for axis in self.joined:
             e = along(e.repeat_interleave(2, dim=axis), axis, 0, self.space[axis])
         for axis in self.joined:
-            e = e - self.halves[axis] * self.along_axis(e, axis)
+            own, upper, lower = self.weights[axis]
+            mixed = own * e
+            along(mixed, axis, None, -1).addcmul_(along(upper, axis, None, -1), along(e, axis, 1, None))
+            along(mixed, axis, 1, None).addcmul_(along(lower, axis, 1, None), along(e, axis, None, -1))
+            if self.wrapped[axis]:
+                along(mixed, axis, -1, None).addcmul_(along(upper, axis, -1, None), along(e, axis, None, 1))
+                along(mixed, axis, None, 1).addcmul_(along(lower, axis, None, 1), along(e, axis, -1, None))
+            e = mixed
         return e if self.fluid is None else e * self.fluid
 
     def restrict(self, r: torch.Tensor) -> torch.Tensor:
         """Pᵀ r."""
         r = r if self.fluid is None else r * self.fluid
         for axis in reversed(self.joined):
-            r = r - self.along_axis(self.halves[axis] * r, axis)
+            own, upper, lower = self.weights[axis]
+            mixed = own * r
+            along(mixed, axis, 1, None).addcmul_(along(upper, axis, None, -1), along(r, axis, None, -1))
+            along(mixed, axis, None, -1).addcmul_(along(lower, axis, 1, None), along(r, axis, 1, None))
+            if self.wrapped[axis]:
+                along(mixed, axis, None, 1).addcmul_(along(upper, axis, -1, None), along(r, axis, -1, None))
+                along(mixed, axis, -1, None).addcmul_(along(lower, axis, None, 1), along(r, axis, None, 1))
+            r = mixed
         return _summed(r, self.joined)
 
     def inverse(self) -> torch.Tensor:
@@ -108,19 +120,33 @@ def coarsen(level: Level) -> Level:
     """The next level: pairs of cells joined along the axes of strong couplings, the last of an odd number alone."""
     faces = []
     for axis, k in level.each_axis():
-        joined = _joined_faces(k, axis, level) if axis in level.joined else k
+        joined = level.pairs[axis].between if axis in level.joined else k
         faces.append(_summed(joined, [other for other in level.joined if other != axis]))
     extra = level.extra if level.fluid is None else level.extra * level.fluid
     fluid = None if level.fluid is None else (_summed(level.fluid, level.joined) > 0).to(level.fluid.dtype)
     return Level(faces, _summed(extra, level.joined), fluid, level.wrapped)
 
 
-def _joined_faces(k: torch.Tensor, axis: int, level: Level) -> torch.Tensor:
-    """Conductances between the centres of joined cells: that of a face and half of those inside on either side.
+@dataclass
+class _Pairs:
+    """What joined cells are to their neighbours along an axis.
+
+    Args:
+        between: conductances from centre to centre across every face of joined cells.
+        lower: resistance from the face to the centre below it, on the part inside the cells.
+        upper: the same above it.
+    """
+
+    between: torch.Tensor
+    lower: torch.Tensor
+    upper: torch.Tensor
+
+
+def _pairs(k: torch.Tensor, axis: int, n: int, wrapped: bool) -> _Pairs:
+    """Resistances in series between centres of joined cells: that of a face, and half of those inside on either side.
 
     Where the inside is closed, half a cell of fluid beside an obstacle, its resistance is as that of the face.
     """
-    n = level.space[axis]
     across, inside = k[_strided(axis, 0)], k[_strided(axis, 1)]
     own = torch.where(inside > 0, _inverse(inside), torch.nan)
     nothing = torch.zeros_like(along(own, axis, None, 1))
@@ -128,10 +154,25 @@ def _joined_faces(k: torch.Tensor, axis: int, level: Level) -> torch.Tensor:
         across = torch.cat([across, along(k, axis, -1, None)], axis)
         own = torch.cat([along(own, axis, None, -1), nothing], axis)
     resistance = _inverse(across)
-    first, last = (along(own, axis, None, 1), along(own, axis, -1, None)) if level.wrapped[axis] else (nothing, nothing)
+    first, last = (along(own, axis, None, 1), along(own, axis, -1, None)) if wrapped else (nothing, nothing)
     below, above = torch.cat([last, own], axis), torch.cat([own, first], axis)
-    below, above = (torch.where(torch.isnan(part), resistance, part) for part in (below, above))
-    return torch.where(across > 0, _inverse(resistance + (below + above) / 2), 0.0)
+    lower, upper = (torch.where(torch.isnan(part), resistance, part) / 2 for part in (below, above))
+    return _Pairs(torch.where(across > 0, _inverse(resistance + lower + upper), 0.0), lower, upper)
+
+
+def _weights(pairs: _Pairs, axis: int, n: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """How much a cell takes of its own pair, of the pair above and of that below: exact where nothing flows sideways.
+
+    A cell lies on the line between two centres, at which the values are known; the flux along it is constant.
+    """
+    from_above = pairs.lower * pairs.between  # of the cells below the faces
+    from_below = pairs.upper * pairs.between
+    shape = list(from_above.shape)
+    shape[axis] = n
+    upper, lower = from_above.new_zeros(shape), from_above.new_zeros(shape)
+    upper[_strided(axis, 1)] = along(from_above, axis, 1, 1 + n // 2)
+    lower[_strided(axis, 0)] = along(from_below, axis, None, -1)
+    return 1 - upper - lower, upper, lower
 
 
 def _strided(axis: int, start: int) -> tuple:

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     import torch
 
 # The weights of two sweeps of damped Jacobi: |(1 − 0.6 λ)(1 − 1.4 λ)| < 1 for the eigenvalues 0 < λ <= 2 of D⁻¹A, so
-# that the cycle is positive definite, and below 0.4 for those above 0.5. Measured: 7 to 15 iterations where one sweep
-# with 0.8 takes 10 to 23.
+# that the cycle is positive definite, and below 0.4 for those above 0.5. Measured: 7 to 8 iterations for a constant
+# coefficient where one sweep with 0.8 takes 10 to 12.
 _WEIGHTS = (0.6, 1.4)
 
 # Unknowns that are solved by a dense factor: the coarser levels cost more than that.
@@ -68,13 +68,15 @@ def geometric_multigrid(A: Stencil, *, dtype: torch.dtype | None = None) -> Geom
     """One symmetric V-cycle on a stencil, in torch, on any device: M ≈ A⁻¹ for conjugate gradients.
 
     Cells are joined in pairs along the axes whose couplings are strong. Fluxes between joined cells are those of
-    resistances in series and side by side, so that jumps of the coefficient and obstacles are seen on every level. A
-    correction is interpolated by a half sweep of Jacobi's along every axis of what is constant in joined cells, which
-    is linear interpolation where the coefficient is constant and does not reach across obstacles; the restriction is
-    its adjoint. Two damped Jacobi sweeps before, their adjoint after, a dense pseudo-inverse at the end.
+    resistances in series and side by side, so that jumps of the coefficient and obstacles are seen on every level.
+    Corrections are interpolated along one axis after the other, by the same resistances: linearly where the coefficient
+    is constant, not across obstacles; the restriction is the adjoint. Two damped Jacobi sweeps before, their adjoint
+    after, a dense pseudo-inverse at the end.
 
-    7 to 9 iterations of `cg` to 1e-8 from 32² to 512² and 16³ to 64³ for a constant coefficient and around obstacles, 9
-    to 17 where it varies a hundredfold (``tests/solvers/preconditioners/test_geometric_multigrid.py``).
+    Iterations of `cg` to 1e-8, from 32² to 1024² and 17³ to 96³: 7 to 9 for a constant coefficient, around obstacles,
+    and for smooth contrasts of 10; 9 to 13 for those of 100; 12 to 21 where it jumps by 100
+    (``tests/solvers/preconditioners/test_geometric_multigrid.py``). Jumps of 10⁴ take about 20, of 10⁶ about 100: take
+    `amg` for them.
 
     Args:
         A: the operator; coefficients may be those of a batch.
@@ -99,7 +101,7 @@ def geometric_multigrid(A: Stencil, *, dtype: torch.dtype | None = None) -> Geom
 
     Source:
         Trottenberg, Oosterlee and Schüller, "Multigrid"; for cell centres Wesseling, "Cell-centered multigrid for
-        interface problems". The interpolation by half sweeps is our own.
+        interface problems".
     """
     import torch
 

@@ -26,6 +26,14 @@ def test_the_index_runs():
     assert found["frames"].shape == (10, 1, 1, 64, 64)
 
 
+def test_the_page_of_linear_solvers_runs(capsys):
+    code = re.search(r"```python\n(.*?)```", (PAGES.parent / "linear_solvers.md").read_text(), re.DOTALL).group(1)
+    found = {}
+    exec(code, found)
+    assert found["result"].converged and found["info"] == 0
+    assert "SolveResult(5 systems, converged after" in capsys.readouterr().out
+
+
 def test_every_page_has_its_validation_table():
     for name in registry():
         table = (PAGES / f"{name}.md").read_text().partition("<!-- validation -->")[2]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from opforge.core import Grid
+from opforge.errors import InputError
 from opforge.pdes._arrays import along, concatenate, flip
 
 
@@ -119,6 +120,9 @@ class Transposition:
         swapped: pairs of fields that change places too, such as the velocities along the axes.
         odd: fields that change their sign, such as the vorticity.
 
+    Raises:
+        InputError: when called, fields that lack one of a pair.
+
     Example:
         >>> import numpy as np
         >>> Transposition(0, 1)({"u": np.array([[1.0, 2.0], [3.0, 4.0]])}, ndim=2)["u"].tolist()
@@ -145,6 +149,9 @@ class Transposition:
     def __call__(self, fields: Mapping[str, Any], ndim: int) -> dict[str, Any]:
         axes = self.axis1 - ndim, self.axis2 - ndim
         partner = {**dict(self.swapped), **{second: first for first, second in self.swapped}}
+        for name in fields:
+            if (other := _renamed(name, partner)) not in fields:
+                raise InputError(f"fields must contain {other!r}, which changes places with {name!r}; add it")
         moved = {_renamed(name, partner): values.swapaxes(*axes) for name, values in fields.items()}
         return with_signs({name: moved[name] for name in fields}, self.odd)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from opforge.core import Grid
+from opforge.core.grid import Points
 from opforge.errors import InputError
 from opforge.pdes._arrays import along, concatenate, flip
 
@@ -158,11 +159,12 @@ class Transposition:
 
 @dataclass(frozen=True)
 class Shift:
-    """A shift by a part of the period along one axis: u(x) ↦ u(x − L/parts), on periodic grids.
+    """A shift by a part of the period along one axis: u(x) ↦ u(x − L/parts), of a box that is periodic along it.
 
     Args:
         axis: axis of space, 0 for x, 1 for y, 2 for z.
         parts: the part of the period, as its inverse: 2 for half of it. The grid's points must divide into that many.
+        points: of the grids; ``"cells"`` for equations of finite volumes whose boundary is periodic.
 
     Example:
         >>> import numpy as np
@@ -172,13 +174,14 @@ class Shift:
 
     axis: int
     parts: int
+    points: Points = "periodic"
 
     @property
     def name(self) -> str:
         return f"shift {'xyz'[self.axis]} 1/{self.parts}"
 
     def applies_to(self, grid: Grid) -> bool:
-        return self.axis < grid.ndim and grid.points == "periodic" and grid.shape[self.axis] % self.parts == 0
+        return self.axis < grid.ndim and grid.points == self.points and grid.shape[self.axis] % self.parts == 0
 
     def __call__(self, fields: Mapping[str, Any], ndim: int) -> dict[str, Any]:
         return {name: self._moved(values, self.axis - ndim) for name, values in fields.items()}
@@ -188,14 +191,14 @@ class Shift:
         return concatenate([along(values, axis, kept, None), along(values, axis, None, kept)], axis)
 
 
-def shifts(ndim: int) -> tuple[Shift, ...]:
+def shifts(ndim: int, points: Points = "periodic") -> tuple[Shift, ...]:
     """Shifts of every axis by a half, a quarter and an eighth of the period: some of them make all eighths.
 
     Example:
         >>> [shift.name for shift in shifts(1)]
         ['shift x 1/2', 'shift x 1/4', 'shift x 1/8']
     """
-    return tuple(Shift(axis, parts) for axis in range(ndim) for parts in (2, 4, 8))
+    return tuple(Shift(axis, parts, points) for axis in range(ndim) for parts in (2, 4, 8))
 
 
 def with_signs(fields: Mapping[str, Any], odd: tuple[str, ...]) -> dict[str, Any]:

@@ -167,7 +167,7 @@ def test_velocities_turn_round_and_change_places_in_every_frame():
 
 
 @pytest.mark.parametrize("boundary", ["free", "periodic"])
-def test_divergence_curl_and_pressure_go_with_the_flow(boundary):
+def test_divergence_and_curl_go_with_the_velocity(boundary):
     """Fields that are outputs alone are those of the mapped velocities."""
     number = next(
         i for i, (name, p, _) in enumerate(DATA) if name == "elastic" and p.get("boundary", "free") == boundary
@@ -189,6 +189,20 @@ def test_divergence_curl_and_pressure_go_with_the_flow(boundary):
             moved[1]["div"], equation.divergence(velocity, data.grid, media), rtol=0, atol=1e-6 * scale
         )
         np.testing.assert_allclose(moved[1]["curl"], equation.curl(velocity, data.grid), rtol=0, atol=1e-6 * scale)
+
+
+def test_the_pressure_goes_with_the_flow():
+    parameters = {"scene": "vortices", "pressure": True, "frames": 5, "end_time": 0.2}
+    data = made("incompressible_flow", tuple(parameters.items()), 16).windows()
+    samples = Samples(data)
+    augmentation = Augmentation.of("auto", samples)
+    x, y = samples.batch([0, 5])
+    assert augmentation.names == ["reflection x", "reflection y"] and samples.outputs == ("u", "v", "p")
+    for chosen in ([True, False], [False, True], [True, True]):
+        state = augmentation(x, y, chosen)[1].numpy()
+        p = data.equation.pressure(state[:, :2], data.grid)
+        assert np.abs(state[:, 2] - y[:, 2].numpy()).max() > 0.1 * np.abs(p).max()
+        np.testing.assert_allclose(state[:, 2], p, rtol=0, atol=1e-6 * np.abs(p).max())
 
 
 def test_one_of_two_velocities_alone_has_no_transposition():

@@ -197,8 +197,9 @@ def test_the_pressure_goes_with_the_flow():
     samples = Samples(data)
     augmentation = Augmentation.of("auto", samples)
     x, y = samples.batch([0, 5])
-    assert augmentation.names == ["reflection x", "reflection y"] and samples.outputs == ("u", "v", "p")
-    for chosen in ([True, False], [False, True], [True, True]):
+    assert augmentation.names == ["reflection x", "reflection y", "transposition xy"]
+    assert samples.outputs == ("u", "v", "p")
+    for chosen in ([True, False, False], [False, True, False], [False, False, True], [True, True, True]):
         state = augmentation(x, y, chosen)[1].numpy()
         p = data.equation.pressure(state[:, :2], data.grid)
         assert np.abs(state[:, 2] - y[:, 2].numpy()).max() > 0.1 * np.abs(p).max()

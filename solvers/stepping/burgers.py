@@ -36,6 +36,8 @@ class BurgersFV(Stepper):
         True
     """
 
+    limited = True
+
     def __init__(self, equation: Burgers, grid: Grid, dt: float):
         if equation.ndim != 1:
             raise InputError(f"equation must have one axis for finite volumes, got ndim={equation.ndim}; use ETDRK4")

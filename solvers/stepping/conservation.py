@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from copy import copy
 from typing import Any, Protocol
 
 import numpy as np
@@ -49,11 +50,19 @@ class FiniteVolumes(Stepper):
         (1, 2, 32)
     """
 
+    limited = True
+
     def __init__(self, equation: ConservationLaw, grid: Grid, dt: float, medium: Any = None):
         if not 0 < dt < np.inf:
             raise InputError(f"dt must be a time greater than 0, got {dt!r}")
         self.equation, self.grid, self.dt = equation, grid, float(dt)
         self._medium = () if medium is None else (medium,)
+        self._times = 1
+
+    def halved(self) -> FiniteVolumes:
+        finer = copy(self)
+        finer._times = 2 * self._times
+        return finer
 
     def prepare(self, state: Any) -> Any:
         self.equation.check_state(state, self.grid)
@@ -68,7 +77,7 @@ class FiniteVolumes(Stepper):
 
     def advance(self, inner: Any) -> Any:
         speed = self.equation.courant(self.equation.primitive(inner, self.grid.ndim), self.grid)
-        parts = max(1, math.ceil(self.dt * speed)) if math.isfinite(speed) else 1
+        parts = self._times * (max(1, math.ceil(self.dt * speed)) if math.isfinite(speed) else 1)
         step = SSPRK3(self._rate, self.dt / parts)
         for _ in range(parts):
             inner = step.advance(inner)

@@ -201,7 +201,7 @@ class ElasticRecipe(EvolutionRecipe):
         return {"div": divergence, "curl": self.equation.curl(velocity, stepper.grid)}
 
     def coarser(self, name: str, u: np.ndarray, grid: Grid, factor: int = 2) -> np.ndarray:
-        return restricted_halves(u, (0, 1) if name == "curl" else halves(name), grid, factor)
+        return restricted_halves(u, halves(name), grid, factor)
 
     def usual_step(self, grid: Grid) -> float:
         fastest = np.exp(_CONTRAST) if self.has_media else 1.0

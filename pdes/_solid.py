@@ -57,8 +57,8 @@ def halves(name: str) -> tuple[int, ...]:
     """The axes along which a field lies half a spacing above the points.
 
     Example:
-        >>> halves("v"), halves("sxx"), halves("sxz"), halves("fy"), halves("rho")
-        ((1,), (), (0, 2), (1,), ())
+        >>> halves("v"), halves("sxx"), halves("sxz"), halves("fy"), halves("rho"), halves("curl")
+        ((1,), (), (0, 2), (1,), (), (0, 1))
     """
     if name in ("u", "v", "w"):
         return ("uvw".index(name),)
@@ -66,7 +66,7 @@ def halves(name: str) -> tuple[int, ...]:
         return ("xyz".index(name[1]),)
     if len(name) == 3 and name[0] == "s" and set(name[1:]) <= set("xyz") and name[1] != name[2]:
         return ("xyz".index(name[1]), "xyz".index(name[2]))
-    return ()
+    return (0, 1) if name == "curl" else ()
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from opforge.pdes.symmetry import Transposition, with_signs
 
 
 def transposition(i: int, j: int, ndim: int) -> Transposition:
-    """Two axes change places, and the components along them.
+    """Two axes change places, and the components along them; the curl of a velocity turns round.
 
     Example:
         >>> transposition(0, 1, 3).swapped
@@ -22,7 +22,8 @@ def transposition(i: int, j: int, ndim: int) -> Transposition:
     x, y = "xyz"[i], "xyz"[j]
     others = (k for k in range(ndim) if k not in (i, j))
     shear = ((shear_name(i, k), shear_name(j, k)) for k in others)
-    return Transposition(i, j, swapped=(("uvw"[i], "uvw"[j]), (f"s{x}{x}", f"s{y}{y}"), (f"f{x}", f"f{y}"), *shear))
+    swapped = (("uvw"[i], "uvw"[j]), (f"s{x}{x}", f"s{y}{y}"), (f"f{x}", f"f{y}"), *shear)
+    return Transposition(i, j, swapped=swapped, odd=("curl",))
 
 
 @dataclass(frozen=True)

@@ -154,7 +154,7 @@ class Elastic(EvolutionEquation):
         return (
             *(StaggeredReflection(axis, periodic) for axis in range(alike)),
             *(transposition(i, j, self.ndim) for i, j in pairs(alike)),
-            SignChange((*self.unknowns, *FORCES[: self.ndim])),
+            SignChange((*self.unknowns, *FORCES[: self.ndim], "div", "curl")),
             *(shifts(self.ndim) if periodic else ()),
         )
 

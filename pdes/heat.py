@@ -17,7 +17,7 @@ from opforge.pdes._numbers import axes_of_space, positive
 from opforge.pdes.equation import Field
 from opforge.pdes.evolution import EvolutionEquation
 from opforge.pdes.invariant import Invariant, conserved_mean, within_first
-from opforge.pdes.symmetry import Reflection, SignChange, Symmetry, Transposition
+from opforge.pdes.symmetry import Reflection, SignChange, Symmetry, Transposition, shifts
 
 
 @dataclass(frozen=True)
@@ -62,12 +62,13 @@ class Heat(EvolutionEquation):
 
     @property
     def symmetries(self) -> tuple[Symmetry, ...]:
-        """Reflections along every axis, transpositions, and the change of sign."""
+        """Reflections, transpositions, shifts of a periodic box, and the change of sign."""
         axes = range(self.ndim)
         return (
             *(Reflection(axis) for axis in axes),
             *(Transposition(i, j) for i in axes for j in axes if i < j),
             SignChange(("u",)),
+            *(shifts(self.ndim, "cells") if self.boundary == "periodic" else ()),
         )
 
     @property

@@ -19,7 +19,7 @@ from opforge.pdes._pressure import EachPressure
 from opforge.pdes.equation import Field
 from opforge.pdes.evolution import EvolutionEquation
 from opforge.pdes.invariant import Invariant, drift, relative
-from opforge.pdes.symmetry import Symmetry, with_signs
+from opforge.pdes.symmetry import Symmetry, Transposition, shifts, with_signs
 
 BOUNDARIES = ("walls", "free slip", "channel", "stream", "periodic")
 
@@ -130,11 +130,21 @@ class IncompressibleFlow(EvolutionEquation):
 
     @property
     def symmetries(self) -> tuple[Symmetry, ...]:
-        """The mirror images along axes in whose direction nothing drives the flow."""
+        """Mirror images along axes in whose direction nothing drives the flow, transpositions of those, shifts."""
         x, up = 0, self.ndim - 1
         driven = {x} if self.lid or self.force or self.boundary == "stream" else set()
         driven |= {up} if self.lid or self.buoyancy is not None else set()
-        return tuple(FaceReflection(i, self.box.periodic[i]) for i in range(self.ndim) if i not in driven)
+        free, around = [i for i in range(self.ndim) if i not in driven], self.box.periodic
+        return (
+            *(FaceReflection(i, around[i]) for i in free),
+            *(
+                Transposition(i, j, swapped=(("uvw"[i], "uvw"[j]),))
+                for i in free
+                for j in free
+                if i < j and around[i] == around[j]
+            ),
+            *(shift for shift in shifts(self.ndim, "cells") if around[shift.axis]),
+        )
 
     def tendency(
         self, state: Any, grid: Grid, *, solve: Any = None, bodies: Any = None, own: Mapping[str, Any] | None = None

@@ -15,7 +15,7 @@ from opforge.pdes._arrays import full_like
 from opforge.pdes._finite_volumes import BOUNDARIES, assemble, divergence
 from opforge.pdes._numbers import axes_of_space
 from opforge.pdes.equation import Field, LinearEquation
-from opforge.pdes.symmetry import Reflection, SignChange, Symmetry, Transposition
+from opforge.pdes.symmetry import Reflection, SignChange, Symmetry, Transposition, shifts
 
 if TYPE_CHECKING:
     import scipy.sparse
@@ -62,12 +62,13 @@ class Poisson(LinearEquation):
 
     @property
     def symmetries(self) -> tuple[Symmetry, ...]:
-        """Reflections along every axis, transpositions, and the change of sign of source and potential."""
+        """Reflections, transpositions, shifts of a periodic box, and the change of sign of source and potential."""
         axes = range(self.ndim)
         return (
             *(Reflection(axis) for axis in axes),
             *(Transposition(i, j) for i in axes for j in axes if i < j),
             SignChange(("f", "u")),
+            *(shifts(self.ndim, "cells") if self.boundary == "periodic" else ()),
         )
 
     @property

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from opforge.core import Grid
+from opforge.core.grid import Points
+from opforge.errors import InputError
 from opforge.pdes._arrays import along, concatenate, flip
 
 
@@ -119,6 +121,9 @@ class Transposition:
         swapped: pairs of fields that change places too, such as the velocities along the axes.
         odd: fields that change their sign, such as the vorticity.
 
+    Raises:
+        InputError: when called, fields that lack one of a pair.
+
     Example:
         >>> import numpy as np
         >>> Transposition(0, 1)({"u": np.array([[1.0, 2.0], [3.0, 4.0]])}, ndim=2)["u"].tolist()
@@ -145,17 +150,21 @@ class Transposition:
     def __call__(self, fields: Mapping[str, Any], ndim: int) -> dict[str, Any]:
         axes = self.axis1 - ndim, self.axis2 - ndim
         partner = {**dict(self.swapped), **{second: first for first, second in self.swapped}}
+        for name in fields:
+            if (other := _renamed(name, partner)) not in fields:
+                raise InputError(f"fields must contain {other!r}, which changes places with {name!r}; add it")
         moved = {_renamed(name, partner): values.swapaxes(*axes) for name, values in fields.items()}
         return with_signs({name: moved[name] for name in fields}, self.odd)
 
 
 @dataclass(frozen=True)
 class Shift:
-    """A shift by a part of the period along one axis: u(x) ↦ u(x − L/parts), on periodic grids.
+    """A shift by a part of the period along one axis: u(x) ↦ u(x − L/parts), of a box that is periodic along it.
 
     Args:
         axis: axis of space, 0 for x, 1 for y, 2 for z.
         parts: the part of the period, as its inverse: 2 for half of it. The grid's points must divide into that many.
+        points: of the grids; ``"cells"`` for equations of finite volumes whose boundary is periodic.
 
     Example:
         >>> import numpy as np
@@ -165,13 +174,14 @@ class Shift:
 
     axis: int
     parts: int
+    points: Points = "periodic"
 
     @property
     def name(self) -> str:
         return f"shift {'xyz'[self.axis]} 1/{self.parts}"
 
     def applies_to(self, grid: Grid) -> bool:
-        return self.axis < grid.ndim and grid.points == "periodic" and grid.shape[self.axis] % self.parts == 0
+        return self.axis < grid.ndim and grid.points == self.points and grid.shape[self.axis] % self.parts == 0
 
     def __call__(self, fields: Mapping[str, Any], ndim: int) -> dict[str, Any]:
         return {name: self._moved(values, self.axis - ndim) for name, values in fields.items()}
@@ -181,14 +191,14 @@ class Shift:
         return concatenate([along(values, axis, kept, None), along(values, axis, None, kept)], axis)
 
 
-def shifts(ndim: int) -> tuple[Shift, ...]:
+def shifts(ndim: int, points: Points = "periodic") -> tuple[Shift, ...]:
     """Shifts of every axis by a half, a quarter and an eighth of the period: some of them make all eighths.
 
     Example:
         >>> [shift.name for shift in shifts(1)]
         ['shift x 1/2', 'shift x 1/4', 'shift x 1/8']
     """
-    return tuple(Shift(axis, parts) for axis in range(ndim) for parts in (2, 4, 8))
+    return tuple(Shift(axis, parts, points) for axis in range(ndim) for parts in (2, 4, 8))
 
 
 def with_signs(fields: Mapping[str, Any], odd: tuple[str, ...]) -> dict[str, Any]:

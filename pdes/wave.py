@@ -16,7 +16,7 @@ from opforge.pdes._finite_volumes import BOUNDARIES, divergence
 from opforge.pdes._numbers import axes_of_space, not_negative, positive
 from opforge.pdes.equation import Field
 from opforge.pdes.evolution import EvolutionEquation
-from opforge.pdes.symmetry import Reflection, SignChange, Symmetry, Transposition
+from opforge.pdes.symmetry import Reflection, SignChange, Symmetry, Transposition, shifts
 
 
 @dataclass(frozen=True)
@@ -65,12 +65,13 @@ class Wave(EvolutionEquation):
 
     @property
     def symmetries(self) -> tuple[Symmetry, ...]:
-        """Reflections along every axis, transpositions, and the change of sign of both fields."""
+        """Reflections, transpositions, shifts of a periodic box, and the change of sign of both fields."""
         axes = range(self.ndim)
         return (
             *(Reflection(axis) for axis in axes),
             *(Transposition(i, j) for i in axes for j in axes if i < j),
             SignChange(("u", "v")),
+            *(shifts(self.ndim, "cells") if self.boundary == "periodic" else ()),
         )
 
     def tendency(self, state: Any, grid: Grid, c: Any = None) -> Any:

@@ -39,6 +39,7 @@ WHOLE = {
     "test_doctests.py",
     "test_documentation.py",
     "test_examples.py",
+    "test_exponax.py",
     "test_reach.py",
     "test_readme.py",
 }

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # Samples that are generated anew to compare two resolutions: enough for two digits of the mean, made in seconds.
 MOST_AGAIN = 200
 
-COLUMNS = ("data", "resolution", "samples", "relative L2", "H1", "max error", "residual")
+COLUMNS = ("data", "resolution", "samples", "relative L2", "H1", "max error", "residual", "data's residual")
 
 
 def evaluate(
@@ -46,7 +46,11 @@ def evaluate(
     also the same random functions generated anew at the training's, and the simplest guess there is, the mean of the
     file's outputs, as a yardstick. relative L2 and H1: mean over samples of the error's
     norm over the truth's. max error: largest error at any point, in the output's unit. residual: mean over samples of
-    what the prediction leaves over in the discretised equation, relative to the source term.
+    what the prediction leaves over in the discretised equation, with the parameters of each sample, relative to the
+    source term; of fields that evolve, in the time steps from the last frame given through those predicted, relative to
+    these frames. data's residual: the same of the data themselves, below which a residual means nothing. A dash: no
+    equation, or frames so far apart in time, as a run's first and last one often are, that the data themselves leave
+    more than half over.
     """
     report: Report = context.obj
     existing_data(data)
@@ -74,6 +78,8 @@ def evaluate(
         rows.insert(0, (f"{data.name}: operator, at the training's resolution", own_grid))
     if recorded is not None:
         rows.insert(0, ("validation part: operator", recorded))
+    if metrics.residual_note is not None:
+        report.say(f"note: there is no residual: {metrics.residual_note}")
     if json != "-":
         report.table(COLUMNS, table_rows(rows), title=f"{run} on {data}")
     report.json(
@@ -93,7 +99,8 @@ def evaluate(
 def table_rows(rows: Sequence[tuple[str, Mapping[str, Any]]]) -> list[tuple[Any, ...]]:
     """Rows of `COLUMNS` from (name, metrics) pairs."""
     names = ("resolution", "samples", "relative_l2", "h1", "max_error", "residual")
-    return [(name, *(metrics[column] for column in names)) for name, metrics in rows]
+    # runs of earlier versions have no residual of their data on record
+    return [(name, *(of[column] for column in names), of.get("data_residual")) for name, of in rows]
 
 
 def as_trained(operator: Operator, data: Any, run: Path, file: Path) -> Any:

@@ -46,6 +46,8 @@ class BurgersFV(Stepper):
         methods for nonconservative hyperbolic systems: a theoretical framework", for schemes in fluctuations.
     """
 
+    limited = True
+
     def __init__(self, equation: Burgers, grid: Grid, dt: float):
         if not 0 < dt < np.inf:
             raise InputError(f"dt must be a time greater than 0, got {dt!r}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from typing import Any, Protocol
 
 import numpy as np
@@ -64,11 +65,19 @@ class FiniteVolumes(Stepper):
         (1, 2, 32)
     """
 
+    limited = True
+
     def __init__(self, equation: ConservationLaw, grid: Grid, dt: float, medium: Any = None, *, strict: bool = True):
         if not 0 < dt < np.inf:
             raise InputError(f"dt must be a time greater than 0, got {dt!r}")
         self.equation, self.grid, self.dt = equation, grid, float(dt)
         self._medium, self._strict = medium, strict
+        self._times = 1
+
+    def halved(self) -> FiniteVolumes:
+        finer = copy(self)
+        finer._times = 2 * self._times
+        return finer
 
     def prepare(self, state: Any) -> Any:
         self.equation.check_state(state, self.grid)
@@ -87,7 +96,7 @@ class FiniteVolumes(Stepper):
         with np.errstate(invalid="ignore", divide="ignore"):  # what leaves the numbers is looked for, and told
             medium = self._medium_like(inner)
             speeds = self._speeds(self.equation.primitive(inner, self.grid.ndim), medium)
-            parts = np.where(np.isfinite(speeds), np.maximum(1, np.ceil(self.dt * speeds)), 1)
+            parts = np.where(np.isfinite(speeds), np.maximum(1, np.ceil(self.dt * speeds)), 1) * self._times
             return _by_key(parts, inner, medium, self._in_parts)
 
     def finish(self, inner: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -90,8 +91,14 @@ class ProjectionStepper(Stepper):
             )
             self._bodies = staggered.Bodies.of(solid.astype(np.float64), equation.box)
         self._own = {name: self._checked(name, values) for name, values in (own or {}).items()}
-        self._strict = strict
+        self._strict, self._times = strict, 1
+        self.limited = equation.buoyancy is not None  # the smoke's slopes are
         self._check_step(self._speeds(np.zeros((1, len(equation.unknowns), *(1,) * grid.ndim))), "the viscosity")
+
+    def halved(self) -> ProjectionStepper:
+        finer = copy(self)
+        finer._times = 2 * self._times
+        return finer
 
     def _checked(self, name: str, values: Any) -> np.ndarray:
         values = np.asarray(values, dtype=np.float64)
@@ -121,7 +128,7 @@ class ProjectionStepper(Stepper):
         speeds = self._speeds(inner)
         with np.errstate(invalid="ignore", over="ignore"):
             wanted = np.maximum(1, np.ceil(self.dt * speeds))
-            parts = np.where(wanted <= _MOST_PARTS, wanted, 1).astype(int)  # of NaN 1 too
+            parts = self._times * np.where(wanted <= _MOST_PARTS, wanted, 1).astype(int)  # of NaN 1 too
         counts = np.unique(parts)
         if len(counts) == 1:
             return self._in_parts(inner, int(counts[0]), slice(None))

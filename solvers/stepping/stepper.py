@@ -24,10 +24,17 @@ class Stepper(ABC):
     Attributes:
         dt: the time of a step.
         recordable: whether a step is the same work whatever the state holds, so that `Recorded` can replay it.
+        limited: whether slopes are limited, where the state has extrema and jumps. Limiters switch from step to step,
+            and the errors of steps are noise, which adds up by its squares.
     """
 
     dt: float
     recordable: bool = False
+    limited: bool = False
+
+    def halved(self) -> Stepper | None:
+        """The same steps, each in twice as many parts; None where a stepper does not choose its parts itself."""
+        return None
 
     def prepare(self, state: Any) -> Any:
         """A state in the form that `advance` takes."""
@@ -65,6 +72,12 @@ class EachSample(Stepper):
         if not steppers or len({stepper.dt for stepper in steppers}) > 1:
             raise InputError(f"steppers must share a time step, got {[stepper.dt for stepper in steppers]}")
         self.steppers, self.dt = steppers, steppers[0].dt
+        self.limited = any(stepper.limited for stepper in steppers)
+
+    def halved(self) -> Stepper | None:
+        again = [stepper.halved() for stepper in self.steppers]
+        whole = [stepper for stepper in again if stepper is not None]
+        return EachSample(whole) if len(whole) == len(again) else None
 
     def prepare(self, state: Any) -> list[Any]:
         return [stepper.prepare(state[i : i + 1]) for i, stepper in self._each(state)]

@@ -19,7 +19,7 @@ def test_table_has_both_resolutions_and_a_yardstick(opforge, made):
     done = opforge("--quiet", "evaluate", made.run, made.fine)
     assert done.status == 0
     header, *rows = (line.split("\t") for line in done.out.splitlines())
-    assert header == ["data", "resolution", "samples", "relative L2", "H1", "max error", "residual"]
+    assert header == ["data", "resolution", "samples", "relative L2", "H1", "max error", "residual", "data's residual"]
     assert [row[:3] for row in rows] == [
         ["validation part: operator", "16 x 16", "3"],
         ["fine.nc: operator, at the training's resolution", "16 x 16", "4"],
@@ -168,3 +168,48 @@ def test_frames_of_another_interval_are_refused(opforge, refused, stepper):
     assert "interval 0.2 from one to the next, they are 0.333333 apart" in refused("evaluate", "run", "other.nc")
     package.generate("darcy", 3, 32, ndim=1, out="still.nc")
     assert "a, u do not" in refused("evaluate", "run", "still.nc")
+
+
+@pytest.mark.parametrize(
+    ("recipe", "settings", "windows"),
+    [
+        ("heat", ("ndim=1", "coefficient=lognormal"), "1:1"),
+        ("burgers", ("frames=21",), "2:2"),
+    ],
+)
+def test_residual_of_a_run_trained_step_by_step(opforge, recipe, settings, windows):
+    parameters = [word for setting in settings for word in ("--set", setting)]
+    for seed, name in ((0, "data.nc"), (1, "test.nc")):
+        words = ("generate", recipe, "-n", 12, "--resolution", 32, "--seed", seed, *parameters, "-o", name)
+        assert opforge("--quiet", *words).status == 0
+    words = ("train", "fno", "data.nc", "--windows", windows, "--epochs", 40, "--set", "width=8", "--set", "modes=6")
+    assert opforge("--quiet", *words, "--validation", "0.25", "-o", "run").status == 0
+    found = json.loads(opforge("evaluate", "run", "test.nc", "--json", "-").out)
+    pairs = package.open_dataset("test.nc").windows(*map(int, windows.split(":")))
+    expected = evaluate(package.load("run"), pairs)
+    for part in (found["metrics"], found["validation"], found["mean_output"]):
+        assert part["residual_note"] is None
+        assert 0 < 2 * part["data_residual"] < part["residual"] < 2
+    assert found["metrics"]["residual"] == pytest.approx(expected.residual, rel=1e-6)
+    assert found["metrics"]["residual"] < 0.5 * found["mean_output"]["residual"]
+
+
+def test_a_run_from_the_first_frame_to_the_last_has_no_residual(opforge):
+    package.generate("wave", 12, 32, ndim=1, out="data.nc", progress=False)
+    assert opforge("--quiet", "train", "fno", "data.nc", "--epochs", 2, "--set", "modes=6", "-o", "run").status == 0
+    done = opforge("evaluate", "run", "data.nc")
+    assert "note: there is no residual: frames that are 1 apart in time are too far apart" in done.err
+    rows = [line.split("\t") for line in opforge("--quiet", "evaluate", "run", "data.nc").out.splitlines()]
+    assert [row[-2] for row in rows[1:]] == ["-"] * 3 and all(float(row[-1]) > 0.5 for row in rows[1:])
+
+
+def test_runs_of_earlier_versions_have_no_residual_of_their_data(opforge, made, tmp_path):
+    import shutil
+
+    shutil.copytree(made.run, tmp_path / "old")
+    path = tmp_path / "old" / "metrics.json"
+    kept = json.loads(path.read_text())
+    del kept["validation"]["data_residual"], kept["validation"]["residual_note"]
+    path.write_text(json.dumps(kept))
+    _, first, *_ = opforge("--quiet", "evaluate", "old", made.fine).out.splitlines()
+    assert first.split("\t")[0] == "validation part: operator" and first.endswith("\t-")

@@ -12,8 +12,10 @@ from opforge.datasets import (
     KuramotoSivashinskyRecipe,
     ShallowWaterRecipe,
 )
+from opforge.datasets.recipe import make_recipe
 from opforge.datasets.restriction import restricted
 from opforge.errors import InputError, WorkError
+from opforge.solvers import ProjectionStepper, rollout
 
 
 def recipe(**changes):
@@ -38,6 +40,48 @@ def test_residual_estimates_the_error_of_the_steps():
         error = np.linalg.norm(made.fields["u"][:, -1] - exact, axis=1) / np.linalg.norm(exact, axis=1)
         assert made.residuals.shape == (4,)
         assert np.all((made.residuals > error / 10) & (made.residuals < 30 * error))
+
+
+# recipe, parameters, resolution, bounds of the residual over the greatest error of a frame
+ESTIMATES = [
+    ("wave", {"ndim": 1, "medium": "random"}, 64, (0.5, 3.0)),
+    ("wave", {"medium": "random", "frames": 6, "end_time": 0.5}, 32, (0.5, 3.0)),
+    ("elastic", {"medium": "layers", "frames": 6}, 33, (0.5, 3.0)),
+    ("compressible_flow", {"frames": 11, "end_time": 0.25}, 64, (0.5, 5.0)),
+    ("compressible_flow", {"initial": "tube", "frames": 11, "end_time": 0.25}, 64, (0.5, 5.0)),
+    ("shallow_water", {}, 24, (0.5, 5.0)),
+    ("shallow_water", {"initial": "waves", "ndim": 1, "frames": 11}, 32, (0.5, 5.0)),
+    ("incompressible_flow", {"frames": 11, "end_time": 1.0}, 16, (0.5, 5.0)),
+]
+
+
+@pytest.mark.parametrize(("name", "parameters", "n", "bounds"), ESTIMATES)
+def test_residual_of_waves_and_limited_slopes_is_about_the_greatest_error_of_a_frame(name, parameters, n, bounds):
+    """Steps a quarter as long stand for the exact solution of the grid."""
+    recipe = make_recipe(name, parameters)
+    made, exact = (
+        again.samples([np.random.default_rng(i) for i in range(3)], recipe.grid(n))
+        for again in (recipe, replace(recipe, refinement=4))
+    )
+    states, finer = (np.stack([m.fields[key] for key in recipe.equation.unknowns], 2) for m in (made, exact))
+    norm = [np.linalg.norm(x.reshape(*x.shape[:2], -1), axis=2) for x in (states - finer, finer)]
+    error = (norm[0] / norm[1]).max(1)
+    ratio = made.residuals / error
+    print(f"{name} {parameters}: errors {error}, residuals over them {ratio}")
+    assert np.all((bounds[0] < ratio) & (ratio < bounds[1]))
+
+
+def test_steps_in_parts_have_an_error_as_well():
+    """Where the flow is too fast for a step, halves of it would be taken whole, and be the same."""
+    recipe = make_recipe("incompressible_flow", {"buoyancy": 40.0, "frames": 6, "end_time": 1.0, "time_step": 0.02})
+    grid = recipe.grid(16)
+    stepper = recipe.stepper(grid, 0.02)
+    state = rollout(stepper, recipe.initial_states([np.random.default_rng(0)], grid), frames=1, steps=20)[0]
+    assert isinstance(stepper, ProjectionStepper) and 1 < 0.02 * stepper.equation.courant(state, grid).max() < 2
+    whole, halves = (rollout(one, state, frames=1, steps=4)[0] for one in (stepper, stepper.halved()))
+    np.testing.assert_allclose(halves, whole, rtol=0, atol=0.02 * np.abs(whole).max())
+    assert recipe.sample(np.random.default_rng(0), grid).residual > 0
+    assert np.abs(halves - whole).max() > 1e-9
 
 
 def test_an_error_beyond_the_tolerance_is_told():

@@ -1,14 +1,19 @@
 """What holds for every equation; a new one is tested by being registered."""
 
+import dataclasses
 import json
+import pickle
+from inspect import isabstract
+from typing import get_args, get_type_hints
 
 import numpy as np
 import pytest
 import torch
 
+from opforge import pdes
 from opforge.core import Grid
 from opforge.errors import InputError, UnknownNameError
-from opforge.pdes import Advection, Darcy, LinearEquation, registry
+from opforge.pdes import Advection, Darcy, Equation, LinearEquation, registry
 
 EQUATIONS = sorted(registry().items())
 DIMENSIONS = [(name, cls, ndim) for name, cls in EQUATIONS for ndim in cls.dimensions]
@@ -151,9 +156,27 @@ def test_residual_gradients(name, cls, ndim):
     assert torch.autograd.gradgradcheck(residual, values, fast_mode=many)
 
 
-@pytest.mark.parametrize(("name", "cls", "ndim"), DIMENSIONS)
-def test_symmetries_move_the_residual_along(name, cls, ndim):
-    equation, grid = cls(ndim=ndim), Grid.cube(ndim, SIZES[ndim], points=cls.points)
+def boundaries(cls):
+    """The values of the parameter ``boundary``; None where an equation has no such parameter."""
+    if "boundary" not in {parameter.name for parameter in dataclasses.fields(cls)}:
+        return [None]
+    return list(get_args(get_type_hints(cls)["boundary"]))
+
+
+def bounded(cls, ndim, boundary):
+    """The equation with a boundary."""
+    if boundary is None:
+        return cls(ndim=ndim)
+    return cls(ndim=ndim, boundary=boundary, **({"inflow": 1.0} if boundary == "stream" else {}))
+
+
+@pytest.mark.parametrize(
+    ("cls", "ndim", "boundary"), [(cls, ndim, b) for _, cls, ndim in DIMENSIONS for b in boundaries(cls)]
+)
+def test_symmetries_move_the_residual_along(cls, ndim, boundary):
+    equation = bounded(cls, ndim, boundary)
+    around = boundary == "periodic" and cls.points == "nodes"  # no node stands for two ends then
+    grid = Grid.cube(ndim, 8 if around else SIZES[ndim] // 2 * 2, points="periodic" if around else cls.points)
     fields = random_fields(equation, grid)
     others = {"time": fields.pop("time")} if equation.evolves else {}
     residual = by_component(equation, equation.residual({**fields, **others}, grid))
@@ -164,6 +187,26 @@ def test_symmetries_move_the_residual_along(name, cls, ndim):
         moved = by_component(equation, equation.residual({**symmetry(fields, ndim), **others}, grid))
         for key, expected in symmetry(residual, ndim).items():
             np.testing.assert_allclose(moved[key], expected, rtol=0, atol=1e-12 * np.abs(expected).max())
+
+
+# What comes in at one end breaks all symmetries.
+WITHOUT_SYMMETRIES = {"DiffusionSorption"}
+NO_SHIFTS = {"ShallowWater", "CompressibleFlow"}
+
+
+@pytest.mark.parametrize("name", sorted(pdes.__all__))
+def test_every_exported_equation_is_registered_and_has_symmetries(name):
+    exported = getattr(pdes, name)
+    if not isinstance(exported, type) or not issubclass(exported, Equation) or isabstract(exported):
+        return
+    assert registry()[exported.name] is exported
+    for ndim, boundary in ((ndim, b) for ndim in exported.dimensions for b in boundaries(exported)):
+        symmetries = bounded(exported, ndim, boundary).symmetries
+        assert isinstance(symmetries, tuple) and bool(symmetries) == (name not in WITHOUT_SYMMETRIES)
+        for symmetry in symmetries:
+            assert symmetry.name and hash(symmetry) is not None and pickle.loads(pickle.dumps(symmetry)) == symmetry
+        kinds = {symmetry.name.split()[0] for symmetry in symmetries}
+        assert "shift" in kinds or boundary != "periodic" or name in NO_SHIFTS
 
 
 @pytest.mark.parametrize(("name", "cls", "ndim"), DIMENSIONS)

@@ -126,9 +126,16 @@ def test_what_drives_the_flow_breaks_the_symmetry():
     def names(**parameters):
         return [each.name for each in IncompressibleFlow(**parameters).symmetries]
 
-    assert names(ndim=3) == ["reflection x", "reflection y", "reflection z"]
+    def three(kind, axes):
+        return [f"{kind} {axis}" for axis in axes]
+
+    assert names(ndim=3) == three("reflection", "xyz") + three("transposition", ("xy", "xz", "yz"))
     assert names(lid=1.0) == [] and names(ndim=3, lid=1.0) == ["reflection y"]
-    assert names(buoyancy=1.0) == ["reflection x"] and names(boundary="channel", force=1.0) == ["reflection y"]
+    assert names(buoyancy=1.0) == ["reflection x"]
+    assert names(ndim=3, buoyancy=1.0) == ["reflection x", "reflection y", "transposition xy"]
+    along = three("shift x", ("1/2", "1/4", "1/8"))
+    assert names(boundary="channel", force=1.0) == ["reflection y", *along]
+    assert names(ndim=3, boundary="channel") == [*three("reflection", "xyz"), "transposition yz", *along]
     assert names(boundary="stream", inflow=1.0) == ["reflection y"]
 
 

@@ -1,6 +1,7 @@
 """The direct solution of the Helmholtz equation."""
 
 import numpy as np
+import pytest
 
 from opforge.core import Grid
 from opforge.pdes import Helmholtz
@@ -17,3 +18,30 @@ def test_a_wave_leaves_a_source_on_both_sides():
     exact = np.exp(20j * away) / 40j
     inside = slice(80, 320)
     np.testing.assert_allclose((real + 1j * imag)[inside], exact[inside], rtol=0, atol=0.02 * abs(exact[0]))
+
+
+@pytest.mark.parametrize("shape", [(40,), (24, 24), (20, 28)])
+@pytest.mark.parametrize("wavenumber", [6.0, 15.0])
+@pytest.mark.parametrize("medium", [False, True])
+def test_symmetries_by_solving_twice(shape, wavenumber, medium):
+    grid, equation, rng = Grid(shape), Helmholtz(len(shape)), np.random.default_rng(0)
+    fields = {"f": rng.standard_normal(shape), "wavenumber": wavenumber}
+    if medium:
+        fields["c"] = np.exp(0.3 * rng.standard_normal(shape))
+
+    def solved(fields):
+        real, imag, residual = solve_helmholtz(equation, fields, grid)
+        assert residual < 1e-10
+        return {"u_real": real, "u_imag": imag}
+
+    wave = solved(fields)
+    fixed = {"wavenumber": fields.pop("wavenumber")}
+    holding = [symmetry for symmetry in equation.symmetries if symmetry.applies_to(grid)]
+    assert len(holding) == {(40,): 2, (24, 24): 4, (20, 28): 3}[shape]
+    for symmetry in holding:
+        moved = symmetry({**fields, **wave}, grid.ndim)
+        expected = {name: moved.pop(name) for name in wave}
+        for name, values in solved({**moved, **fixed}).items():
+            size = np.abs(wave[name]).max()
+            assert np.abs(expected[name] - wave[name]).max() > 0.01 * size
+            np.testing.assert_allclose(values, expected[name], rtol=0, atol=1e-9 * size, err_msg=symmetry.name)

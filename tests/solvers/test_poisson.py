@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from opforge.core import Grid
+from opforge.datasets.random_obstacles import Obstacles
 from opforge.errors import InputError
 from opforge.pdes import Poisson
 from opforge.solvers import fast_poisson, solve_poisson
@@ -42,3 +43,37 @@ def test_obstacles_in_three_dimensions():
     solid[3:5, 3:5, 2:6] = 1
     u, residual = solve_poisson(Poisson(3), {"f": 1 - solid, "solid": solid}, grid)
     assert residual < 1e-9 and u.min() >= 0 and np.abs(u[solid > 0]).max() == 0
+
+
+def random_problem(equation, grid, rng, *, coefficient, obstacles):
+    """A rough source, whose mean over the fluid is 0 where u floats; a rough coefficient; bodies."""
+    solid = Obstacles(2, (0.1, 0.2)).sample(rng, grid) if obstacles else np.zeros(grid.shape, bool)
+    f = rng.standard_normal(grid.shape)
+    if equation.floats:
+        f -= f[~solid].mean()
+    fields = {"f": np.where(solid, 0.0, f)}
+    if coefficient:
+        fields["a"] = np.exp(rng.standard_normal(grid.shape))
+    return {**fields, "solid": solid.astype(float)} if obstacles else fields
+
+
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+@pytest.mark.parametrize("shape", [(16,), (16, 16), (8, 12), (8, 8, 8)])
+@pytest.mark.parametrize(("coefficient", "obstacles"), [(False, False), (True, False), (False, True), (True, True)])
+def test_symmetries_by_solving_twice(boundary, shape, coefficient, obstacles):
+    equation, grid = (
+        Poisson(len(shape), boundary),
+        Grid(shape, (1.0, 2.0, 1.0)[: len(shape)] if shape == (8, 12) else ()),
+    )
+    if obstacles and grid.ndim == 1:  # they part the interval
+        return
+    fields = random_problem(equation, grid, np.random.default_rng(3), coefficient=coefficient, obstacles=obstacles)
+    u, _ = solve_poisson(equation, fields, grid, rtol=1e-12)
+    holding = [symmetry for symmetry in equation.symmetries if symmetry.applies_to(grid)]
+    assert len(holding) >= grid.ndim + 1 and (shape == (8, 12)) == (len(holding) < len(equation.symmetries))
+    for symmetry in holding:
+        moved = symmetry({**fields, "u": u}, grid.ndim)
+        expected = moved.pop("u")
+        assert np.abs(expected - u).max() > 0.01 * np.abs(u).max(), symmetry.name
+        again, _ = solve_poisson(equation, moved, grid, rtol=1e-12)
+        np.testing.assert_allclose(again, expected, rtol=0, atol=1e-9 * np.abs(u).max(), err_msg=symmetry.name)

@@ -10,6 +10,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from opforge.core import Grid
+from opforge.datasets.drawing import Drawable
 from opforge.datasets.evolution import EvolutionRecipe
 from opforge.datasets.random_fields import GaussianField
 from opforge.datasets.random_series import FourierSeries
@@ -49,6 +50,7 @@ class BurgersRecipe(EvolutionRecipe):
             series with wavenumbers up to 2 and root mean square ``amplitude``, ν = 0.02. Unless given ``"fno"`` in one
             dimension, ``"series"`` in two.
         viscosity: ν > 0; that of the law unless given. PDEBench's names give ν π.
+        draw: ``"viscosity"``, see `DrawingRecipe`.
         amplitude: of a series; 1 unless given.
         method: ``"spectral"``, Fourier modes and ETDRK4, where the grid carries the shocks; ``"finite volumes"``, which
             hold shocks of any thickness on two cells.
@@ -78,6 +80,7 @@ class BurgersRecipe(EvolutionRecipe):
 
     name: ClassVar[str] = "burgers"
     summary: ClassVar[str] = "Burgers: random waves that steepen; laws of the FNO and PDEBench data (1-D, 2-D)"
+    drawable: ClassVar[tuple[Drawable, ...]] = (Drawable("viscosity", "viscosity"),)
     least_resolution: ClassVar[int] = 3 * _HIGHEST + 1
 
     def __post_init__(self) -> None:
@@ -107,6 +110,7 @@ class BurgersRecipe(EvolutionRecipe):
                 f"amplitude has no effect on initial={self.initial!r}, got {self.amplitude!r}; leave it out"
             )
         _ = self.equation
+        self.check_draw()
 
     @property
     def equation(self) -> Burgers:
@@ -136,7 +140,7 @@ class BurgersRecipe(EvolutionRecipe):
     def usual_step(self, grid: Grid) -> float:
         fastest = _USUAL[self.initial or "fno"][2] * (self.amplitude or 1.0)
         if self.method == "finite volumes":
-            return 0.4 / sum((fastest + 2 * (self.viscosity or 0.0) / h) / h for h in grid.spacing)
+            return 0.4 / sum((fastest + 2 * self.greatest("viscosity") / h) / h for h in grid.spacing)
         shortest = 2 * math.pi * max(self.equation.highest_modes(grid))
         return min(0.01, _RADIANS / (fastest * shortest * self.ndim))
 
@@ -151,11 +155,12 @@ class BurgersRecipe(EvolutionRecipe):
             self.check_step(grid)
             return
         jump = 2 * _USUAL[self.initial or "fno"][2] * (self.amplitude or 1.0) / 2
-        thickness = 4 * (self.viscosity or 0.0) / jump
+        viscosity = self.least("viscosity")
+        thickness = 4 * viscosity / jump
         n = min(self.solved_on(grid).shape)
         if thickness * n < 2:
             raise InputError(
-                f"resolution is too coarse for viscosity={self.viscosity:.3g}: shocks are about {thickness:.1g} thick; "
+                f"resolution is too coarse for viscosity={viscosity:.3g}: shocks are about {thickness:.1g} thick; "
                 f"take at least {math.ceil(2 / thickness)} points per axis, oversampling, or method='finite volumes'"
             )
 

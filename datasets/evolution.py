@@ -11,11 +11,12 @@ import numpy as np
 
 from opforge.core import Grid
 from opforge.core.grid import Points
-from opforge.datasets.recipe import Recipe, Sample, Samples
+from opforge.datasets.drawing import DrawingRecipe
+from opforge.datasets.recipe import Sample, Samples
 from opforge.errors import InputError, WorkError
 from opforge.pdes._numbers import not_negative, positive
 from opforge.pdes.evolution import EvolutionEquation
-from opforge.solvers.stepping.stepper import Stepper, rollout, steps_between
+from opforge.solvers.stepping.stepper import EachSample, Stepper, rollout, steps_between
 
 # Frames beyond which a mistake is more likely than a purpose.
 _MOST_FRAMES = 100_000
@@ -31,7 +32,7 @@ _MEASURED_STEPS = 16
 
 
 @dataclass(frozen=True)
-class EvolutionRecipe(Recipe):
+class EvolutionRecipe(DrawingRecipe):
     """How samples of an equation that evolves are made; the members here are those that all such recipes have.
 
     A sample's residual is an estimate of the relative error that its time steps add up to: some steps from some of its
@@ -40,6 +41,7 @@ class EvolutionRecipe(Recipe):
     equation is chaotic.
 
     Args:
+        draw: see `DrawingRecipe`.
         frames: how many times are kept, at equal distances from 0, the initial state, to ``end_time``; 2 to 100000.
         end_time: of the last frame, greater than 0.
         time_step: the longest step that the solver takes; the recipe chooses one for the grid unless given.
@@ -70,6 +72,7 @@ class EvolutionRecipe(Recipe):
     points: ClassVar[Points] = "periodic"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if isinstance(self.frames, bool) or not isinstance(self.frames, int) or not 2 <= self.frames <= _MOST_FRAMES:
             raise InputError(f"frames must be a whole number from 2 to {_MOST_FRAMES}, got {self.frames!r}")
         for name in ("end_time", "tolerance", *(() if self.time_step is None else ("time_step",))):
@@ -108,13 +111,19 @@ class EvolutionRecipe(Recipe):
         """
         return {}
 
-    def numbers(self, rngs: Sequence[np.random.Generator]) -> dict[str, np.ndarray]:
-        """The parameters in ``drawn``, (samples,), one sample from each generator; none as a rule."""
-        return {}
-
     def stepper_in(self, media: Mapping[str, np.ndarray], grid: Grid, dt: float) -> Stepper:
-        """`stepper` for samples in their media, (samples, *space), with `numbers` of their own, (samples,)."""
-        return self.stepper(grid, dt)
+        """`stepper` for samples in their media, (samples, *space), with `numbers` of their own, (samples,).
+
+        Samples with the same numbers share a stepper; recipes whose steppers take numbers of their own say so.
+        """
+        if not self.drawn:
+            return self.stepper(grid, dt)
+        names = [known.name for known in self.drawn]
+        rows = list(zip(*(media[name].tolist() for name in names), strict=True))
+        made = {
+            row: self.with_numbers(dict(zip(names, row, strict=True))).stepper(grid, dt) for row in dict.fromkeys(rows)
+        }
+        return EachSample([made[row] for row in rows])
 
     def first_states(self, stepper: Stepper, states: np.ndarray) -> np.ndarray:
         """The first frames of samples from their initial states, where the media change these; as a rule the same."""

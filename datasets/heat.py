@@ -10,6 +10,7 @@ import numpy as np
 
 from opforge.core import Grid
 from opforge.core.grid import Points
+from opforge.datasets.drawing import Drawable
 from opforge.datasets.evolution import EvolutionRecipe
 from opforge.datasets.random_fields import GaussianField, field_of_size
 from opforge.errors import InputError
@@ -31,6 +32,7 @@ class HeatRecipe(EvolutionRecipe):
     Args:
         ndim: axes of space: 1, 2 or 3.
         diffusivity: a > 0, the median of random coefficients.
+        draw: ``"diffusivity"``, see `DrawingRecipe`; with a constant coefficient.
         coefficient: ``"constant"``, solved exactly; ``"lognormal"``, a e^g with a Gaussian field g, by Crank and
             Nicolson, an input beside u.
         boundary: ``"neumann"``, ``"dirichlet"`` or ``"periodic"``; the last with a constant coefficient alone.
@@ -54,6 +56,7 @@ class HeatRecipe(EvolutionRecipe):
     name: ClassVar[str] = "heat"
     summary: ClassVar[str] = "Heat: random fields that diffuse, constant or random coefficient (1-D to 3-D)"
     points: ClassVar[Points] = "cells"
+    drawable: ClassVar[tuple[Drawable, ...]] = (Drawable("diffusivity", "diffusivity"),)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -62,6 +65,9 @@ class HeatRecipe(EvolutionRecipe):
             raise InputError(f"coefficient must be one of constant, lognormal, got {self.coefficient!r}")
         if self.boundary == "periodic" and self.coefficient != "constant":
             raise InputError("boundary='periodic' goes with coefficient='constant'; take 'neumann' or 'dirichlet'")
+        if self.coefficient != "constant" and self.draw is not None:
+            raise InputError(f"draw must be left out for coefficient={self.coefficient!r}, a field, got {self.draw!r}")
+        self.check_draw()
 
     @property
     def equation(self) -> Heat:
@@ -98,7 +104,8 @@ class HeatRecipe(EvolutionRecipe):
 
     def stepper_in(self, media: Mapping[str, np.ndarray], grid: Grid, dt: float) -> Stepper:
         if "a" not in media:
-            return self.stepper(grid, dt)
+            rates = media["diffusivity"][:, None] if self.drawn else self.diffusivity
+            return ExactDiffusion(grid, rates, dt, self.boundary)
         return EachSample([CrankNicolson(grid, a, dt, self.boundary) for a in media["a"]])
 
 

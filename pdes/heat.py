@@ -14,6 +14,7 @@ from opforge.errors import InputError
 from opforge.pdes._arrays import full_like
 from opforge.pdes._finite_volumes import BOUNDARIES, divergence
 from opforge.pdes._numbers import axes_of_space, positive
+from opforge.pdes._own_parameters import with_own_parameters
 from opforge.pdes.equation import Field
 from opforge.pdes.evolution import EvolutionEquation
 from opforge.pdes.invariant import Invariant, conserved_mean, within_first
@@ -81,6 +82,7 @@ class Heat(EvolutionEquation):
         a = full_like(state, self.diffusivity) if a is None else a + 0 * state
         return divergence(a, state, grid.spacing, self.boundary)
 
+    @with_own_parameters
     def residual(self, fields: Mapping[str, Any], grid: Grid) -> Any:
         """What the trapezoidal rule leaves over from each frame to the next, with the field ``"a"`` if there is one.
 

@@ -59,7 +59,8 @@ class ExactDiffusion(Stepper):
 
     Args:
         grid: cell centres.
-        diffusivity: a, one for each component or for all, at least 0.
+        diffusivity: a >= 0; one for all, for each component (components,), or for each sample and component (samples,
+            components or 1).
         dt: the time step.
         boundary: ``"neumann"``, ``"dirichlet"`` or ``"periodic"``.
 
@@ -81,7 +82,7 @@ class ExactDiffusion(Stepper):
         if not (np.all(a >= 0) and np.all(np.isfinite(a)) and 0 < dt < np.inf):
             raise InputError(f"diffusivity must be at least 0 and dt greater than 0, got {diffusivity!r} and {dt!r}")
         self.grid, self.dt, self.boundary = grid, float(dt), boundary
-        self._decay = Constant(np.exp(-dt * a.reshape(-1, *(1,) * grid.ndim) * eigenvalues(grid, boundary)))
+        self._decay = Constant(np.exp(-dt * a.reshape(*a.shape, *(1,) * grid.ndim) * eigenvalues(grid, boundary)))
 
     def advance(self, inner: Any) -> Any:
         modes = to_modes(inner, self.grid, self.boundary)

@@ -62,3 +62,12 @@ def test_what_is_refused():
         CrankNicolson(grid, np.zeros(4), 0.1)
     with pytest.raises(InputError, match="dt must be a time greater than 0"):
         CrankNicolson(grid, np.ones(4), 0.0)
+
+
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+def test_diffusivities_of_their_own_for_samples(boundary):
+    grid, u = Grid((8, 9)), np.random.default_rng(0).standard_normal((2, 1, 8, 9))
+    found = ExactDiffusion(grid, np.array([[0.1], [0.3]]), 0.05, boundary)(u)
+    for i, a in enumerate((0.1, 0.3)):
+        alone = ExactDiffusion(grid, a, 0.05, boundary)(u[i : i + 1])
+        np.testing.assert_allclose(found[i : i + 1], alone, rtol=0, atol=1e-13)

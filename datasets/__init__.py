@@ -33,6 +33,7 @@ __getattr__, __dir__, __all__ = attach(
     __name__,
     {
         **RECIPES,
+        "Bumps": "random_bumps",
         "Drops": "random_drops",
         "EvolutionRecipe": "evolution",
         "FourierSeries": "random_series",

@@ -107,7 +107,7 @@ class EvolutionRecipe(DrawingRecipe):
     def media(self, rngs: Sequence[np.random.Generator], grid: Grid) -> dict[str, np.ndarray]:
         """Fields that do not change with time, (samples, *space), one sample from each generator; none as a rule.
 
-        A recipe that has some names them in ``inputs`` and says by `stepper_in` what they do.
+        A recipe that has some says by `stepper_in` what they do, and names those that are kept in ``inputs``.
         """
         return {}
 
@@ -132,6 +132,14 @@ class EvolutionRecipe(DrawingRecipe):
     def derived(self, stepper: Stepper, states: np.ndarray) -> dict[str, np.ndarray]:
         """Other fields in ``evolving``, (frames, samples, *space), of states (frames, samples, components, *space)."""
         return {}
+
+    @property
+    def timed(self) -> bool:
+        """Whether what drives the equation changes with time.
+
+        Then `stepper_in` is given the times of the states that are stepped from, ``"start"`` (samples,), if not 0.
+        """
+        return False
 
     @property
     def has_media(self) -> bool:
@@ -213,7 +221,8 @@ class EvolutionRecipe(DrawingRecipe):
             )
         evolving = {name: states[:, :, i] for i, name in enumerate(self.equation.unknowns)}
         evolving |= self.derived(stepper, states)
-        fields = {**media, **{name: values.swapaxes(0, 1) for name, values in evolving.items()}}
+        kept = {name: values for name, values in media.items() if name in self.inputs}
+        fields = {**kept, **{name: values.swapaxes(0, 1) for name, values in evolving.items()}}
         if self.oversampling:
             fields = {name: self.coarser(name, u, grid, self.oversampling) for name, u in fields.items()}
         return Samples(fields, residuals, numbers)
@@ -253,11 +262,14 @@ class EvolutionRecipe(DrawingRecipe):
     ) -> np.ndarray:
         """Of states (frames, samples, components, *space): the residual of every sample."""
         count, samples = len(states) - 1, states.shape[1]
-        chosen = states[np.unique(np.linspace(0, count - 1, min(count, _MEASURED_FRAMES)).astype(int))]
+        numbers = np.unique(np.linspace(0, count - 1, min(count, _MEASURED_FRAMES)).astype(int))
+        chosen = states[numbers]
         # the samples of a frame stay neighbours: those that were paired are again
         start = chosen.reshape(-1, *chosen.shape[2:])
         steps = min(round(self.end_time / count / stepper.dt), _MEASURED_STEPS)
         again = {name: np.concatenate([values] * len(chosen)) for name, values in media.items()}
+        if self.timed:
+            again["start"] = np.repeat(self.times[numbers], samples)
         stepper = self.stepper_in(again, grid, stepper.dt) if media else stepper
         usual = rollout(stepper, start, frames=1, steps=steps)[0]
         finer = rollout(self.stepper_in(again, grid, stepper.dt / 2), start, frames=1, steps=2 * steps)[0]

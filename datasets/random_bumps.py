@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import erf
 
 from opforge.core import Grid
 from opforge.errors import InputError
@@ -67,6 +66,8 @@ class Bumps:
             >>> bool(abs(np.mean(samples) - Bumps().mean(2)) < 0.1)
             True
         """
+        from scipy.special import erf
+
         nodes, weights = np.polynomial.legendre.leggauss(64)
         low, high = np.sqrt(self.spreads)
         root = low + (high - low) * (nodes + 1) / 2  # √s, in which the integrand is smooth

@@ -13,7 +13,10 @@ import numpy as np
 from opforge.core import Grid
 from opforge.core.grid import Points
 from opforge.datasets.drawing import Drawable, DrawingRecipe
+from opforge.datasets.random_drops import Drops
 from opforge.datasets.random_fields import GaussianField
+from opforge.datasets.random_series import FourierSeries
+from opforge.datasets.random_steps import Steps
 from opforge.datasets.recipe import Sample, Samples
 from opforge.errors import InputError, WorkError
 from opforge.pdes.advection import Advection, per_axis
@@ -22,6 +25,9 @@ from opforge.solvers.advection import METHOD, advect
 
 # Parameters of the law of Gaussian initial states and their defaults.
 _LAW = {"alpha": 2.0, "tau": 5.0, "sigma": 25.0}
+
+# Initial states by name, beside sums of sines and Gaussian fields.
+_OTHERS = {"series": FourierSeries(5), "drops": Drops(3, (0.04, 0.1)), "steps": Steps()}
 
 # Sums of sines: how many, and the greatest wavenumber.
 _WAVES, _HIGHEST = 2, 8
@@ -50,7 +56,9 @@ class AdvectionRecipe(DrawingRecipe):
         draw: ``"velocity"``, see `DrawingRecipe`: uniform, the same for every axis; from −c to c unless given.
         initial: ``"sines"`` for u = Σ A_i sin(2π k_i·x + φ_i) over two waves, with components of the wavenumbers k_i
             from 1 to 8, that of y with either sign, A_i from 0 to 1 and φ_i from 0 to 2π, all uniform and independent;
-            ``"gaussian"`` for a periodic N(0, σ²(−Δ + τ²I)^(−α)).
+            ``"gaussian"`` for a periodic N(0, σ²(−Δ + τ²I)^(−α)); ``"series"`` for random Fourier series with
+            wavenumbers up to 5 and root mean square 1; ``"drops"`` for three smooth bumps, from 0 to 1; ``"steps"`` for
+            boxes of random values from −1 to 1, with edges 0.015 wide, which 192 points resolve to 2e-4.
         frames: how many times are kept, at equal distances from 0, the initial state, to ``end_time``; 2 to 100000.
         end_time: of the last frame, greater than 0, at most 1e6.
         alpha: smoothness α, greater than ndim/2, at most 1e6; 2 unless given; gaussian only.
@@ -77,7 +85,7 @@ class AdvectionRecipe(DrawingRecipe):
 
     ndim: int = 1
     velocity: float | tuple[float, ...] = 0.4
-    initial: Literal["sines", "gaussian"] = "sines"
+    initial: Literal["sines", "gaussian", "series", "drops", "steps"] = "sines"
     frames: int = 50
     end_time: float = 2.0
     alpha: float | None = None
@@ -104,8 +112,9 @@ class AdvectionRecipe(DrawingRecipe):
             raise InputError(f"velocity must be of magnitude at most {_GREATEST:g}, got {self.velocity!r}")
         # a number where it is the same for all axes, so that files show it as the source does
         object.__setattr__(self, "velocity", velocity if len(set(velocity)) > 1 else velocity[0])
-        if not isinstance(self.initial, str) or self.initial not in ("sines", "gaussian"):
-            raise InputError(f"initial must be one of sines, gaussian, got {self.initial!r}")
+        known = ("sines", "gaussian", *_OTHERS)
+        if not isinstance(self.initial, str) or self.initial not in known:
+            raise InputError(f"initial must be one of {', '.join(known)}, got {self.initial!r}")
         if isinstance(self.frames, bool) or not isinstance(self.frames, int) or not 2 <= self.frames <= _MOST_FRAMES:
             raise InputError(f"frames must be a whole number from 2 to {_MOST_FRAMES}, got {self.frames!r}")
         for name, default in _LAW.items():
@@ -143,8 +152,10 @@ class AdvectionRecipe(DrawingRecipe):
         return 20 * self.frames + 60
 
     @property
-    def law(self) -> GaussianField | None:
-        """The distribution of Gaussian initial states; None where they are sines."""
+    def law(self) -> GaussianField | FourierSeries | Drops | Steps | None:
+        """The distribution of initial states; None where they are sines."""
+        if self.initial in _OTHERS:
+            return _OTHERS[self.initial]
         if self.alpha is None or self.tau is None or self.sigma is None:
             return None
         return GaussianField(self.alpha, self.tau, self.sigma, boundary="periodic")

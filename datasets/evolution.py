@@ -168,9 +168,10 @@ class EvolutionRecipe(DrawingRecipe):
 
     @property
     def bytes_per_point(self) -> int:
-        """Of memory for a sample: all frames, twice, and what the steps work on."""
+        """Of memory for a sample: all frames, twice, and what the steps work on, three steppers of its own among it."""
         times_finer = (self.oversampling or 1) ** self.equation.ndim
-        return len(self.equation.unknowns) * (16 * self.frames + 240) * times_finer
+        steppers = 3 * 500 if self.drawn else 0
+        return len(self.equation.unknowns) * (16 * self.frames + 240 + steppers) * times_finer
 
     def solved_on(self, grid: Grid) -> Grid:
         """The grid on which the samples of a grid are solved."""

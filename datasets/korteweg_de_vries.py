@@ -12,6 +12,7 @@ import numpy as np
 from opforge.core import Grid
 from opforge.datasets.drawing import Drawable
 from opforge.datasets.evolution import EvolutionRecipe
+from opforge.datasets.random_drops import Drops
 from opforge.datasets.random_series import FourierSeries
 from opforge.errors import InputError
 from opforge.pdes._numbers import positive
@@ -19,6 +20,9 @@ from opforge.pdes.korteweg_de_vries import KortewegDeVries
 from opforge.solvers.stepping.exponential import ETDRK4
 
 _WAVES = 3
+
+# Usual amplitudes; the law of humps.
+_AMPLITUDES, _HUMPS = {"series": 0.25, "drops": 0.5}, Drops(2, (0.03, 0.06))
 
 # Speeds of the two solitons, and the part of the interval between them.
 _FAST, _SLOW, _APART = (0.6, 1.2), (0.15, 0.4), (0.25, 0.4)
@@ -30,11 +34,12 @@ class KortewegDeVriesRecipe(EvolutionRecipe):
 
     Args:
         initial: ``"series"`` for random Fourier series with wavenumbers up to 3 and root mean square ``amplitude``;
-            ``"solitons"`` for two of random speeds, the faster one behind.
+            ``"drops"`` for two smooth humps up to ``amplitude`` high, which part into solitons; ``"solitons"`` for two
+            of random speeds, the faster one behind.
         length: of the interval.
         dispersion: δ > 0.
         draw: ``"dispersion"``, see `DrawingRecipe`; from half of it to twice as much unless given; not of solitons.
-        amplitude: of a series; 0.25 unless given.
+        amplitude: of a series, 0.25 unless given; of drops, 0.5 unless given.
 
     Raises:
         InputError: a parameter out of range, or one that the kind of initial state does not have.
@@ -45,7 +50,7 @@ class KortewegDeVriesRecipe(EvolutionRecipe):
         (3, 96)
     """
 
-    initial: Literal["series", "solitons"] = "series"
+    initial: Literal["series", "drops", "solitons"] = "series"
     length: float = 64.0
     dispersion: float = 1.0
     amplitude: float | None = None
@@ -63,10 +68,10 @@ class KortewegDeVriesRecipe(EvolutionRecipe):
         super().__post_init__()
         for name in ("length", "dispersion"):
             object.__setattr__(self, name, positive(name, getattr(self, name)))
-        if not isinstance(self.initial, str) or self.initial not in ("series", "solitons"):
-            raise InputError(f"initial must be one of series, solitons, got {self.initial!r}")
-        if self.initial == "series":
-            amplitude = 0.25 if self.amplitude is None else self.amplitude
+        if not isinstance(self.initial, str) or self.initial not in (*_AMPLITUDES, "solitons"):
+            raise InputError(f"initial must be one of {', '.join(_AMPLITUDES)}, solitons, got {self.initial!r}")
+        if self.initial in _AMPLITUDES:
+            amplitude = _AMPLITUDES[self.initial] if self.amplitude is None else self.amplitude
             object.__setattr__(self, "amplitude", positive("amplitude", amplitude))
         elif self.amplitude is not None:
             raise InputError(f"amplitude has no effect on initial='solitons', got {self.amplitude!r}; leave it out")
@@ -83,6 +88,8 @@ class KortewegDeVriesRecipe(EvolutionRecipe):
         return (self.length,)
 
     def initial_states(self, rngs: Sequence[np.random.Generator], grid: Grid) -> np.ndarray:
+        if self.initial == "drops":
+            return (self.amplitude or 0.0) * np.stack([_HUMPS.sample(rng, grid) for rng in rngs])[:, None]
         if self.amplitude is not None:
             law = FourierSeries(_WAVES, self.amplitude)
             return np.stack([law.sample(rng, grid) for rng in rngs])[:, None]

@@ -33,6 +33,7 @@ __getattr__, __dir__, __all__ = attach(
     __name__,
     {
         **RECIPES,
+        "Bumps": "random_bumps",
         "Drops": "random_drops",
         "EvolutionRecipe": "evolution",
         "FourierSeries": "random_series",
@@ -41,6 +42,7 @@ __getattr__, __dir__, __all__ = attach(
         "OperatorDataset": "reading.dataset",
         "Recipe": "recipe",
         "Sample": "recipe",
+        "Steps": "random_steps",
         "generate": "generating.generation",
         "merge": "generating.merging",
         "open_dataset": "formats.opening",

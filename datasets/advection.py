@@ -12,8 +12,12 @@ import numpy as np
 
 from opforge.core import Grid
 from opforge.core.grid import Points
+from opforge.datasets.drawing import Drawable, DrawingRecipe
+from opforge.datasets.random_drops import Drops
 from opforge.datasets.random_fields import GaussianField
-from opforge.datasets.recipe import Recipe, Sample, Samples
+from opforge.datasets.random_series import FourierSeries
+from opforge.datasets.random_steps import Steps
+from opforge.datasets.recipe import Sample, Samples
 from opforge.errors import InputError, WorkError
 from opforge.pdes.advection import Advection, per_axis
 from opforge.pdes.invariant import relative
@@ -21,6 +25,9 @@ from opforge.solvers.advection import METHOD, advect
 
 # Parameters of the law of Gaussian initial states and their defaults.
 _LAW = {"alpha": 2.0, "tau": 5.0, "sigma": 25.0}
+
+# Initial states by name, beside sums of sines and Gaussian fields.
+_OTHERS = {"series": FourierSeries(5), "drops": Drops(3, (0.04, 0.1)), "steps": Steps()}
 
 # Sums of sines: how many, and the greatest wavenumber.
 _WAVES, _HIGHEST = 2, 8
@@ -39,16 +46,19 @@ _MOST_FRAMES = 100_000
 
 
 @dataclass(frozen=True)
-class AdvectionRecipe(Recipe):
+class AdvectionRecipe(DrawingRecipe):
     """Initial state u(x, 0) to its evolution: u_t + c·∇u = 0 on the periodic unit interval or square.
 
     Args:
         ndim: axes of space: 1 or 2.
         velocity: c, a number that holds for every axis or one per axis, of magnitude at most 1e6; β of the source. 0.4
             carries waves through 0.8 of the box until time 2; through all of it, the last frame would be the first.
+        draw: ``"velocity"``, see `DrawingRecipe`: uniform, the same for every axis; from −c to c unless given.
         initial: ``"sines"`` for u = Σ A_i sin(2π k_i·x + φ_i) over two waves, with components of the wavenumbers k_i
             from 1 to 8, that of y with either sign, A_i from 0 to 1 and φ_i from 0 to 2π, all uniform and independent;
-            ``"gaussian"`` for a periodic N(0, σ²(−Δ + τ²I)^(−α)).
+            ``"gaussian"`` for a periodic N(0, σ²(−Δ + τ²I)^(−α)); ``"series"`` for random Fourier series with
+            wavenumbers up to 5 and root mean square 1; ``"drops"`` for three smooth bumps, from 0 to 1; ``"steps"`` for
+            boxes of random values from −1 to 1, with edges 0.015 wide, which 192 points resolve to 2e-4.
         frames: how many times are kept, at equal distances from 0, the initial state, to ``end_time``; 2 to 100000.
         end_time: of the last frame, greater than 0, at most 1e6.
         alpha: smoothness α, greater than ndim/2, at most 1e6; 2 unless given; gaussian only.
@@ -75,7 +85,7 @@ class AdvectionRecipe(Recipe):
 
     ndim: int = 1
     velocity: float | tuple[float, ...] = 0.4
-    initial: Literal["sines", "gaussian"] = "sines"
+    initial: Literal["sines", "gaussian", "series", "drops", "steps"] = "sines"
     frames: int = 50
     end_time: float = 2.0
     alpha: float | None = None
@@ -90,9 +100,11 @@ class AdvectionRecipe(Recipe):
     evolving: ClassVar[tuple[str, ...]] = ("u",)
     points: ClassVar[Points] = "periodic"
     solver: ClassVar[str] = METHOD
+    drawable: ClassVar[tuple[Drawable, ...]] = (Drawable("velocity", "velocity", (-1.0, 1.0), uniform=True),)
     least_resolution: ClassVar[int] = 2 * _HIGHEST + 1
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if isinstance(self.ndim, bool) or not isinstance(self.ndim, int) or self.ndim not in (1, 2):
             raise InputError(f"ndim must be 1 or 2, got {self.ndim!r}")
         velocity = per_axis(self.velocity, self.ndim)
@@ -100,8 +112,9 @@ class AdvectionRecipe(Recipe):
             raise InputError(f"velocity must be of magnitude at most {_GREATEST:g}, got {self.velocity!r}")
         # a number where it is the same for all axes, so that files show it as the source does
         object.__setattr__(self, "velocity", velocity if len(set(velocity)) > 1 else velocity[0])
-        if not isinstance(self.initial, str) or self.initial not in ("sines", "gaussian"):
-            raise InputError(f"initial must be one of sines, gaussian, got {self.initial!r}")
+        known = ("sines", "gaussian", *_OTHERS)
+        if not isinstance(self.initial, str) or self.initial not in known:
+            raise InputError(f"initial must be one of {', '.join(known)}, got {self.initial!r}")
         if isinstance(self.frames, bool) or not isinstance(self.frames, int) or not 2 <= self.frames <= _MOST_FRAMES:
             raise InputError(f"frames must be a whole number from 2 to {_MOST_FRAMES}, got {self.frames!r}")
         for name, default in _LAW.items():
@@ -123,6 +136,7 @@ class AdvectionRecipe(Recipe):
             raise InputError(f"tolerance must lie between 0 and 1, got {self.tolerance!r}")
         if self.alpha is not None and self.alpha <= self.ndim / 2:
             raise InputError(f"alpha must be greater than ndim/2 = {self.ndim / 2:g}, got {self.alpha!r}")
+        self.check_draw()
 
     @cached_property
     def equation(self) -> Advection:
@@ -138,8 +152,10 @@ class AdvectionRecipe(Recipe):
         return 20 * self.frames + 60
 
     @property
-    def law(self) -> GaussianField | None:
-        """The distribution of Gaussian initial states; None where they are sines."""
+    def law(self) -> GaussianField | FourierSeries | Drops | Steps | None:
+        """The distribution of initial states; None where they are sines."""
+        if self.initial in _OTHERS:
+            return _OTHERS[self.initial]
         if self.alpha is None or self.tau is None or self.sigma is None:
             return None
         return GaussianField(self.alpha, self.tau, self.sigma, boundary="periodic")
@@ -150,15 +166,20 @@ class AdvectionRecipe(Recipe):
         Raises:
             InputError: such a grid.
         """
-        velocity = per_axis(self.velocity, self.ndim)
+        velocity = per_axis(self._fastest, self.ndim)
         waves = max(abs(c) * n / length for c, n, length in zip(velocity, grid.shape, grid.lengths, strict=True))
         rounding = math.pi * waves * self.end_time * float(np.finfo(np.float64).eps)
         if rounding > self.tolerance:
             raise InputError(
                 f"tolerance={self.tolerance:g} is lower than rounding allows at resolution "
-                f"{'x'.join(map(str, grid.shape))} with velocity {self.velocity} up to end_time={self.end_time:g}; "
+                f"{'x'.join(map(str, grid.shape))} with velocity {self._fastest} up to end_time={self.end_time:g}; "
                 f"lower one of these or raise the tolerance to {1.1 * rounding:.1e}"
             )
+
+    @property
+    def _fastest(self) -> float | tuple[float, ...]:
+        """The velocity, or the greatest magnitude of those that are drawn."""
+        return max(map(abs, self.ranges["velocity"])) if self.drawn else self.velocity
 
     def refined(self) -> Self:
         """The same recipe: there is no step to halve, the solution is exact."""
@@ -175,7 +196,8 @@ class AdvectionRecipe(Recipe):
     def sample(self, rng: np.random.Generator, grid: Grid) -> Sample:
         """Draw the initial state and carry it along; see `samples`."""
         made = self.samples([rng], grid)
-        return Sample({"u": made.fields["u"][0]}, float(made.residuals[0]))
+        drawn = {name: float(values[0]) for name, values in made.drawn.items()}
+        return Sample({"u": made.fields["u"][0]}, float(made.residuals[0]), drawn)
 
     def samples(self, rngs: Sequence[np.random.Generator], grid: Grid) -> Samples:
         """Draw initial states and carry them along.
@@ -188,14 +210,23 @@ class AdvectionRecipe(Recipe):
             WorkError: a residual beyond the tolerance.
         """
         equation, times = self.equation, self.times
-        u = advect(self._initial_states(rngs, grid), self.velocity, times, grid)
-        ends = {"u": u[:, :: self.frames - 1], "time": times[:: self.frames - 1]}
+        numbers: dict[str, np.ndarray] = {}
+        if self.drawn:
+            for_numbers, rngs = zip(*(rng.spawn(2) for rng in rngs), strict=True)
+            numbers = self.numbers(for_numbers)
+        start = self._initial_states(rngs, grid)
+        if numbers:
+            pairs = zip(start, numbers["velocity"].tolist(), strict=True)
+            u = np.stack([advect(one, velocity, times, grid) for one, velocity in pairs])
+        else:
+            u = advect(start, self.velocity, times, grid)
+        ends = {"u": u[:, :: self.frames - 1], "time": times[:: self.frames - 1], **numbers}
         left = equation.residual(ends, grid).reshape(len(rngs), -1)
         residuals = relative(np.vecdot(left, left) ** 0.5, equation.residual_scale(ends, grid))
         worst = float(residuals.max())
         if not worst <= self.tolerance:
             raise WorkError(f"the equation's residual is {worst:.1e}, the tolerance is {self.tolerance:.1e}")
-        return Samples({"u": u}, residuals)
+        return Samples({"u": u}, residuals, numbers)
 
     def _initial_states(self, rngs: Sequence[np.random.Generator], grid: Grid) -> np.ndarray:
         law = self.law

@@ -10,9 +10,12 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from opforge.core import Grid
+from opforge.datasets.drawing import Drawable
 from opforge.datasets.evolution import EvolutionRecipe
+from opforge.datasets.random_drops import Drops
 from opforge.datasets.random_fields import GaussianField
 from opforge.datasets.random_series import FourierSeries
+from opforge.datasets.random_steps import Steps
 from opforge.errors import InputError
 from opforge.pdes._numbers import not_negative, positive
 from opforge.pdes.burgers import Burgers
@@ -28,10 +31,18 @@ _USUAL = {
     "fno_script": (1e-3, 1.0, 2.0),
     "pdebench": (0.01 / math.pi, 2.0, 2.0),
     "series": (0.02, 1.0, 3.0),
+    "drops": (0.02, 1.0, 1.0),
+    "steps": (0.02, 1.0, 1.0),
 }
+
+# Those that every component has one of, in one or two dimensions, with an amplitude.
+_ANY = ("series", "drops", "steps")
 
 # Waves of PDEBench's initial states, and of the series.
 _WAVES, _HIGHEST, _SERIES = 2, 8, 2
+
+# Drops: how many, and how wide.
+_DROPS, _WIDTHS = 3, (0.04, 0.1)
 
 # ETDRK4 is stable up to about 2.8 steps of dt per radian that the fastest point carries the shortest wave by.
 _RADIANS = 1.5
@@ -42,14 +53,16 @@ class BurgersRecipe(EvolutionRecipe):
     """Random waves that steepen: u_t + (u·∇)u = ν Δu on the periodic unit interval or square.
 
     Args:
-        ndim: axes of space: 1 or 2; 2 with ``initial="series"`` only.
+        ndim: axes of space: 1 or 2; 2 with ``"series"``, ``"drops"`` or ``"steps"``, one for each component.
         initial: ``"fno"`` for N(0, 625(−Δ + 25 I)^(−2)) and ν = 0.1; ``"fno_script"`` for the law of the published
             script, N(0, 49²(−Δ + 49 I)^(−2.5)) without a mean, and ν = 0.001; ``"pdebench"`` for sums of two sines with
             wavenumbers from 1 to 8 and amplitudes up to 1, ν = 0.01/π until t = 2; ``"series"`` for random Fourier
-            series with wavenumbers up to 2 and root mean square ``amplitude``, ν = 0.02. Unless given ``"fno"`` in one
-            dimension, ``"series"`` in two.
+            series with wavenumbers up to 2 and root mean square ``amplitude``, ν = 0.02; ``"drops"`` for three smooth
+            bumps, from 0 to ``amplitude``, and ``"steps"`` for boxes of random values of magnitude up to it, with edges
+            0.015 wide, ν = 0.02 as well. Unless given ``"fno"`` in one dimension, ``"series"`` in two.
         viscosity: ν > 0; that of the law unless given. PDEBench's names give ν π.
-        amplitude: of a series; 1 unless given.
+        draw: ``"viscosity"``, see `DrawingRecipe`.
+        amplitude: of a series, of drops, of steps; 1 unless given.
         method: ``"spectral"``, Fourier modes and ETDRK4, where the grid carries the shocks; ``"finite volumes"``, which
             hold shocks of any thickness on two cells.
         end_time: that of the law unless given.
@@ -68,7 +81,7 @@ class BurgersRecipe(EvolutionRecipe):
     """
 
     ndim: int = 1
-    initial: Literal["fno", "fno_script", "pdebench", "series"] | None = None
+    initial: Literal["fno", "fno_script", "pdebench", "series", "drops", "steps"] | None = None
     viscosity: float | None = None
     amplitude: float | None = None
     method: Literal["spectral", "finite volumes"] = "spectral"
@@ -78,6 +91,7 @@ class BurgersRecipe(EvolutionRecipe):
 
     name: ClassVar[str] = "burgers"
     summary: ClassVar[str] = "Burgers: random waves that steepen; laws of the FNO and PDEBench data (1-D, 2-D)"
+    drawable: ClassVar[tuple[Drawable, ...]] = (Drawable("viscosity", "viscosity"),)
     least_resolution: ClassVar[int] = 3 * _HIGHEST + 1
 
     def __post_init__(self) -> None:
@@ -96,9 +110,9 @@ class BurgersRecipe(EvolutionRecipe):
         not_negative("viscosity", self.viscosity)
         if self.method == "spectral":
             positive("viscosity", self.viscosity, "Fourier modes do not carry shocks; take method='finite volumes'")
-        if self.ndim != 1 and self.initial != "series":
+        if self.ndim != 1 and self.initial not in _ANY:
             raise InputError(f"ndim must be 1 for initial={self.initial!r}, got {self.ndim!r}; take initial='series'")
-        if self.initial == "series":
+        if self.initial in _ANY:
             object.__setattr__(
                 self, "amplitude", positive("amplitude", 1.0 if self.amplitude is None else self.amplitude)
             )
@@ -107,6 +121,7 @@ class BurgersRecipe(EvolutionRecipe):
                 f"amplitude has no effect on initial={self.initial!r}, got {self.amplitude!r}; leave it out"
             )
         _ = self.equation
+        self.check_draw()
 
     @property
     def equation(self) -> Burgers:
@@ -116,11 +131,17 @@ class BurgersRecipe(EvolutionRecipe):
     def initial_states(self, rngs: Sequence[np.random.Generator], grid: Grid) -> np.ndarray:
         if self.initial == "pdebench":
             return np.stack([_sines(rng, grid) for rng in rngs])[:, None]
-        if self.initial == "series":
-            law = FourierSeries(_SERIES, self.amplitude or 1.0)
-            return np.stack([np.stack([law.sample(rng, grid) for _ in range(self.ndim)]) for rng in rngs])
+        if self.initial in _ANY:
+            amplitude = self.amplitude or 1.0
+            law, scale = self._any_law(amplitude), amplitude if self.initial == "drops" else 1.0
+            return scale * np.stack([np.stack([law.sample(rng, grid) for _ in range(self.ndim)]) for rng in rngs])
         law = _FNO if self.initial == "fno" else _FNO_SCRIPT
         return np.stack([law.sample(rng, grid) for rng in rngs])[:, None]
+
+    def _any_law(self, amplitude: float) -> FourierSeries | Drops | Steps:
+        if self.initial == "series":
+            return FourierSeries(_SERIES, amplitude)
+        return Drops(_DROPS, _WIDTHS) if self.initial == "drops" else Steps(amplitude=amplitude)
 
     @property
     def solver(self) -> str:
@@ -136,7 +157,7 @@ class BurgersRecipe(EvolutionRecipe):
     def usual_step(self, grid: Grid) -> float:
         fastest = _USUAL[self.initial or "fno"][2] * (self.amplitude or 1.0)
         if self.method == "finite volumes":
-            return 0.4 / sum((fastest + 2 * (self.viscosity or 0.0) / h) / h for h in grid.spacing)
+            return 0.4 / sum((fastest + 2 * self.greatest("viscosity") / h) / h for h in grid.spacing)
         shortest = 2 * math.pi * max(self.equation.highest_modes(grid))
         return min(0.01, _RADIANS / (fastest * shortest * self.ndim))
 
@@ -151,11 +172,12 @@ class BurgersRecipe(EvolutionRecipe):
             self.check_step(grid)
             return
         jump = 2 * _USUAL[self.initial or "fno"][2] * (self.amplitude or 1.0) / 2
-        thickness = 4 * (self.viscosity or 0.0) / jump
+        viscosity = self.least("viscosity")
+        thickness = 4 * viscosity / jump
         n = min(self.solved_on(grid).shape)
         if thickness * n < 2:
             raise InputError(
-                f"resolution is too coarse for viscosity={self.viscosity:.3g}: shocks are about {thickness:.1g} thick; "
+                f"resolution is too coarse for viscosity={viscosity:.3g}: shocks are about {thickness:.1g} thick; "
                 f"take at least {math.ceil(2 / thickness)} points per axis, oversampling, or method='finite volumes'"
             )
 

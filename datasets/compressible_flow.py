@@ -12,11 +12,11 @@ import numpy as np
 from opforge.core import Grid
 from opforge.core.grid import Points
 from opforge.datasets import random_gases
+from opforge.datasets.drawing import Drawable
 from opforge.datasets.evolution import EvolutionRecipe
 from opforge.errors import InputError
 from opforge.pdes._numbers import not_negative, positive
 from opforge.pdes.compressible_flow import CompressibleFlow
-from opforge.pdes.equation import Field
 from opforge.solvers.stepping.conservation import FiniteVolumes
 
 
@@ -39,9 +39,8 @@ _LAWS = {
     "pdebench_turbulence": _Law((2,), 0.1, 1e-8, 5 / 3, 1.0, "periodic"),
 }
 
-# Of the CFL number; how many times greater than the least one a viscosity may be that is drawn; the least density that
-# is counted on.
-_COURANT, _VISCOSITIES, _DENSITY = 0.4, 10.0, 0.5
+# Of the CFL number; the least density that is counted on.
+_COURANT, _DENSITY = 0.4, 0.5
 
 
 @dataclass(frozen=True)
@@ -62,8 +61,7 @@ class CompressibleFlowRecipe(EvolutionRecipe):
             nor of PDEBench's in 1-D.
         shear_viscosity, bulk_viscosity: η and ζ >= 0; none makes the Euler equations, and is usual; PDEBench's waves
             have 0.01 (the source also 0.1 and 1e-8), its tubes and its turbulence 1e-8.
-        draw: ``"none"``; ``"viscosity"`` has η and ζ drawn for every sample, their logarithms uniform from those of
-            ``shear_viscosity`` and ``bulk_viscosity``, which must not be 0, to ten times as much.
+        draw: ``"shear_viscosity"``, ``"bulk_viscosity"`` or both, see `DrawingRecipe`.
         gamma: γ > 1; 1.4, PDEBench's 5/3 unless given.
         boundary: ``"periodic"``, ``"outflow"``, ``"walls"`` or ``"no-slip"``; that of the initial state unless given.
         end_time: 0.5; PDEBench's 1, of tubes 0.4 unless given.
@@ -87,7 +85,6 @@ class CompressibleFlowRecipe(EvolutionRecipe):
     mach: float | None = None
     shear_viscosity: float | None = None
     bulk_viscosity: float | None = None
-    draw: Literal["none", "viscosity"] = "none"
     gamma: float | None = None
     boundary: Literal["periodic", "outflow", "walls", "no-slip"] | None = None
     frames: int = 21
@@ -98,29 +95,28 @@ class CompressibleFlowRecipe(EvolutionRecipe):
     summary: ClassVar[str] = "Compressible Euler and Navier–Stokes: waves, shock tubes, PDEBench's data (1-D, 2-D)"
     solver: ClassVar[str] = CompressibleFlow.method
     points: ClassVar[Points] = "cells"
+    drawable: ClassVar[tuple[Drawable, ...]] = (
+        Drawable("shear_viscosity", "shear viscosity η"),
+        Drawable("bulk_viscosity", "bulk viscosity ζ"),
+    )
     least_resolution: ClassVar[int] = 32
 
     def __post_init__(self) -> None:
         if not isinstance(self.initial, str) or self.initial not in _LAWS:
             raise InputError(f"initial must be one of {', '.join(_LAWS)}, got {self.initial!r}")
         law = _LAWS[self.initial]
-        if self.draw not in ("none", "viscosity"):
-            raise InputError(f"draw must be one of none, viscosity, got {self.draw!r}")
         usual = {name: getattr(law, name) for name in ("gamma", "boundary", "end_time")}
         for name, value in {**usual, "shear_viscosity": law.viscosity, "bulk_viscosity": law.viscosity}.items():
             if getattr(self, name) is None:
                 object.__setattr__(self, name, value)
         for name in ("shear_viscosity", "bulk_viscosity"):
             object.__setattr__(self, name, not_negative(name, getattr(self, name)))
-            if self.draw == "viscosity" and not getattr(self, name):
-                raise InputError(
-                    f"{name} must be greater than 0 where it is drawn, from it to ten times as much, got 0"
-                )
         super().__post_init__()
         _ = self.equation
         if self.ndim not in law.dimensions:
             raise InputError(f"ndim must be {law.dimensions[0]} for initial={self.initial!r}, got {self.ndim!r}")
         self._set_mach(law)
+        self.check_draw()
 
     def _set_mach(self, law: _Law) -> None:
         has_one = law.mach is not None and (self.initial, self.ndim) != ("pdebench", 1)
@@ -149,19 +145,6 @@ class CompressibleFlowRecipe(EvolutionRecipe):
     def origin(self) -> tuple[float, ...]:
         return (-1.0 if self._both_sides else 0.0,) * self.ndim
 
-    @property
-    def drawn(self) -> tuple[Field, ...]:
-        if self.draw == "none":
-            return ()
-        return (Field("shear_viscosity", "shear viscosity η"), Field("bulk_viscosity", "bulk viscosity ζ"))
-
-    def numbers(self, rngs: Sequence[np.random.Generator]) -> dict[str, np.ndarray]:
-        if not self.drawn:
-            return {}
-        least = np.array([self.shear_viscosity, self.bulk_viscosity])
-        both = least * _VISCOSITIES ** np.stack([rng.random(2) for rng in rngs])
-        return {"shear_viscosity": both[:, 0], "bulk_viscosity": both[:, 1]}
-
     def initial_states(self, rngs: Sequence[np.random.Generator], grid: Grid) -> np.ndarray:
         return np.stack([self._initial_state(rng, grid) for rng in rngs])
 
@@ -183,7 +166,11 @@ class CompressibleFlowRecipe(EvolutionRecipe):
         return self.stepper_in({}, grid, dt)
 
     def stepper_in(self, media: Mapping[str, np.ndarray], grid: Grid, dt: float) -> FiniteVolumes:
-        own = np.stack([media["shear_viscosity"], media["bulk_viscosity"]], -1) if media else None
+        own = None
+        if media:
+            count = len(next(iter(media.values())))
+            names = ("shear_viscosity", "bulk_viscosity")
+            own = np.stack([media.get(name, np.full(count, getattr(self, name))) for name in names], -1)
         return FiniteVolumes(self.equation, grid, dt, own, strict=self.time_step is not None)
 
     def check(self, grid: Grid) -> None:
@@ -204,6 +191,6 @@ class CompressibleFlowRecipe(EvolutionRecipe):
             "pdebench_tube": 16.0,
             "pdebench_turbulence": 1.2 / mach + 3.0 if mach else 0.0,
         }[self.initial]
-        greatest = 4 / 3 * self.equation.shear_viscosity + self.equation.bulk_viscosity
-        viscous = 2 * greatest * (_VISCOSITIES if self.drawn else 1.0) / _DENSITY
+        greatest = 4 / 3 * self.greatest("shear_viscosity") + self.greatest("bulk_viscosity")
+        viscous = 2 * greatest / _DENSITY
         return _COURANT / sum((fastest + viscous / h) / h for h in grid.spacing)

@@ -1,4 +1,4 @@
-"""Darcy flow through random media: two-valued or log-normal permeability, constant forcing."""
+"""Darcy flow through random media: two-valued permeability as in the FNO data or PDEBench's, or log-normal."""
 
 from __future__ import annotations
 
@@ -10,14 +10,20 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from opforge.core import Grid
+from opforge.datasets.random_bumps import Bumps
 from opforge.datasets.random_fields import GaussianField, threshold
 from opforge.datasets.recipe import Recipe, Sample
 from opforge.errors import InputError, WorkError
 from opforge.pdes import Darcy
 from opforge.solvers.elliptic import METHOD, check_tolerance, solve_elliptic
 
-# Defaults of the parameters that belong to one kind of coefficient.
-_KINDS = {"threshold": {"high": 12.0, "low": 3.0}, "lognormal": {"sigma": 5.0}}
+# The parameters that a kind of coefficient has, and their defaults.
+_FIELD = {"tau": 3.0, "alpha": 2.0}
+_KINDS = {
+    "threshold": {"high": 12.0, "low": 3.0, **_FIELD},
+    "lognormal": {"sigma": 5.0, **_FIELD},
+    "pdebench": {"high": 1.0, "low": 0.1},
+}
 
 # Least and greatest magnitude: permeability, forcing and the pressure that they make stay in the range of float32.
 _LEAST, _GREATEST = 1e-18, 1e18
@@ -31,18 +37,20 @@ class DarcyRecipe(Recipe):
     """Permeability a to pressure u: −∇·(a∇u) = f on the unit interval, square or cube, u = 0 on the boundary.
 
     The permeability comes from v ~ N(0, σ²(−Δ + τ²I)^(−α)) with Neumann conditions and without the constant mode, so
-    that v has mean 0 over the box, as in the benchmark of the source: a = 12 where v >= 0, else 3; or a = exp(v).
+    that v has mean 0 over the box, as in the FNO data: a = 12 where v >= 0, else 3; or a = exp(v). In PDEBench's data v
+    is a sum of five random bumps, and a = 1 where it is above its mean over the box and all samples, else 0.1.
 
     Args:
         ndim: axes of space: 1, 2 or 3.
-        coefficient: ``"threshold"`` for two values, ``"lognormal"`` for exp(v).
-        high: the value where v >= 0, from 1e-18 to 1e18; 12 unless given; threshold only.
-        low: the value elsewhere, from 1e-18 to 1e18; 3 unless given; threshold only.
-        tau: inverse correlation length τ of v, from 0 to 1e6.
-        alpha: smoothness α of v, greater than ndim/2, at most 1e6.
+        coefficient: ``"threshold"`` for two values, as in the FNO data (the published script has ``low=4``);
+            ``"lognormal"`` for exp(v); ``"pdebench"`` for two values, as in PDEBench's data.
+        high: the value where v is high, from 1e-18 to 1e18; 12, PDEBench's 1 unless given; not log-normal.
+        low: the value elsewhere, from 1e-18 to 1e18; 3, PDEBench's 0.1 unless given; not log-normal.
+        tau: inverse correlation length τ of v, from 0 to 1e6; 3 unless given; not PDEBench's.
+        alpha: smoothness α of v, greater than ndim/2, at most 1e6; 2 unless given; not PDEBench's.
         sigma: amplitude σ of v; 5 unless given, which makes the standard deviation of log a about 0.3, 0.5, 0.7 in
             one, two, three dimensions; lognormal only, since σ does not change the sign of v.
-        forcing: the constant f, of magnitude 1e-18 to 1e18.
+        forcing: the constant f, of magnitude 1e-18 to 1e18; β of PDEBench, which has 0.01, 0.1, 1, 10 and 100.
         tolerance: relative residual to which the discrete equation is solved.
 
     Raises:
@@ -58,14 +66,17 @@ class DarcyRecipe(Recipe):
         Li et al., "Fourier Neural Operator for Parametric Partial Differential Equations", appendix A.3.2. It solves
         by second-order finite differences on a finer grid and samples the result; here every resolution is solved by
         finite volumes with harmonic-mean faces, and a is the threshold of v on that resolution's own cells.
+        Takamoto et al., "PDEBench: An Extensive Benchmark for Scientific Machine Learning", at 128 x 128; v is that of
+        the published script, where the mean is that of the samples made at once, here the law's. The script goes on in
+        time until the flow is steady, with arithmetic means at the faces; here the steady flow is solved for.
     """
 
     ndim: int = 2
-    coefficient: Literal["threshold", "lognormal"] = "threshold"
+    coefficient: Literal["threshold", "lognormal", "pdebench"] = "threshold"
     high: float | None = None
     low: float | None = None
-    tau: float = 3.0
-    alpha: float = 2.0
+    tau: float | None = None
+    alpha: float | None = None
     sigma: float | None = None
     forcing: float = 1.0
     tolerance: float = 1e-8
@@ -80,11 +91,12 @@ class DarcyRecipe(Recipe):
     def __post_init__(self) -> None:
         if not isinstance(self.coefficient, str) or self.coefficient not in _KINDS:
             raise InputError(f"coefficient must be one of {', '.join(_KINDS)}, got {self.coefficient!r}")
+        own = _KINDS[self.coefficient]
         for kind, defaults in _KINDS.items():
-            for name, default in defaults.items():
-                if kind == self.coefficient and getattr(self, name) is None:
-                    object.__setattr__(self, name, default)
-                elif kind != self.coefficient and getattr(self, name) is not None:
+            for name in defaults:
+                if name in own and getattr(self, name) is None:
+                    object.__setattr__(self, name, own[name])
+                elif name not in own and getattr(self, name) is not None:
                     raise InputError(
                         f"{name} has no effect on coefficient={self.coefficient!r}, got {getattr(self, name)!r}; "
                         f"leave it out or set coefficient={kind!r}"
@@ -106,8 +118,9 @@ class DarcyRecipe(Recipe):
                 raise InputError(f"{name} must be at most {_GREATEST_LAW:g}, got {value!r}")
         if not 0 < self.tolerance < 1:
             raise InputError(f"tolerance must lie between 0 and 1, got {self.tolerance!r}")
-        if self.alpha <= self.equation.ndim / 2:
-            raise InputError(f"alpha must be greater than ndim/2 = {self.ndim / 2:g}, got {self.alpha!r}")
+        ndim = self.equation.ndim  # which refuses what is no number of axes
+        if self.alpha is not None and self.alpha <= ndim / 2:
+            raise InputError(f"alpha must be greater than ndim/2 = {ndim / 2:g}, got {self.alpha!r}")
         _ = self.law  # refuses what is wrong with tau and alpha
 
     @property
@@ -115,8 +128,10 @@ class DarcyRecipe(Recipe):
         return Darcy(ndim=self.ndim, forcing=self.forcing)
 
     @property
-    def law(self) -> GaussianField:
+    def law(self) -> GaussianField | Bumps:
         """The distribution of v."""
+        if self.alpha is None or self.tau is None:
+            return Bumps()
         sigma = 1.0 if self.sigma is None else self.sigma
         return GaussianField(self.alpha, self.tau, sigma, boundary="neumann", constant_mode=False)
 
@@ -130,7 +145,9 @@ class DarcyRecipe(Recipe):
             WorkError: a log-normal one beyond 1e-18 to 1e18.
         """
         if self.high is not None and self.low is not None:
-            return threshold(v, self.high, self.low)
+            law = self.law
+            level = law.mean(self.ndim) if isinstance(law, Bumps) else 0.0
+            return threshold(v - level, self.high, self.low)
         if np.abs(v).max() > math.log(_GREATEST):
             raise WorkError(
                 f"the permeability exp(v) leaves {_LEAST:g} to {_GREATEST:g}, v runs from {v.min():.3g} to "

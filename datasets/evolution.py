@@ -11,11 +11,12 @@ import numpy as np
 
 from opforge.core import Grid
 from opforge.core.grid import Points
-from opforge.datasets.recipe import Recipe, Sample, Samples
+from opforge.datasets.drawing import DrawingRecipe
+from opforge.datasets.recipe import Sample, Samples
 from opforge.errors import InputError, WorkError
 from opforge.pdes._numbers import not_negative, positive
 from opforge.pdes.evolution import EvolutionEquation
-from opforge.solvers.stepping.stepper import Stepper, rollout, steps_between
+from opforge.solvers.stepping.stepper import EachSample, Stepper, rollout, steps_between
 
 # Frames beyond which a mistake is more likely than a purpose.
 _MOST_FRAMES = 100_000
@@ -31,7 +32,7 @@ _MEASURED_STEPS = 16
 
 
 @dataclass(frozen=True)
-class EvolutionRecipe(Recipe):
+class EvolutionRecipe(DrawingRecipe):
     """How samples of an equation that evolves are made; the members here are those that all such recipes have.
 
     A sample's residual is an estimate of the relative error that its time steps add up to: some steps from some of its
@@ -42,6 +43,7 @@ class EvolutionRecipe(Recipe):
     left than that.
 
     Args:
+        draw: see `DrawingRecipe`.
         frames: how many times are kept, at equal distances from 0, the initial state, to ``end_time``; 2 to 100000.
         end_time: of the last frame, greater than 0.
         time_step: the longest step that the solver takes; the recipe chooses one for the grid unless given.
@@ -72,6 +74,7 @@ class EvolutionRecipe(Recipe):
     points: ClassVar[Points] = "periodic"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if isinstance(self.frames, bool) or not isinstance(self.frames, int) or not 2 <= self.frames <= _MOST_FRAMES:
             raise InputError(f"frames must be a whole number from 2 to {_MOST_FRAMES}, got {self.frames!r}")
         for name in ("end_time", "tolerance", *(() if self.time_step is None else ("time_step",))):
@@ -106,17 +109,23 @@ class EvolutionRecipe(Recipe):
     def media(self, rngs: Sequence[np.random.Generator], grid: Grid) -> dict[str, np.ndarray]:
         """Fields that do not change with time, (samples, *space), one sample from each generator; none as a rule.
 
-        A recipe that has some names them in ``inputs`` and says by `stepper_in` what they do.
+        A recipe that has some says by `stepper_in` what they do, and names those that are kept in ``inputs``.
         """
         return {}
 
-    def numbers(self, rngs: Sequence[np.random.Generator]) -> dict[str, np.ndarray]:
-        """The parameters in ``drawn``, (samples,), one sample from each generator; none as a rule."""
-        return {}
-
     def stepper_in(self, media: Mapping[str, np.ndarray], grid: Grid, dt: float) -> Stepper:
-        """`stepper` for samples in their media, (samples, *space), with `numbers` of their own, (samples,)."""
-        return self.stepper(grid, dt)
+        """`stepper` for samples in their media, (samples, *space), with `numbers` of their own, (samples,).
+
+        Samples with the same numbers share a stepper; recipes whose steppers take numbers of their own say so.
+        """
+        if not self.drawn:
+            return self.stepper(grid, dt)
+        names = [known.name for known in self.drawn]
+        rows = list(zip(*(media[name].tolist() for name in names), strict=True))
+        made = {
+            row: self.with_numbers(dict(zip(names, row, strict=True))).stepper(grid, dt) for row in dict.fromkeys(rows)
+        }
+        return EachSample([made[row] for row in rows])
 
     def first_states(self, stepper: Stepper, states: np.ndarray) -> np.ndarray:
         """The first frames of samples from their initial states, where the media change these; as a rule the same."""
@@ -125,6 +134,14 @@ class EvolutionRecipe(Recipe):
     def derived(self, stepper: Stepper, states: np.ndarray) -> dict[str, np.ndarray]:
         """Other fields in ``evolving``, (frames, samples, *space), of states (frames, samples, components, *space)."""
         return {}
+
+    @property
+    def timed(self) -> bool:
+        """Whether what drives the equation changes with time.
+
+        Then `stepper_in` is given the times of the states that are stepped from, ``"start"`` (samples,), if not 0.
+        """
+        return False
 
     @property
     def has_media(self) -> bool:
@@ -153,9 +170,10 @@ class EvolutionRecipe(Recipe):
 
     @property
     def bytes_per_point(self) -> int:
-        """Of memory for a sample: all frames, twice, and what the steps work on."""
+        """Of memory for a sample: all frames, twice, and what the steps work on, three steppers of its own among it."""
         times_finer = (self.oversampling or 1) ** self.equation.ndim
-        return len(self.equation.unknowns) * (16 * self.frames + 240) * times_finer
+        steppers = 3 * 500 if self.drawn else 0
+        return len(self.equation.unknowns) * (16 * self.frames + 240 + steppers) * times_finer
 
     def solved_on(self, grid: Grid) -> Grid:
         """The grid on which the samples of a grid are solved."""
@@ -206,7 +224,8 @@ class EvolutionRecipe(Recipe):
             )
         evolving = {name: states[:, :, i] for i, name in enumerate(self.equation.unknowns)}
         evolving |= self.derived(stepper, states)
-        fields = {**media, **{name: values.swapaxes(0, 1) for name, values in evolving.items()}}
+        kept = {name: values for name, values in media.items() if name in self.inputs}
+        fields = {**kept, **{name: values.swapaxes(0, 1) for name, values in evolving.items()}}
         if self.oversampling:
             fields = {name: self.coarser(name, u, grid, self.oversampling) for name, u in fields.items()}
         return Samples(fields, residuals, numbers)
@@ -246,11 +265,14 @@ class EvolutionRecipe(Recipe):
     ) -> np.ndarray:
         """Of states (frames, samples, components, *space): the residual of every sample."""
         count, samples = len(states) - 1, states.shape[1]
-        chosen = states[np.unique(np.linspace(0, count - 1, min(count, _MEASURED_FRAMES)).astype(int))]
+        numbers = np.unique(np.linspace(0, count - 1, min(count, _MEASURED_FRAMES)).astype(int))
+        chosen = states[numbers]
         # the samples of a frame stay neighbours: those that were paired are again
         start = chosen.reshape(-1, *chosen.shape[2:])
         steps = min(round(self.end_time / count / stepper.dt), _MEASURED_STEPS)
         again = {name: np.concatenate([values] * len(chosen)) for name, values in media.items()}
+        if self.timed:
+            again["start"] = np.repeat(self.times[numbers], samples)
         stepper = self.stepper_in(again, grid, stepper.dt) if media else stepper
         usual = rollout(stepper, start, frames=1, steps=steps)[0]
         halved = stepper.halved()

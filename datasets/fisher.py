@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from opforge.core import Grid
+from opforge.datasets.drawing import Drawable
 from opforge.datasets.evolution import EvolutionRecipe
 from opforge.datasets.random_drops import Drops
 from opforge.errors import InputError
@@ -31,6 +32,7 @@ class FisherRecipe(EvolutionRecipe):
         ndim: axes of space: 1, 2 or 3.
         diffusivity: D > 0.
         rate: r > 0.
+        draw: ``"diffusivity"``, ``"rate"`` or both, see `DrawingRecipe`; the rate from half of its value to it.
         drops: how many, at least 1.
 
     Raises:
@@ -52,17 +54,24 @@ class FisherRecipe(EvolutionRecipe):
     name: ClassVar[str] = "fisher"
     summary: ClassVar[str] = "Fisher–KPP: populations that grow and spread (1-D to 3-D)"
     solver: ClassVar[str] = "ETDRK4, Fourier, dealiased by the 2/3 rule"
+    drawable: ClassVar[tuple[Drawable, ...]] = (
+        Drawable("diffusivity", "diffusivity"),
+        Drawable("rate", "growth rate", (0.5, 1.0)),
+    )
     least_resolution: ClassVar[int] = 32
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.equation.rate * self.end_time > _LONGEST:
+        _ = self.equation
+        rate = self.greatest("rate")
+        if rate * self.end_time > _LONGEST:
             raise InputError(
-                f"end_time must be at most {_LONGEST / self.rate:g}: where nobody lives, rounding grows as e^(rt) and "
+                f"end_time must be at most {_LONGEST / rate:g}: where nobody lives, rounding grows as e^(rt) and "
                 f"may fall below 0, got {self.end_time:g}"
             )
         if isinstance(self.drops, bool) or not isinstance(self.drops, int) or self.drops < 1:
             raise InputError(f"drops must be a whole number of at least 1, got {self.drops!r}")
+        self.check_draw()
 
     @property
     def equation(self) -> Fisher:
@@ -76,4 +85,4 @@ class FisherRecipe(EvolutionRecipe):
         return ETDRK4(self.equation, grid, dt)
 
     def usual_step(self, grid: Grid) -> float:
-        return 0.1 / self.rate
+        return 0.1 / self.greatest("rate")

@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from opforge.core import Grid
+from opforge.datasets.drawing import Drawable
 from opforge.datasets.evolution import EvolutionRecipe
 from opforge.datasets.random_drops import Drops
 from opforge.errors import InputError
@@ -30,6 +31,7 @@ class GrayScottRecipe(EvolutionRecipe):
         ndim: axes of space: 1, 2 or 3.
         pattern: ``"spots"``, ``"maze"``, ``"holes"``, ``"spirals"`` or ``"chaos"``: names for rates F and k.
         feed, kill: F and k, instead of a pattern's.
+        draw: ``"feed"``, ``"kill"`` or both, see `DrawingRecipe`; within 10 % and 3 % of their values unless given.
         drops: how many, at least 1.
 
     Raises:
@@ -56,6 +58,10 @@ class GrayScottRecipe(EvolutionRecipe):
     name: ClassVar[str] = "gray_scott"
     summary: ClassVar[str] = "Gray–Scott: drops that grow to spots, mazes, waves (1-D to 3-D)"
     solver: ClassVar[str] = "ETDRK4, Fourier, dealiased by the 1/2 rule"
+    drawable: ClassVar[tuple[Drawable, ...]] = (
+        Drawable("feed", "rate of feeding", (0.9, 1.1)),
+        Drawable("kill", "rate of removal", (0.97, 1.03)),
+    )
     least_resolution: ClassVar[int] = 48
 
     def __post_init__(self) -> None:
@@ -68,6 +74,7 @@ class GrayScottRecipe(EvolutionRecipe):
             object.__setattr__(self, name, not_negative(name, usual if value is None else value))
         if isinstance(self.drops, bool) or not isinstance(self.drops, int) or self.drops < 1:
             raise InputError(f"drops must be a whole number of at least 1, got {self.drops!r}")
+        self.check_draw()
 
     @property
     def equation(self) -> GrayScott:

@@ -9,12 +9,12 @@ import numpy as np
 
 from opforge.core import Grid
 from opforge.core.grid import Points
+from opforge.datasets.drawing import Drawable, DrawingRecipe
 from opforge.datasets.random_drops import Drops
 from opforge.datasets.random_fields import field_of_size
-from opforge.datasets.recipe import Recipe, Sample
+from opforge.datasets.recipe import Sample
 from opforge.errors import InputError, WorkError
 from opforge.pdes._numbers import positive
-from opforge.pdes.equation import Field
 from opforge.pdes.helmholtz import Helmholtz
 from opforge.solvers.helmholtz import solve_helmholtz
 
@@ -25,15 +25,15 @@ _CELLS = 8
 
 
 @dataclass(frozen=True)
-class HelmholtzRecipe(Recipe):
+class HelmholtzRecipe(DrawingRecipe):
     """Sources to waves: Δu + (k/c)² u = f on the unit interval or square, which waves leave through a layer.
 
     Two drops at random places are the source.
 
     Args:
         ndim: axes of space: 1 or 2.
-        wavenumber: k > 0, the greatest where it is drawn.
-        draw: ``"none"``; ``"wavenumber"`` has k drawn for every sample, uniform from half of ``wavenumber`` to it.
+        wavenumber: k > 0.
+        draw: ``"wavenumber"``, see `DrawingRecipe`; uniform, from half of it to it unless given.
         medium: ``"homogeneous"``, c = 1; ``"random"``, c = e^g with a smooth Gaussian field g, an input.
         tolerance: bound of the relative residual.
 
@@ -48,7 +48,6 @@ class HelmholtzRecipe(Recipe):
 
     ndim: int = 2
     wavenumber: float = 40.0
-    draw: Literal["none", "wavenumber"] = "none"
     medium: Literal["homogeneous", "random"] = "homogeneous"
     tolerance: float = 1e-8
 
@@ -58,15 +57,16 @@ class HelmholtzRecipe(Recipe):
     solver: ClassVar[str] = "finite volumes with a perfectly matched layer, sparse factors (SuperLU)"
     points: ClassVar[Points] = "cells"
     bytes_per_point: ClassVar[int] = 3000
+    drawable: ClassVar[tuple[Drawable, ...]] = (Drawable("wavenumber", "wavenumber", (0.5, 1.0), uniform=True),)
     least_resolution: ClassVar[int] = 56
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _ = self.equation
-        if self.draw not in ("none", "wavenumber"):
-            raise InputError(f"draw must be one of none, wavenumber, got {self.draw!r}")
         if self.medium not in ("homogeneous", "random"):
             raise InputError(f"medium must be one of homogeneous, random, got {self.medium!r}")
         positive("tolerance", self.tolerance)
+        self.check_draw()
 
     @property
     def equation(self) -> Helmholtz:
@@ -76,21 +76,18 @@ class HelmholtzRecipe(Recipe):
     def inputs(self) -> tuple[str, ...]:
         return ("f",) if self.medium == "homogeneous" else ("c", "f")
 
-    @property
-    def drawn(self) -> tuple[Field, ...]:
-        return (Field("wavenumber", "wavenumber"),) if self.draw == "wavenumber" else ()
-
     def check(self, grid: Grid) -> None:
         """Refuse a grid with too few cells per wavelength.
 
         Raises:
             InputError: such a grid.
         """
-        shortest = 2 * np.pi / self.wavenumber * (1.0 if self.medium == "homogeneous" else np.exp(-2 * _CONTRAST))
+        greatest = self.greatest("wavenumber")
+        shortest = 2 * np.pi / greatest * (1.0 if self.medium == "homogeneous" else np.exp(-2 * _CONTRAST))
         least = int(np.ceil(_CELLS / shortest))
         if min(grid.shape) < least:
             raise InputError(
-                f"resolution must be at least {least} points per axis for wavenumber={self.wavenumber:g} "
+                f"resolution must be at least {least} points per axis for wavenumber={greatest:g} "
                 f"({_CELLS} cells per wavelength), got {'x'.join(map(str, grid.shape))}"
             )
 
@@ -104,9 +101,7 @@ class HelmholtzRecipe(Recipe):
         fields = {"f": 100 * Drops(_SOURCES, _WIDTHS, _MARGIN).sample(for_f, grid)}
         if self.medium == "random":
             fields = {"c": np.exp(field_of_size(_CONTRAST, 3.0, 10.0, self.lengths).sample(for_c, grid)), **fields}
-        drawn = {}
-        if self.draw == "wavenumber":
-            drawn["wavenumber"] = self.wavenumber * float(for_k.uniform(0.5, 1.0))
+        drawn = {name: float(values[0]) for name, values in self.numbers([for_k]).items()}
         real, imag, residual = solve_helmholtz(self.equation, {**fields, **drawn}, grid)
         if not residual <= self.tolerance:
             raise WorkError(f"the relative residual is {residual:.1e}, the tolerance is {self.tolerance:.1e}")

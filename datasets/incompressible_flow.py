@@ -10,6 +10,7 @@ import numpy as np
 
 from opforge.core import Grid
 from opforge.core.grid import Points
+from opforge.datasets.drawing import Drawable
 from opforge.datasets.evolution import EvolutionRecipe
 from opforge.datasets.random_drops import Drops
 from opforge.datasets.random_obstacles import Obstacles
@@ -29,8 +30,8 @@ _SMOKE, _WIDTHS, _WAVES = 2, (0.06, 0.1), 3
 # Bounds of a source's place along the floor, of its height and width, in parts of a side; the smoke it makes.
 _PLACES, _HEIGHTS, _RADII, _RATE = (0.3, 0.7), (0.1, 0.2), (0.04, 0.08), 2.0
 
-# Of the CFL number; how many times greater than the least one a viscosity may be that is drawn.
-_COURANT, _VISCOSITIES = 0.8, 10.0
+# Of the CFL number.
+_COURANT = 0.8
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,7 @@ class IncompressibleFlowRecipe(EvolutionRecipe):
             vortices between walls, without smoke; ``"cavity"``: a lid of speed 1 sets a fluid at rest in motion;
             ``"stream"``: flow of speed 1 past obstacles, from the potential flow around them.
         viscosity: ν >= 0.
-        draw: ``"none"``; ``"viscosity"`` has ν drawn for every sample, its logarithm uniform from that of ``viscosity``
-            to that of ten times as much.
+        draw: ``"viscosity"``, see `DrawingRecipe`.
         buoyancy: β of the smoke.
         diffusivity: κ >= 0 of the smoke.
         obstacles: how many solid bodies stand in the box, an input ``solid`` where there are any; not with vortices.
@@ -68,7 +68,6 @@ class IncompressibleFlowRecipe(EvolutionRecipe):
     ndim: int = 2
     scene: Literal["plume", "source", "vortices", "cavity", "stream"] = "plume"
     viscosity: float = 1e-3
-    draw: Literal["none", "viscosity"] = "none"
     buoyancy: float = 1.0
     diffusivity: float = 0.0
     obstacles: int = 0
@@ -81,6 +80,7 @@ class IncompressibleFlowRecipe(EvolutionRecipe):
     summary: ClassVar[str] = "Incompressible flow: smoke plumes, vortices, cavities, streams past obstacles (2-D, 3-D)"
     solver: ClassVar[str] = IncompressibleFlow.method
     points: ClassVar[Points] = "cells"
+    drawable: ClassVar[tuple[Drawable, ...]] = (Drawable("viscosity", "viscosity"),)
     least_resolution: ClassVar[int] = 16
     described: ClassVar[tuple[Field, ...]] = (
         Field("solid", "obstacles"),
@@ -91,12 +91,8 @@ class IncompressibleFlowRecipe(EvolutionRecipe):
         super().__post_init__()
         if self.scene not in SCENES:
             raise InputError(f"scene must be one of {', '.join(SCENES)}, got {self.scene!r}")
-        if self.draw not in ("none", "viscosity"):
-            raise InputError(f"draw must be one of none, viscosity, got {self.draw!r}")
         for name in ("viscosity", "diffusivity"):
             object.__setattr__(self, name, not_negative(name, getattr(self, name)))
-        if self.draw == "viscosity" and not self.viscosity:
-            raise InputError("viscosity must be greater than 0 where it is drawn, from it to ten times as much, got 0")
         if not isinstance(self.pressure, bool):
             raise InputError(f"pressure must be true or false, got {self.pressure!r}")
         if isinstance(self.obstacles, bool) or not isinstance(self.obstacles, int) or self.obstacles < 0:
@@ -106,6 +102,7 @@ class IncompressibleFlowRecipe(EvolutionRecipe):
         if self.scene == "stream" and not self.obstacles:
             raise InputError("obstacles must be at least 1 for scene='stream', got 0")
         _ = self.equation
+        self.check_draw()
 
     @property
     def smoky(self) -> bool:
@@ -139,21 +136,12 @@ class IncompressibleFlowRecipe(EvolutionRecipe):
         return self.outputs
 
     @property
-    def drawn(self) -> tuple[Field, ...]:
-        return (Field("viscosity", "viscosity"),) if self.draw == "viscosity" else ()
-
-    @property
     def _still(self) -> tuple[str, ...]:
         return (*(("solid",) if self.obstacles else ()), *(("q",) if self.scene == "source" else ()))
 
     @property
     def has_media(self) -> bool:
         return bool(self._still)
-
-    def numbers(self, rngs: Sequence[np.random.Generator]) -> dict[str, np.ndarray]:
-        if not self.drawn:
-            return {}
-        return {"viscosity": np.array([self.viscosity * _VISCOSITIES ** rng.random() for rng in rngs])}
 
     def media(self, rngs: Sequence[np.random.Generator], grid: Grid) -> dict[str, np.ndarray]:
         found = {}
@@ -237,7 +225,7 @@ class IncompressibleFlowRecipe(EvolutionRecipe):
         return super().coarser(name, u, grid, factor)
 
     def usual_step(self, grid: Grid) -> float:
-        viscosity = max(self.viscosity * (_VISCOSITIES if self.drawn else 1.0), self.diffusivity)
+        viscosity = max(self.greatest("viscosity"), self.diffusivity)
         speed = SCENES[self.scene] * (2 if self.smoky else 1)  # see `IncompressibleFlow.courant`
         return _COURANT / sum((speed + 4 * viscosity / h) / h for h in grid.spacing)
 

@@ -10,6 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from opforge.core import Grid
+from opforge.datasets.drawing import Drawable
 from opforge.datasets.evolution import EvolutionRecipe
 from opforge.datasets.random_series import FourierSeries
 from opforge.errors import InputError
@@ -20,7 +21,8 @@ from opforge.solvers.stepping.exponential import ETDRK4
 # Waves of the initial state.
 _WAVES = 5
 
-# Wavenumber, in radians per unit of length, up to which modes must be kept: there waves decay at the rate 64 − 8.
+# Wavenumber, in radians per unit of length times √ν, up to which modes must be kept: for ν = 1 waves decay there at the
+# rate 64 − 8.
 _SHORTEST = 2.8
 
 # Speeds that the solution reaches on its attractor.
@@ -29,13 +31,15 @@ _FASTEST = 4.0
 
 @dataclass(frozen=True)
 class KuramotoSivashinskyRecipe(EvolutionRecipe):
-    """Random waves to chaos: u_t + u u_x + u_xx + u_xxxx = 0 on a periodic interval.
+    """Random waves to chaos: u_t + u u_x + u_xx + ν u_xxxx = 0 on a periodic interval.
 
     The initial state is a random Fourier series of mean 0 with wavenumbers up to 5 and root mean square ``amplitude``.
     It takes to the attractor in some 50 units of time; ``settling`` starts the record there.
 
     Args:
-        length: of the interval; 22 has little chaos, 64 much.
+        length: of the interval; with ν = 1, 22 has little chaos, 64 much.
+        viscosity: ν > 0, of the short waves.
+        draw: ``"viscosity"``, see `DrawingRecipe`; from half of it to twice as much unless given.
         amplitude: of the initial state.
 
     Raises:
@@ -50,21 +54,24 @@ class KuramotoSivashinskyRecipe(EvolutionRecipe):
     frames: int = 51
     end_time: float = 50.0
     length: float = 64.0
+    viscosity: float = 1.0
     amplitude: float = 1.0
 
     name: ClassVar[str] = "kuramoto_sivashinsky"
     summary: ClassVar[str] = "Kuramoto–Sivashinsky: random waves to chaos (1-D)"
     solver: ClassVar[str] = "ETDRK4, Fourier, dealiased by the 2/3 rule"
+    drawable: ClassVar[tuple[Drawable, ...]] = (Drawable("viscosity", "viscosity of short waves", (0.5, 2.0)),)
     least_resolution: ClassVar[int] = 48
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("length", "amplitude"):
+        for name in ("length", "viscosity", "amplitude"):
             object.__setattr__(self, name, positive(name, getattr(self, name)))
+        self.check_draw()
 
     @property
     def equation(self) -> KuramotoSivashinsky:
-        return KuramotoSivashinsky()
+        return KuramotoSivashinsky(viscosity=self.viscosity)
 
     @property
     def lengths(self) -> tuple[float, ...]:
@@ -84,7 +91,8 @@ class KuramotoSivashinskyRecipe(EvolutionRecipe):
             InputError: such a grid.
         """
         super().check(grid)
-        n, least = self.solved_on(grid).shape[0], math.ceil(3 * _SHORTEST * self.length / (2 * math.pi))
+        shortest = _SHORTEST / math.sqrt(self.least("viscosity"))
+        n, least = self.solved_on(grid).shape[0], math.ceil(3 * shortest * self.length / (2 * math.pi))
         if n < least:
             raise InputError(
                 f"resolution must be at least {least} points for length={self.length:g}, where waves decay fast enough "
@@ -93,4 +101,5 @@ class KuramotoSivashinskyRecipe(EvolutionRecipe):
 
     def usual_step(self, grid: Grid) -> float:
         shortest = 2 * np.pi * self.equation.highest_modes(grid)[0] / self.length
-        return min(0.05, 1.0 / (_FASTEST * shortest))
+        # waves grow at the rate 1/4ν
+        return min(1.0, self.least("viscosity")) * min(0.05, 1.0 / (_FASTEST * shortest))

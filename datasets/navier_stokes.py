@@ -10,6 +10,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from opforge.core import Grid
+from opforge.datasets.drawing import Drawable
 from opforge.datasets.evolution import EvolutionRecipe
 from opforge.datasets.random_drops import Drops
 from opforge.datasets.random_fields import GaussianField
@@ -47,6 +48,7 @@ class NavierStokesRecipe(EvolutionRecipe):
             64 x 64: ``oversampling=4``); ``"kolmogorov"``, a force sin 4y along x and a drag 0.1 on a square of side
             2π, ν = 0.01 until 20, from random waves; ``"decaying"``, no force, ν = 0.005 until 10, side 2π.
         viscosity: ν; that of the flow unless given.
+        draw: ``"viscosity"``, see `DrawingRecipe`.
         end_time: that of the flow unless given.
         tracer: diffusivity κ of a tracer that starts as random drops; no tracer unless given.
 
@@ -74,6 +76,7 @@ class NavierStokesRecipe(EvolutionRecipe):
         "Navier–Stokes in vorticity on the torus: the FNO data, Kolmogorov flow, decay; tracer (2-D)"
     )
     solver: ClassVar[str] = "ETDRK4, Fourier, dealiased by the 2/3 rule"
+    drawable: ClassVar[tuple[Drawable, ...]] = (Drawable("viscosity", "viscosity"),)
     least_resolution: ClassVar[int] = 3 * _WAVES + 1
 
     def __post_init__(self) -> None:
@@ -88,6 +91,7 @@ class NavierStokesRecipe(EvolutionRecipe):
         )
         if self.tracer is not None:
             object.__setattr__(self, "tracer", not_negative("tracer", self.tracer))
+        self.check_draw()
 
     @property
     def equation(self) -> NavierStokes:

@@ -10,6 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from opforge.core import Grid
+from opforge.datasets.drawing import Drawable
 from opforge.datasets.evolution import EvolutionRecipe
 from opforge.datasets.random_series import FourierSeries
 from opforge.errors import InputError
@@ -35,6 +36,7 @@ class _PhaseFieldRecipe(EvolutionRecipe):
     tolerance: float = 1e-3
 
     solver: ClassVar[str] = "ETDRK4, Fourier, dealiased by the 1/2 rule"
+    drawable: ClassVar[tuple[Drawable, ...]] = (Drawable("width", "width of the boundary between phases", (1.0, 2.0)),)
     least_resolution: ClassVar[int] = 4 * _WAVES + 1
 
     def __post_init__(self) -> None:
@@ -45,6 +47,7 @@ class _PhaseFieldRecipe(EvolutionRecipe):
         object.__setattr__(self, "mean", finite("mean", self.mean))
         if abs(self.mean) >= 1:
             raise InputError(f"mean must lie between -1 and 1, the phases, got {self.mean!r}")
+        self.check_draw()
 
     def initial_states(self, rngs: Sequence[np.random.Generator], grid: Grid) -> np.ndarray:
         law = FourierSeries(_WAVES, self.amplitude, mean=self.mean)
@@ -60,10 +63,11 @@ class _PhaseFieldRecipe(EvolutionRecipe):
             InputError: such a grid.
         """
         super().check(grid)
-        least = math.ceil(_POINTS_PER_WIDTH / (2 * math.sqrt(2) * self.width))
+        width = self.least("width")
+        least = math.ceil(_POINTS_PER_WIDTH / (2 * math.sqrt(2) * width))
         if min(self.solved_on(grid).shape) < least:
             raise InputError(
-                f"resolution is too coarse for width={self.width:g}: take at least {least} points per axis, or "
+                f"resolution is too coarse for width={width:g}: take at least {least} points per axis, or "
                 f"oversampling; got {'x'.join(map(str, grid.shape))}"
             )
 
@@ -77,6 +81,7 @@ class AllenCahnRecipe(_PhaseFieldRecipe):
     Args:
         ndim: axes of space: 1, 2 or 3.
         width: ε > 0.
+        draw: ``"width"``, see `DrawingRecipe`; from it to twice as much unless a range is given.
         amplitude: root mean square of the initial waves.
         mean: of the initial state, between −1 and 1.
 
@@ -113,6 +118,7 @@ class CahnHilliardRecipe(_PhaseFieldRecipe):
     Args:
         ndim: axes of space: 1, 2 or 3.
         width: ε > 0.
+        draw: ``"width"``, see `DrawingRecipe`; from it to twice as much unless a range is given.
         amplitude: root mean square of the initial waves.
         mean: of the state, between −1 and 1.
 
@@ -136,4 +142,4 @@ class CahnHilliardRecipe(_PhaseFieldRecipe):
         return CahnHilliard(self.ndim, self.width)
 
     def usual_step(self, grid: Grid) -> float:
-        return 0.05 * 4 * self.width**2
+        return 0.05 * 4 * self.least("width") ** 2

@@ -10,6 +10,7 @@ import numpy as np
 
 from opforge.core import Grid
 from opforge.core.grid import Points
+from opforge.datasets.drawing import Drawable
 from opforge.datasets.evolution import EvolutionRecipe
 from opforge.datasets.random_drops import Drops
 from opforge.datasets.random_fields import field_of_size
@@ -31,6 +32,7 @@ class WaveRecipe(EvolutionRecipe):
     Args:
         ndim: axes of space: 1, 2 or 3.
         speed: c > 0, the median of random media.
+        draw: ``"speed"``, see `DrawingRecipe`; from half of it to twice as much unless given; in homogeneous media.
         medium: ``"homogeneous"``, solved exactly; ``"random"``, c e^g with a smooth Gaussian field g, by leapfrog, an
             input beside u and v.
         boundary: ``"dirichlet"``, ``"neumann"`` or ``"periodic"``.
@@ -54,6 +56,7 @@ class WaveRecipe(EvolutionRecipe):
     name: ClassVar[str] = "wave"
     summary: ClassVar[str] = "Waves: pulses that spread and are scattered, homogeneous or random medium (1-D to 3-D)"
     points: ClassVar[Points] = "cells"
+    drawable: ClassVar[tuple[Drawable, ...]] = (Drawable("speed", "speed of sound", (0.5, 2.0)),)
     least_resolution: ClassVar[int] = 32
 
     def __post_init__(self) -> None:
@@ -61,6 +64,9 @@ class WaveRecipe(EvolutionRecipe):
         _ = self.equation
         if self.medium not in ("homogeneous", "random"):
             raise InputError(f"medium must be one of homogeneous, random, got {self.medium!r}")
+        if self.medium == "random" and self.draw is not None:
+            raise InputError(f"draw must be left out for medium='random', whose speed is a field, got {self.draw!r}")
+        self.check_draw()
 
     @property
     def equation(self) -> Wave:
@@ -90,6 +96,8 @@ class WaveRecipe(EvolutionRecipe):
         return Leapfrog(self.equation, grid, dt)
 
     def stepper_in(self, media: Mapping[str, np.ndarray], grid: Grid, dt: float) -> Stepper:
+        if self.drawn:
+            return ExactWave(self.equation, grid, dt, media["speed"])
         return Leapfrog(self.equation, grid, dt, media["c"]) if "c" in media else self.stepper(grid, dt)
 
     def usual_step(self, grid: Grid) -> float:

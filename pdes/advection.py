@@ -16,6 +16,7 @@ from opforge.core.full_transforms.transforms import is_torch
 from opforge.core.grid import Points
 from opforge.errors import InputError
 from opforge.pdes._arrays import along
+from opforge.pdes._own_parameters import with_own_parameters
 from opforge.pdes.equation import Equation, Field
 from opforge.pdes.invariant import Invariant, drift
 from opforge.pdes.symmetry import Shift, Symmetry, Transposition
@@ -79,6 +80,7 @@ class Advection(Equation):
             *(Transposition(i, j) for i in axes for j in axes if i < j and c[i] == c[j]),
         )
 
+    @with_own_parameters
     def residual(self, fields: Mapping[str, Any], grid: Grid) -> Any:
         """What the exact shift of each frame to the time of the next leaves over.
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from opforge.core import Grid
 from opforge.pdes._numbers import axes_of_space, positive
+from opforge.pdes._own_parameters import with_own_parameters
 from opforge.pdes._products import cube
 from opforge.pdes._spectral_energy import gradient_energy, mean_over_points
 from opforge.pdes.equation import Field
@@ -65,6 +66,7 @@ class AllenCahn(SemilinearEquation):
         square = squared_length(wavenumbers)
         return SpectralForm((1 - self.width**2 * square)[None], cube, outer=-np.ones((1, 1, *(1,) * self.ndim)))
 
+    @with_own_parameters
     def energy(self, fields: Mapping[str, np.ndarray], grid: Grid) -> np.ndarray:
         """∫ ε²|∇u|²/2 + (1 − u²)²/4 over the volume, of fields (..., *space): an array (...)."""
         u = fields["u"]

@@ -11,6 +11,7 @@ import numpy as np
 from opforge.core import Grid
 from opforge.pdes._arrays import multiply
 from opforge.pdes._numbers import axes_of_space, positive
+from opforge.pdes._own_parameters import with_own_parameters
 from opforge.pdes._spectral_energy import gradient_energy, mean_over_points
 from opforge.pdes.allen_cahn import box_symmetries
 from opforge.pdes.equation import Field
@@ -71,6 +72,7 @@ class CahnHilliard(SemilinearEquation):
         linear = -_SHIFT * square - self.width**2 * square**2
         return SpectralForm(linear[None], _cube_less_linear, outer=-square[None, None])
 
+    @with_own_parameters
     def energy(self, fields: Mapping[str, np.ndarray], grid: Grid) -> np.ndarray:
         """∫ ε²|∇u|²/2 + (1 − u²)²/4 over the volume, of fields (..., *space): an array (...)."""
         u = fields["u"]

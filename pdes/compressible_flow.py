@@ -278,13 +278,13 @@ class CompressibleFlow(EvolutionEquation):
 
         Args:
             fields: ``"rho"``, ``"u"``, [``"v"``,] ``"p"`` (..., frames, *space) and ``"time"``; of samples with
-                viscosities of their own ``"shear_viscosity"`` and ``"bulk_viscosity"`` (...).
+                viscosities of their own ``"shear_viscosity"``, ``"bulk_viscosity"`` or both (...).
             grid: cell centres.
 
         Returns:
             An array (..., 2 + ndim, frames − 1, *space); differentiable in torch.
         """
-        if "shear_viscosity" not in fields:
+        if not {"shear_viscosity", "bulk_viscosity"} <= fields.keys():
             return super().residual(fields, grid)
         own = stack([1 * fields["shear_viscosity"], 1 * fields["bulk_viscosity"]], -1)[..., None, :]
         return self.trapezoidal(fields, grid, lambda states: self.tendency(states, grid, own))

@@ -12,6 +12,7 @@ from opforge.core import Grid
 from opforge.core.full_transforms.transforms import is_torch
 from opforge.errors import InputError
 from opforge.pdes._arrays import along, stack
+from opforge.pdes._own_parameters import with_own_parameters
 from opforge.pdes.equation import Equation
 
 
@@ -36,6 +37,7 @@ class EvolutionEquation(Equation):
             InputError: a state or a grid that do not fit.
         """
 
+    @with_own_parameters
     def residual(self, fields: Mapping[str, Any], grid: Grid) -> Any:
         """What the trapezoidal rule leaves over from each frame to the next: u₁ − u₀ − Δt (F(u₀) + F(u₁))/2.
 

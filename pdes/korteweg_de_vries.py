@@ -11,7 +11,7 @@ import numpy as np
 
 from opforge.core import Grid
 from opforge.errors import InputError
-from opforge.pdes._numbers import axes_of_space
+from opforge.pdes._numbers import axes_of_space, positive
 from opforge.pdes._products import square
 from opforge.pdes.equation import Field
 from opforge.pdes.invariant import Invariant, conserved_mean, conserved_square
@@ -21,12 +21,16 @@ from opforge.pdes.symmetry import Symmetry, shifts
 
 @dataclass(frozen=True)
 class KortewegDeVries(SemilinearEquation):
-    """u_t + 6 u u_x + u_xxx = 0 on a periodic interval: long waves on shallow water.
+    """u_t + 6 u u_x + δ u_xxx = 0 on a periodic interval: long waves on shallow water.
 
-    All quantities are without dimension. A soliton of speed c is (c/2) sech²(√c (x − c t)/2).
+    All quantities are without dimension. A soliton of speed c is (c/2) sech²(√(c/δ) (x − c t)/2).
 
     Args:
         ndim: 1.
+        dispersion: δ > 0.
+
+    Raises:
+        InputError: more than one axis, a dispersion that is not positive.
 
     Example:
         >>> grid = Grid((128,), (40.0,), "periodic")
@@ -39,6 +43,7 @@ class KortewegDeVries(SemilinearEquation):
     """
 
     ndim: int = 1
+    dispersion: float = 1.0
 
     name: ClassVar[str] = "korteweg_de_vries"
     fields: ClassVar[tuple[Field, ...]] = (Field("u", "height of the wave"),)
@@ -50,6 +55,7 @@ class KortewegDeVries(SemilinearEquation):
 
     def __post_init__(self) -> None:
         axes_of_space(self.ndim, self.dimensions)
+        object.__setattr__(self, "dispersion", positive("dispersion", self.dispersion))
 
     @property
     def symmetries(self) -> tuple[Symmetry, ...]:
@@ -58,14 +64,14 @@ class KortewegDeVries(SemilinearEquation):
 
     def spectral(self, wavenumbers: tuple[np.ndarray, ...]) -> SpectralForm:
         (k,) = wavenumbers
-        return SpectralForm((1j * k**3)[None], square, outer=(-3j * k)[None, None])
+        return SpectralForm((1j * self.dispersion * k**3)[None], square, outer=(-3j * k)[None, None])
 
     def soliton(
         self, grid: Grid, times: Sequence[float] | np.ndarray, speed: float, start: float = 0.25
     ) -> dict[str, np.ndarray]:
         """One soliton, whose centre is at ``start`` (a part of the interval) at time 0 and goes round.
 
-        On an interval that is not infinite it solves the equation up to its tails, e^(−√c L/2).
+        On an interval that is not infinite it solves the equation up to its tails, e^(−√(c/δ) L/2).
 
         Returns:
             ``"u"`` (frames, points) and ``"time"``.
@@ -75,7 +81,7 @@ class KortewegDeVries(SemilinearEquation):
     def solitons(
         self, grid: Grid, times: Sequence[float] | np.ndarray, speeds: Sequence[float], starts: Sequence[float]
     ) -> dict[str, np.ndarray]:
-        """Solitons that meet: u = 2 ∂_xx log τ with Hirota's sum τ over all subsets of them.
+        """Solitons that meet: u = 2δ ∂_xx log τ with Hirota's sum τ over all subsets of them.
 
         Args:
             grid: periodic points on an interval that is long enough for the tails; a single soliton may go round.
@@ -93,17 +99,17 @@ class KortewegDeVries(SemilinearEquation):
         c, t = np.asarray(speeds, dtype=np.float64), np.asarray(times, dtype=np.float64)
         if not np.all(c > 0) or len(set(c.tolist())) < len(c) or len(starts) != len(c):
             raise InputError(f"speeds must be positive, different and as many as starts, got {speeds} and {starts}")
-        (length,), k = grid.lengths, np.sqrt(c)
+        (length,), k = grid.lengths, np.sqrt(c / self.dispersion)
         x = grid.coordinates()[0] - grid.origin[0]
         xi = x[:, None] - np.asarray(starts) * length - c * t[:, None, None]  # (frames, points, solitons)
         if len(c) == 1:
             xi = (xi + length / 2) % length - length / 2
-        return {"u": _hirota(k, xi), "time": t}
+        return {"u": self.dispersion * _hirota(k, xi), "time": t}
 
     def exact(self, grid: Grid, times: Sequence[float] | None = None) -> dict[str, np.ndarray]:
         """A soliton 20 of whose widths fit the interval."""
         t = np.linspace(0.0, 0.1, 5) if times is None else np.asarray(times, dtype=np.float64)
-        return self.soliton(grid, t, speed=(40.0 / grid.lengths[0]) ** 2)
+        return self.soliton(grid, t, speed=self.dispersion * (40.0 / grid.lengths[0]) ** 2)
 
 
 def _hirota(k: np.ndarray, xi: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from opforge.errors import InputError
+from opforge.pdes._numbers import positive
 from opforge.pdes._products import square
 from opforge.pdes.equation import Field
 from opforge.pdes.invariant import Invariant, conserved_mean
@@ -17,13 +18,18 @@ from opforge.pdes.symmetry import PeriodicReflection, Symmetry, shifts
 
 @dataclass(frozen=True)
 class KuramotoSivashinsky(SemilinearEquation):
-    """u_t + u u_x + u_xx + u_xxxx = 0 on a periodic interval, whose length sets how chaotic it is.
+    """u_t + u u_x + u_xx + ν u_xxxx = 0 on a periodic interval, whose length sets how chaotic it is.
 
-    All quantities are without dimension. Waves longer than 2π grow, the fastest 2π√2 long; the chaos has about one
-    positive Lyapunov exponent per 22 units of length.
+    All quantities are without dimension. Waves longer than 2π√ν grow, the fastest 2π√(2ν) long; with ν = 1 the
+    chaos has about one positive Lyapunov exponent per 22 units of length. An interval of length L is like one of
+    L/√ν with ν = 1.
 
     Args:
         ndim: 1.
+        viscosity: ν > 0, of the short waves.
+
+    Raises:
+        InputError: more than one axis, a viscosity that is not positive.
 
     Example:
         >>> from opforge.core import Grid
@@ -36,6 +42,7 @@ class KuramotoSivashinsky(SemilinearEquation):
     """
 
     ndim: int = 1
+    viscosity: float = 1.0
 
     name: ClassVar[str] = "kuramoto_sivashinsky"
     fields: ClassVar[tuple[Field, ...]] = (Field("u", "velocity of the front"),)
@@ -49,6 +56,7 @@ class KuramotoSivashinsky(SemilinearEquation):
     def __post_init__(self) -> None:
         if self.ndim != 1:
             raise InputError(f"ndim must be 1, got {self.ndim!r}")
+        object.__setattr__(self, "viscosity", positive("viscosity", self.viscosity))
 
     @property
     def symmetries(self) -> tuple[Symmetry, ...]:
@@ -57,4 +65,4 @@ class KuramotoSivashinsky(SemilinearEquation):
 
     def spectral(self, wavenumbers: tuple[np.ndarray, ...]) -> SpectralForm:
         (k,) = wavenumbers
-        return SpectralForm(linear=(k**2 - k**4)[None], product=square, outer=(-0.5j * k)[None, None])
+        return SpectralForm(linear=(k**2 - self.viscosity * k**4)[None], product=square, outer=(-0.5j * k)[None, None])

@@ -17,6 +17,7 @@ from opforge.core.pairs import PairedModes, paired_modes
 from opforge.errors import InputError
 from opforge.pdes._arrays import along, like
 from opforge.pdes._constants import Constant, ModeMatrix
+from opforge.pdes._own_parameters import with_own_parameters
 from opforge.pdes._phi import phi
 from opforge.pdes.evolution import EvolutionEquation
 
@@ -147,6 +148,7 @@ class SemilinearEquation(EvolutionEquation):
         rate = like(modes, form.linear) * modes + form.nonlinear(modes, paired)
         return paired.fields(rate, len(state.reshape(-1, *state.shape[-grid.ndim - 1 :]))).reshape(state.shape)
 
+    @with_own_parameters
     def residual(self, fields: Mapping[str, Any], grid: Grid) -> Any:
         """What the variation of constants leaves over from each frame to the next, N taken to change linearly in time.
 

@@ -14,6 +14,7 @@ from opforge.errors import InputError
 from opforge.pdes._arrays import along, concatenate, full_like
 from opforge.pdes._finite_volumes import BOUNDARIES, divergence
 from opforge.pdes._numbers import axes_of_space, not_negative, positive
+from opforge.pdes._own_parameters import with_own_parameters
 from opforge.pdes.equation import Field
 from opforge.pdes.evolution import EvolutionEquation
 from opforge.pdes.symmetry import Reflection, SignChange, Symmetry, Transposition, shifts
@@ -82,6 +83,7 @@ class Wave(EvolutionEquation):
         c = full_like(u, self.speed) if c is None else c + 0 * u
         return concatenate([v, divergence(c * c, u, grid.spacing, self.boundary) - self.damping * v], axis)
 
+    @with_own_parameters
     def residual(self, fields: Mapping[str, Any], grid: Grid) -> Any:
         """What the trapezoidal rule leaves over from each frame to the next, with the field ``"c"`` if there is one.
 
@@ -98,6 +100,7 @@ class Wave(EvolutionEquation):
         c = c.reshape(*c.shape[: -grid.ndim], 1, 1, *grid.shape)
         return self.trapezoidal(fields, grid, lambda states: self.tendency(states, grid, c))
 
+    @with_own_parameters
     def energy(self, fields: Mapping[str, np.ndarray], grid: Grid) -> np.ndarray:
         """The mean over the box of v²/2 + c²|∇u|²/2, as the finite volumes have it: an array (...)."""
         u, v = fields["u"], fields["v"]

@@ -32,6 +32,9 @@ DATA = (ROOT / "docs" / "data.md").read_text()
 DATA_SMALLER = {
     "-n 10000 --resolution 64": "-n 6 --resolution 16",
     "-n 10000 --resolution 1024": "-n 3 --resolution 32",
+    "fisher -n 1000 --resolution 64": "fisher -n 2 --resolution 32",
+    "gray_scott -n 100 --resolution 128": "gray_scott -n 2 --resolution 48 --set end_time=20",
+    "navier_stokes -n 1000 --resolution 64": "navier_stokes -n 2 --resolution 32 --set end_time=1",
     "train fno": "train fno --epochs 1 --set width=4 --set modes=4",
 }
 

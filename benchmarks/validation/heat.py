@@ -1,4 +1,4 @@
-"""The heat equation: decay in closed form, order of Crank and Nicolson's steps and of finite volumes, heat kept."""
+"""The heat equation: decay in closed form, order of Crank and Nicolson's steps and of finite volumes, sources."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from opforge.benchmarks.validation.checks import Check, observed_order
 from opforge.core import Grid
 from opforge.pdes import Heat
+from opforge.pdes._finite_volumes import Boundary
 from opforge.solvers import CrankNicolson, ExactDiffusion, repeat
 
 
@@ -20,11 +21,24 @@ def manufactured_error(points: int, steps: int) -> float:
     slope = 2 * x * (1 - x) * (1 - 2 * x) - np.pi * np.sin(np.pi * x)
     curve = 2 - 12 * x + 12 * x**2 - np.pi**2 * np.cos(np.pi * x)
     flow = a * curve + slope / 2  # (a u')'
-    u, dt = shape.copy(), 1.0 / steps
-    for i in range(steps):
-        middle = 1 + (i + 0.5) * dt / 2
-        u = CrankNicolson(grid, a, dt, source=shape / 2 - middle * flow)(u[None, None])[0, 0]
+    step = CrankNicolson(grid, a, 1.0 / steps, source=lambda t: shape / 2 - (1 + t / 2) * flow)
+    u = repeat(step, steps)(shape[None, None])[0, 0]
     return float(np.sqrt(np.mean((u - 1.5 * shape) ** 2)))
+
+
+def swinging_error(points: int, boundary: Boundary) -> float:
+    """u = φ(x) (1 + sin 6t) with a = 1 + 0.3 sin 2πx, at t = 1, in twice as many steps as there are points."""
+    grid = Grid((points,))
+    x = grid.coordinates()[0]
+    k = 2 * np.pi if boundary == "periodic" else np.pi
+    wave, other = (np.sin, np.cos) if boundary == "dirichlet" else (np.cos, lambda y: -np.sin(y))
+    shape, a = wave(k * x), 1 + 0.3 * np.sin(2 * np.pi * x)
+    flow = -(k**2) * a * shape + 0.6 * np.pi * np.cos(2 * np.pi * x) * k * other(k * x)  # (a φ')'
+    step = CrankNicolson(
+        grid, a, 0.5 / points, boundary, source=lambda t: 6 * np.cos(6 * t) * shape - (1 + np.sin(6 * t)) * flow
+    )
+    u = repeat(step, 2 * points)(shape[None, None])[0, 0]
+    return float(np.sqrt(np.mean((u - (1 + np.sin(6)) * shape) ** 2)))
 
 
 def checks() -> Iterator[Check]:
@@ -39,6 +53,10 @@ def checks() -> Iterator[Check]:
     yield Check(
         "variable a: order of finite volumes in space", observed_order(errors), 1.9, 2.1, "manufactured solution"
     )
+    for boundary in ("neumann", "dirichlet", "periodic"):
+        errors = [swinging_error(n, boundary) for n in (32, 64)]
+        what = f"{boundary}, variable a, a source that swings: order in space and time"
+        yield Check(what, observed_order(errors), 1.9, 2.1, "manufactured solution")
     grid = Grid((64,))
     a = np.exp(np.sin(2 * np.pi * grid.coordinates()[0]))
     start = np.cos(np.pi * grid.coordinates()[0])[None, None]

@@ -60,6 +60,9 @@ def generate(
     recipe, such as --set coefficient=lognormal or --set ndim=3. Until all samples are there they are in FILE.partial;
     if the command is interrupted or killed, the same command with --resume makes those that are missing.
 
+    --set draw=viscosity:0.001:0.01 draws a parameter of the equation for every sample and keeps it with the sample. Its
+    logarithm is uniform; of velocities, wavenumbers and thresholds the number itself.
+
     On a cluster: let each task of a job array make one --shard into a file of its own, or start a Dask cluster that
     has opforge and give its scheduler with --dask. The numbers are the same, whoever makes them.
     """

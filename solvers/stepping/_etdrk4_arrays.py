@@ -6,8 +6,9 @@ more. Of the other axes only the kept ones are.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
+from weakref import WeakMethod
 
 import numpy as np
 
@@ -105,10 +106,11 @@ class Steps:
         u ← E u + f₁ N(u) + 2 f₂ (N(a) + N(b)) + f₃ N(c).
         """
         u, n, stage, times, plus = self._u, self._n, self._stage, self._times, self._plus
+        rest = _weakly(self._rest)
         half, last, room, kept = (np.empty_like(u) for _ in range(4))
         return [
             (np.copyto, stage, u),
-            (self._rest,),
+            (rest,),
             times("half", u, half),
             times("whole", u, u),
             *plus(half, 0),
@@ -119,17 +121,17 @@ class Steps:
             *plus(last, 1),
             times("f1", n, room),
             (np.add, u, room, u),
-            (self._rest,),
+            (rest,),
             times("q", n, room),
             (np.copyto, kept, n),
             (np.add, half, room, stage),
-            (self._rest,),
+            (rest,),
             times("twice_q", n, room),
             (np.add, last, room, stage),
             (np.add, kept, n, kept),
             times("f2", kept, room),
             (np.add, u, room, u),
-            (self._rest,),
+            (rest,),
             times("f3", n, room),
             (np.add, u, room, u),
             *plus(u, 2),
@@ -138,6 +140,7 @@ class Steps:
     def _compiled_stages(self) -> list[tuple[Any, ...]]:
         """What `_stages` does, with a pass over the modes for each of the four."""
         u, n, stage, plus = self._u, self._n, self._stage, self._plus
+        rest = _weakly(self._rest)
         half, last, kept = (np.empty_like(u) for _ in range(3))
         flat_u, flat_n, flat_stage, flat_half, flat_last, flat_kept = (
             x.reshape(len(u), -1) for x in (u, n, stage, half, last, kept)
@@ -146,7 +149,7 @@ class Steps:
         f = {name: factor.ravel() for name, factor in self._factors.items()}
         return [
             (np.copyto, stage, u),
-            (self._rest,),
+            (rest,),
             (
                 *(passes.first, flat_u, flat_n, f["half"], f["whole"], f["q"], f["q_later"], f["f1"]),
                 *(flat_half, flat_stage, flat_last),
@@ -154,11 +157,11 @@ class Steps:
             *plus(half, 0),
             *plus(stage, 0),
             *plus(last, 1),
-            (self._rest,),
+            (rest,),
             (passes.second, flat_n, f["q"], flat_half, flat_stage, flat_kept),
-            (self._rest,),
+            (rest,),
             (passes.third, flat_n, f["twice_q"], f["f2"], flat_last, flat_kept, flat_stage, flat_u),
-            (self._rest,),
+            (rest,),
             (passes.fourth, flat_n, f["f3"], flat_u),
             *plus(u, 2),
         ]
@@ -274,6 +277,18 @@ def _rows(matrix: np.ndarray, expanded: Any) -> list[list[_Term]]:
     if not all(rows):
         raise ValueError("a field that an equation's products are made of is always 0")
     return rows
+
+
+def _weakly(method: Callable[[], None]) -> Callable[[], None]:
+    """A method for a list that its object holds: else both would stay until somebody looks for such cycles."""
+    reference = WeakMethod(method)
+
+    def call() -> None:
+        found = reference()
+        assert found is not None
+        found()
+
+    return call
 
 
 def _twice(symbol: np.ndarray) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -59,7 +61,8 @@ class ExactDiffusion(Stepper):
 
     Args:
         grid: cell centres.
-        diffusivity: a, one for each component or for all, at least 0.
+        diffusivity: a >= 0; one for all, for each component (components,), or for each sample and component (samples,
+            components or 1).
         dt: the time step.
         boundary: ``"neumann"``, ``"dirichlet"`` or ``"periodic"``.
 
@@ -81,7 +84,7 @@ class ExactDiffusion(Stepper):
         if not (np.all(a >= 0) and np.all(np.isfinite(a)) and 0 < dt < np.inf):
             raise InputError(f"diffusivity must be at least 0 and dt greater than 0, got {diffusivity!r} and {dt!r}")
         self.grid, self.dt, self.boundary = grid, float(dt), boundary
-        self._decay = Constant(np.exp(-dt * a.reshape(-1, *(1,) * grid.ndim) * eigenvalues(grid, boundary)))
+        self._decay = Constant(np.exp(-dt * a.reshape(*a.shape, *(1,) * grid.ndim) * eigenvalues(grid, boundary)))
 
     def advance(self, inner: Any) -> Any:
         modes = to_modes(inner, self.grid, self.boundary)
@@ -91,28 +94,45 @@ class ExactDiffusion(Stepper):
 class CrankNicolson(Stepper):
     """u_t = ∇·(a∇u) + f for one sample's coefficient: (I + dt A/2) u' = (I − dt A/2) u + dt f, of order 2.
 
-    A is the matrix of finite volumes on cell centres; I + dt A/2 is factorised once. Numpy alone.
+    A is the matrix of finite volumes on cell centres; I + dt A/2 is factorised once. Of a source that changes with time
+    f is that in the middle of the step. Numpy alone.
 
     Args:
         grid: cell centres.
         a: the coefficient, an array of the grid's shape, > 0.
         dt: the time step.
         boundary: ``"neumann"``, ``"dirichlet"`` or ``"periodic"``.
-        source: f, an array of the grid's shape; none unless given.
+        source: f, an array of the grid's shape, or a function of time that gives such arrays; none unless given.
+        start: the time of states that steps are begun from; what a function of time is given is counted from there.
 
     Raises:
         InputError: a coefficient that is not positive or of another shape, a time step that is not positive.
 
     Example:
+        >>> from opforge.solvers import repeat
         >>> grid = Grid((8,))
         >>> step = CrankNicolson(grid, np.ones(8), 0.01)
         >>> u = np.arange(8.0)[None, None]
         >>> bool(abs(step(u).mean() - u.mean()) < 1e-14)  # nothing flows out
         True
+        >>> heated = CrankNicolson(grid, np.ones(8), 0.5, source=lambda t: np.full(8, t))
+        >>> float((repeat(heated, 4)(u).mean() - u.mean()).round(12))  # ∫ t dt from 0 to 2
+        2.0
+
+    Source:
+        Crank and Nicolson, "A practical method for numerical evaluation of solutions of partial differential equations
+        of the heat-conduction type".
     """
 
     def __init__(
-        self, grid: Grid, a: np.ndarray, dt: float, boundary: Boundary = "neumann", source: np.ndarray | None = None
+        self,
+        grid: Grid,
+        a: np.ndarray,
+        dt: float,
+        boundary: Boundary = "neumann",
+        *,
+        source: np.ndarray | Callable[[float], np.ndarray] | None = None,
+        start: float = 0.0,
     ):
         import scipy.sparse
         import scipy.sparse.linalg
@@ -125,11 +145,39 @@ class CrankNicolson(Stepper):
         self._half = (dt / 2) * assemble(np.asarray(a, dtype=np.float64), grid.spacing, boundary)
         whole = scipy.sparse.eye_array(grid.size, format="csr") + self._half
         self._solve = scipy.sparse.linalg.splu(whole.tocsc(), permc_spec="COLAMD").solve
-        self._source = None if source is None else dt * np.asarray(source, dtype=np.float64).ravel()
+        if not np.isfinite(start):
+            raise InputError(f"start must be a finite time, got {start!r}")
+        self.source, self.start = source, float(start)
+        self.source_at(self.start)
 
-    def advance(self, inner: Any) -> Any:
-        u = np.asarray(inner, dtype=np.float64).reshape(-1, self.grid.size).T
+    def prepare(self, state: Any) -> _Timed:
+        return _Timed(state, 0)
+
+    def advance(self, inner: _Timed) -> _Timed:
+        u = np.asarray(inner.state, dtype=np.float64).reshape(-1, self.grid.size).T
         right = u - self._half @ u
-        if self._source is not None:
-            right += self._source[:, None]
-        return self._solve(np.ascontiguousarray(right)).T.reshape(inner.shape)
+        if self.source is not None:
+            right += self.dt * self.source_at(self.start + (inner.steps + 0.5) * self.dt).reshape(-1, 1)
+        return _Timed(self._solve(np.ascontiguousarray(right)).T.reshape(inner.state.shape), inner.steps + 1)
+
+    def finish(self, inner: _Timed) -> Any:
+        return inner.state
+
+    def source_at(self, time: float) -> np.ndarray:
+        """f at a time, an array of the grid's shape."""
+        found = np.zeros(self.grid.shape) if self.source is None else self.source
+        found = np.asarray(found(time) if callable(found) else found, dtype=np.float64)
+        if found.shape != self.grid.shape or not np.all(np.isfinite(found)):
+            raise InputError(
+                f"source must be finite and of the grid's shape {self.grid.shape}, "
+                f"got shape {found.shape} at time {time:g}"
+            )
+        return found
+
+
+@dataclass(frozen=True)
+class _Timed:
+    """A state, and how many steps were taken to it."""
+
+    state: Any
+    steps: int

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 import numpy as np
 
@@ -59,7 +59,7 @@ class Stepper(ABC):
 
 
 class EachSample(Stepper):
-    """A stepper of its own for every sample.
+    """A stepper of its own for every sample; samples whose stepper is one and the same object are stepped together.
 
     Args:
         steppers: as many as states have samples, all with the same time step.
@@ -73,25 +73,33 @@ class EachSample(Stepper):
             raise InputError(f"steppers must share a time step, got {[stepper.dt for stepper in steppers]}")
         self.steppers, self.dt = steppers, steppers[0].dt
         self.limited = any(stepper.limited for stepper in steppers)
+        members: dict[int, list[int]] = {}
+        for i, stepper in enumerate(steppers):
+            members.setdefault(id(stepper), []).append(i)
+        self._groups = [(steppers[rows[0]], rows) for rows in members.values()]
+        order = [i for _, rows in self._groups for i in rows]
+        self._back = None if order == sorted(order) else np.argsort(order).tolist()
 
     def halved(self) -> Stepper | None:
-        again = [stepper.halved() for stepper in self.steppers]
-        whole = [stepper for stepper in again if stepper is not None]
-        return EachSample(whole) if len(whole) == len(again) else None
+        again = {id(stepper): stepper.halved() for stepper, _ in self._groups}
+        whole = [again[id(stepper)] for stepper in self.steppers]
+        return None if any(stepper is None for stepper in whole) else EachSample(cast("list[Stepper]", whole))
 
     def prepare(self, state: Any) -> list[Any]:
-        return [stepper.prepare(state[i : i + 1]) for i, stepper in self._each(state)]
+        if len(state) != len(self.steppers):
+            raise InputError(f"state must have {len(self.steppers)} samples, one for each stepper, got {len(state)}")
+        return [stepper.prepare(state[rows]) for stepper, rows in self._groups]
 
     def advance(self, inner: list[Any]) -> list[Any]:
-        return [stepper.advance(inner[i]) for i, stepper in self._each(inner)]
+        return self.advance_by(inner, 1)
+
+    def advance_by(self, inner: list[Any], steps: int) -> list[Any]:
+        return [stepper.advance_by(part, steps) for (stepper, _), part in zip(self._groups, inner, strict=True)]
 
     def finish(self, inner: list[Any]) -> Any:
-        return concatenate([stepper.finish(inner[i]) for i, stepper in self._each(inner)], 0)
-
-    def _each(self, samples: Any) -> Iterator[tuple[int, Stepper]]:
-        if len(samples) != len(self.steppers):
-            raise InputError(f"state must have {len(self.steppers)} samples, one for each stepper, got {len(samples)}")
-        return enumerate(self.steppers)
+        parts = [stepper.finish(part) for (stepper, _), part in zip(self._groups, inner, strict=True)]
+        whole = concatenate(parts, 0)
+        return whole if self._back is None else whole[self._back]
 
 
 class BlowUp(WorkError):

@@ -80,9 +80,10 @@ class ExactWave(Stepper):
         equation: what is solved.
         grid: cell centres.
         dt: the time step, greater than 0, as long as you like.
+        speed: c of every sample (samples,), instead of the equation's.
 
     Raises:
-        InputError: damping, a time step that is not positive.
+        InputError: damping, a time step or a speed that is not positive.
 
     Example:
         >>> grid, equation = Grid((16,)), Wave(ndim=1)
@@ -92,13 +93,18 @@ class ExactWave(Stepper):
         True
     """
 
-    def __init__(self, equation: Wave, grid: Grid, dt: float):
+    def __init__(self, equation: Wave, grid: Grid, dt: float, speed: np.ndarray | None = None):
         if equation.damping:
             raise InputError(f"damping must be 0 for the exact solution, got {equation.damping}; use Leapfrog")
         if not 0 < dt < np.inf:
             raise InputError(f"dt must be a time greater than 0, got {dt!r}")
         self.equation, self.grid, self.dt = equation, grid, float(dt)
-        omega = equation.speed * np.sqrt(eigenvalues(grid, equation.boundary))
+        c = np.asarray(equation.speed if speed is None else speed, dtype=np.float64)
+        if not np.all((c > 0) & (c < np.inf)):
+            raise InputError(f"speed must be greater than 0, got {speed!r}")
+        if c.ndim:
+            c = c.reshape(-1, *(1,) * (grid.ndim + 1))  # samples, components, space
+        omega = c * np.sqrt(eigenvalues(grid, equation.boundary))
         self._cos = Constant(np.cos(omega * dt))
         self._sin = Constant(dt * np.sinc(omega * dt / np.pi))  # sin ωt/ω
         self._back = Constant(-omega * np.sin(omega * dt))

@@ -21,6 +21,21 @@ def test_file_has_what_was_asked_for(opforge, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["d.nc"]
 
 
+@pytest.mark.parametrize(
+    ("settings", "values"),
+    [
+        (("coefficient=pdebench",), {1.0, 0.1}),
+        (("coefficient=pdebench", "forcing=0.01"), {1.0, 0.1}),
+        (("coefficient=threshold", "low=4"), {12.0, 4.0}),
+    ],
+)
+def test_media_by_name(opforge, settings, values):
+    named = [word for setting in settings for word in ("--set", setting)]
+    assert opforge("--quiet", *BASE, *named, "--dtype", "float64", "-o", "d.nc").status == 0
+    with xarray.open_dataset("d.nc", engine="h5netcdf") as data:
+        assert set(np.unique(data.a)) == values and data.u.min() > 0
+
+
 def test_numbers_do_not_depend_on_the_number_of_workers(opforge):
     for name, workers in (("one.nc", 1), ("two.nc", 2)):
         assert opforge("--quiet", *BASE, "--workers", workers, "-o", name).status == 0

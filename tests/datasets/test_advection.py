@@ -15,7 +15,7 @@ def draw(recipe, n=32, seed=0):
 
 
 @pytest.mark.parametrize("ndim", [1, 2])
-@pytest.mark.parametrize("initial", ["sines", "gaussian"])
+@pytest.mark.parametrize("initial", ["sines", "gaussian", "series", "drops", "steps"])
 def test_every_kind_in_every_dimension(ndim, initial):
     recipe = AdvectionRecipe(ndim=ndim, initial=initial, frames=5, velocity=0.7)
     grid = recipe.grid(24)
@@ -51,7 +51,7 @@ def test_waves_go_with_the_velocity():
 
 
 @pytest.mark.parametrize("ndim", [1, 2])
-@pytest.mark.parametrize("initial", ["sines", "gaussian"])
+@pytest.mark.parametrize("initial", ["sines", "gaussian", "series", "drops", "steps"])
 def test_a_seed_is_one_function_on_every_grid(ndim, initial):
     recipe = AdvectionRecipe(ndim=ndim, initial=initial, alpha=6.0 if initial == "gaussian" else None)
     coarse, fine = (recipe.initial_state(np.random.default_rng(3), recipe.grid(n)) for n in (32, 96))
@@ -155,7 +155,7 @@ def test_grid_that_the_tolerance_forbids():
         ({"velocity": (1.0, 2.0)}, "velocity must be a number, or 1 of them"),
         ({"velocity": math.nan}, "velocity must be finite"),
         ({"velocity": -2e6}, r"velocity must be of magnitude at most 1e\+06"),
-        ({"initial": "shock"}, "initial must be one of sines, gaussian, got 'shock'"),
+        ({"initial": "shock"}, "initial must be one of sines, gaussian, series, drops, steps, got 'shock'"),
         ({"initial": None}, "initial must be one of"),
         ({"initial": []}, "initial must be one of"),
         ({"frames": 1}, "frames must be a whole number from 2 to 100000, got 1"),
@@ -191,3 +191,14 @@ def test_by_default_the_last_frame_is_not_the_first(initial):
     recipe = AdvectionRecipe(initial=initial)
     u = recipe.sample(np.random.default_rng(0), recipe.grid(64)).fields["u"]
     assert np.linalg.norm(u[-1] - u[0]) > 0.1 * np.linalg.norm(u[0])
+
+
+def test_steps_are_carried_along():
+    """After an eighth of the box as they were, an eighth further; their edges are resolved."""
+    recipe = AdvectionRecipe(initial="steps", frames=2, end_time=0.125, velocity=1.0)
+    for seed in range(5):
+        u = draw(recipe, n=192, seed=seed).fields["u"]
+        np.testing.assert_allclose(u[1], np.roll(u[0], 24), rtol=0, atol=1e-12)
+        between = draw(AdvectionRecipe(initial="steps", frames=2, end_time=0.5 / 192, velocity=1.0), n=192, seed=seed)
+        fine = draw(recipe, n=384, seed=seed).fields["u"][0]
+        np.testing.assert_allclose(between.fields["u"][1], np.roll(fine, 1)[::2], rtol=0, atol=2e-4)

@@ -42,10 +42,28 @@ def test_two_dimensions():
     assert np.abs(fields["v"] - fields["u"]).max() > 0.1
 
 
+@pytest.mark.parametrize("method", ["spectral", "finite volumes"])
+@pytest.mark.parametrize("ndim", [1, 2])
+@pytest.mark.parametrize("initial", ["drops", "steps"])
+def test_drops_and_steps(initial, ndim, method):
+    """From 0, or from minus the amplitude, to it; and the solution stays in between, as in one dimension it must."""
+    recipe = BurgersRecipe(ndim=ndim, initial=initial, amplitude=0.8, method=method, frames=3, end_time=0.2)
+    grid = recipe.grid(128 if ndim == 1 else 48)
+    recipe.check(grid)
+    made = recipe.samples([np.random.default_rng(i) for i in range(2)], grid)
+    u = made.fields["u"]
+    least = 0.0 if initial == "drops" else -0.8
+    assert u[:, 0].min() >= least and u[:, 0].max() <= 0.8 and np.ptp(u[:, 0]) > 0.4
+    if ndim == 1:
+        assert u.min() >= u[:, 0].min() - 0.02 and u.max() <= u[:, 0].max() + 0.02
+    else:
+        assert np.abs(made.fields["v"] - u).max() > 0.1
+
+
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"initial": "steps"}, "initial must be one of fno, fno_script, pdebench, series, got 'steps'"),
+        ({"initial": "stairs"}, "initial must be one of fno, fno_script, pdebench, series, drops, steps, got 'stairs'"),
         ({"viscosity": 0.0}, r"viscosity must be a number greater than 0 \(Fourier modes do not carry shocks"),
         ({"ndim": 2, "initial": "fno"}, "ndim must be 1 for initial='fno', got 2; take initial='series'"),
         ({"method": "magic"}, "method must be one of spectral, finite volumes"),

@@ -12,7 +12,7 @@ def draw(recipe, n=16, seed=0):
 
 
 @pytest.mark.parametrize("ndim", [1, 2, 3])
-@pytest.mark.parametrize("coefficient", ["threshold", "lognormal"])
+@pytest.mark.parametrize("coefficient", ["threshold", "lognormal", "pdebench"])
 def test_every_kind_in_every_dimension(ndim, coefficient):
     sample = draw(DarcyRecipe(ndim=ndim, coefficient=coefficient), n=12)
     assert sample.fields["a"].shape == (12,) * ndim
@@ -31,6 +31,31 @@ def test_benchmarks_coefficient():
         np.testing.assert_array_equal(a, np.where(v >= 0, 12.0, 3.0))
         assert set(np.unique(a)) == {3.0, 12.0}
     assert (recipe.law.alpha, recipe.law.tau, recipe.law.boundary, recipe.law.constant_mode) == (2, 3, "neumann", False)
+
+
+def test_pdebenchs_data():
+    """Two values, 1 where five bumps exceed the law's mean. u >= 0; its mean, the energy, falls where a grows."""
+    recipe = DarcyRecipe(coefficient="pdebench")
+    assert (recipe.high, recipe.low, recipe.forcing, recipe.ndim) == (1.0, 0.1, 1.0, 2)
+    assert not {"tau", "alpha", "sigma"} & set(recipe.parameters())
+    grid = recipe.grid(32)
+    alone = [solve_elliptic(Darcy(), {"a": np.full(grid.shape, a)}, grid, rtol=1e-10).x.mean() for a in (1.0, 0.1)]
+    parts = []
+    for seed in range(40):
+        v = recipe.law.sample(np.random.default_rng(seed), grid)
+        fields = recipe.sample(np.random.default_rng(seed), grid).fields
+        np.testing.assert_array_equal(fields["a"], np.where(v >= recipe.law.mean(2), 1.0, 0.1))
+        assert fields["u"].min() > 0 and alone[0] * (1 - 1e-6) <= fields["u"].mean() <= alone[1] * (1 + 1e-6)
+        parts.append((fields["a"] == 1.0).mean())
+    assert 0.3 < np.mean(parts) < 0.7 and np.ptp(parts) > 0.5
+    strong = draw(DarcyRecipe(coefficient="pdebench", forcing=100.0), n=32).fields["u"]
+    np.testing.assert_allclose(strong, 100 * draw(recipe, n=32).fields["u"], rtol=0, atol=1e-6 * strong.max())
+
+
+def test_a_seed_is_the_same_medium_on_every_grid():
+    recipe = DarcyRecipe(coefficient="pdebench")
+    coarse, fine = (draw(recipe, n=n).fields["a"] for n in (24, 72))
+    np.testing.assert_array_equal(fine[1::3, 1::3], coarse)
 
 
 def test_lognormal_coefficient():
@@ -68,7 +93,9 @@ def test_parameters_that_do_not_apply_are_left_out():
         ({"sigma": 1.0}, "sigma has no effect on coefficient='threshold'"),
         ({"coefficient": "lognormal", "high": 12.0}, "high has no effect on coefficient='lognormal'"),
         ({"coefficient": "lognormal", "low": 12.0}, "low has no effect"),
-        ({"coefficient": "binary"}, "coefficient must be one of threshold, lognormal, got 'binary'"),
+        ({"coefficient": "binary"}, "coefficient must be one of threshold, lognormal, pdebench, got 'binary'"),
+        ({"coefficient": "pdebench", "tau": 3.0}, "tau has no effect on coefficient='pdebench'"),
+        ({"coefficient": "pdebench", "sigma": 3.0}, "sigma has no effect on coefficient='pdebench'"),
         ({"high": 0.0}, "high must be positive"),
         ({"low": -3.0}, "low must be positive"),
         ({"low": float("nan")}, "low must be positive"),
@@ -88,7 +115,7 @@ def test_parameters_that_do_not_apply_are_left_out():
         ({"tau": float("nan")}, "tau must be >= 0 and finite"),
         ({"alpha": float("inf")}, "alpha must be at most"),
         ({"coefficient": "lognormal", "sigma": 1e300}, "sigma must be at most"),
-        ({"coefficient": {}}, "coefficient must be one of threshold, lognormal, got {}"),
+        ({"coefficient": {}}, "coefficient must be one of threshold, lognormal, pdebench, got {}"),
         ({"coefficient": None}, "coefficient must be one of"),
         ({"tolerance": [1e-8]}, "tolerance must be a number"),
         ({"ndim": 2.0}, "ndim must be 1, 2 or 3"),

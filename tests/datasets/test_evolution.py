@@ -135,7 +135,7 @@ def test_cells_are_kept_as_means():
         ShallowWaterRecipe(time_step=0.2, frames=3),
         ShallowWaterRecipe(initial="bottom", time_step=0.2, frames=3),
         CompressibleFlowRecipe(time_step=0.1),
-        CompressibleFlowRecipe(shear_viscosity=0.1, bulk_viscosity=0.1, draw="viscosity", time_step=0.005),
+        CompressibleFlowRecipe(draw="shear_viscosity:0.1:1,bulk_viscosity:0.1:1", time_step=0.005),
     ],
 )
 def test_steps_beyond_the_limit_of_waves_are_refused_before_the_start(made):

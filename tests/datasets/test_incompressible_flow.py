@@ -84,7 +84,7 @@ def test_coarser_velocities_have_no_divergence_either():
     [
         ({"scene": "storm"}, "scene must be one of"),
         ({"obstacles": -1}, "obstacles must be a whole number"),
-        ({"draw": "all"}, "draw must be one of none, viscosity"),
+        ({"draw": "all"}, "unknown parameter in draw"),
         ({"draw": "viscosity", "viscosity": 0.0}, "viscosity must be greater than 0 where it is drawn"),
         ({"scene": "stream"}, "obstacles must be at least 1 for scene='stream'"),
         ({"pressure": 1}, "pressure must be true or false"),

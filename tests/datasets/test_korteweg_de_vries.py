@@ -16,10 +16,20 @@ def test_two_solitons_stand_apart_at_first():
         assert len(top) == 2
 
 
+def test_humps_part_into_solitons():
+    """Taller and narrower than what they were, and faster than those that are lower."""
+    recipe = KortewegDeVriesRecipe(initial="drops", frames=3, end_time=20.0)
+    assert recipe.amplitude == 0.5
+    for seed in range(3):
+        u = recipe.sample(np.random.default_rng(seed), recipe.grid(128)).fields["u"]
+        assert u[0].min() >= 0 and 0.45 < u[0].max() <= 0.5
+        assert u[-1].max() > 1.2 * u[0].max()
+
+
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"initial": "tsunami"}, "initial must be one of series, solitons"),
+        ({"initial": "tsunami"}, "initial must be one of series, drops, solitons"),
         ({"initial": "solitons", "amplitude": 1.0}, "amplitude has no effect on initial='solitons'"),
         ({"length": -1.0}, "length must be a number greater than 0"),
     ],

@@ -48,3 +48,29 @@ def test_invariants_go_with_the_boundary():
 def test_parameters_out_of_range(parameters, message):
     with pytest.raises(InputError, match=message):
         Heat(**parameters)
+
+
+@pytest.mark.parametrize("boundary", ["neumann", "dirichlet", "periodic"])
+def test_sources_are_part_of_the_residual(boundary):
+    """Of the solution with its source it is small, of order 2 in the spacing; without the source it is not."""
+    equation, sizes = Heat(1, 0.1, boundary, forced=True), []
+    times = np.linspace(0, 0.1, 101)
+    for n in (32, 64):
+        grid = Grid((n,))
+        fields = equation.exact(grid, times)
+        assert set(fields) == {"u", "f", "time"}
+        sizes.append(np.abs(equation.residual(fields, grid)).max())
+        off = np.abs(Heat(1, 0.1, boundary).residual({"u": fields["u"], "time": times}, grid)).max()
+        assert off > 50 * sizes[-1]
+    assert 1.5 < np.log2(sizes[0] / sizes[1]) < 2.5
+    assert Heat(forced=True).invariants == () and [field.name for field in equation.fields] == ["u", "f"]
+
+
+def test_sources_that_do_not_fit():
+    equation, grid, time = Heat(1, forced=True), Grid((8,)), np.array([0.0, 0.1])
+    with pytest.raises(InputError, match="fields must contain 'f'"):
+        equation.residual({"u": np.zeros((2, 8)), "time": time}, grid)
+    with pytest.raises(InputError, match=r"field 'f' must have the frames of 'u', shape \(2, 8\), got \(3, 8\)"):
+        equation.residual({"u": np.zeros((2, 8)), "f": np.zeros((3, 8)), "time": time}, grid)
+    with pytest.raises(InputError, match="forced must be true or false"):
+        Heat(forced=1)

@@ -191,3 +191,22 @@ def test_states_and_grids_that_do_not_fit():
         stepper(np.ones((1, 1, 32)))
     with pytest.raises(InputError, match=r"state must be an array \(samples, components, \*space\)"):
         stepper(np.ones((1, 64)))
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_what_steps_work_on_goes_with_the_stepper(compiled):
+    """At once: memory of many steppers would grow until cycles of references are looked for."""
+    import gc
+    import weakref
+
+    stepper = ETDRK4(KuramotoSivashinsky(), Grid((64,), (32.0,), "periodic"), 0.05, compiled=compiled)
+    state = np.cos(np.arange(64) / 32 * np.pi)[None, None]
+    stepper(state)
+    (kept,) = (kept for lists in stepper._arrays._free.values() for kept in lists)
+    gone = weakref.ref(kept)
+    gc.disable()
+    try:
+        del stepper, kept
+        assert gone() is None
+    finally:
+        gc.enable()

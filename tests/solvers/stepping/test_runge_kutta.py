@@ -62,3 +62,18 @@ def test_what_is_refused():
         SSPRK3(pendulum, 0)
     with pytest.raises(InputError, match="outer must have half of inner's time step"):
         StrangSplitting(RK4(pendulum, 0.1), RK4(pendulum, 0.1))
+
+
+def test_samples_that_share_a_stepper_are_stepped_together():
+    """In the order in which they are given."""
+    seen = []
+
+    def rate(factor):
+        return lambda u: seen.append(len(u)) or factor * u
+
+    slow, fast = RK4(rate(1.0), 0.1), RK4(rate(2.0), 0.1)
+    u = np.arange(1.0, 5.0).reshape(4, 1, 1)
+    found = repeat(EachSample([slow, fast, slow, fast]), 2)(u)
+    assert set(seen) == {2}
+    expected = u * np.array([1.0, 2.0, 1.0, 2.0]).reshape(4, 1, 1)
+    np.testing.assert_allclose(np.log(found / u) / 0.2, expected / u, rtol=1e-4)

@@ -59,3 +59,14 @@ def test_a_step_beyond_the_limit_grows():
     assert np.abs(repeat(stepper, 300)(state(1))).max() < 1e3
     stepper.dt = 1.1 * limit
     assert np.abs(repeat(stepper, 300)(state(1))).max() > 1e6
+
+
+@pytest.mark.parametrize("boundary", ["dirichlet", "neumann", "periodic"])
+def test_speeds_of_their_own_for_samples(boundary):
+    grid, state = Grid((8, 9)), np.random.default_rng(0).standard_normal((2, 2, 8, 9))
+    found = ExactWave(Wave(boundary=boundary), grid, 0.3, np.array([0.5, 2.0]))(state)
+    for i, c in enumerate((0.5, 2.0)):
+        alone = ExactWave(Wave(speed=c, boundary=boundary), grid, 0.3)(state[i : i + 1])
+        np.testing.assert_allclose(found[i : i + 1], alone, rtol=0, atol=1e-12)
+    with pytest.raises(InputError, match="speed must be greater than 0"):
+        ExactWave(Wave(), grid, 0.3, np.array([0.0, 1.0]))

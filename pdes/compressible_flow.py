@@ -18,7 +18,7 @@ from opforge.pdes._riemann import sod
 from opforge.pdes.equation import Field
 from opforge.pdes.evolution import EvolutionEquation
 from opforge.pdes.invariant import Invariant, conserved_mean
-from opforge.pdes.symmetry import Reflection, Symmetry, Transposition
+from opforge.pdes.symmetry import Reflection, Symmetry, Transposition, shifts
 
 _FIELDS = (
     Field("rho", "density"),
@@ -98,10 +98,10 @@ class CompressibleFlow(EvolutionEquation):
 
     @property
     def symmetries(self) -> tuple[Symmetry, ...]:
-        """Reflections that turn the velocity along their axis round, the transposition."""
+        """Reflections that turn the velocity along their axis round, the transposition, shifts of a periodic box."""
         mirrors = (Reflection(axis, odd=("uv"[axis],)) for axis in range(self.ndim))
         swap = (Transposition(0, 1, swapped=(("u", "v"),)),) if self.ndim == 2 else ()
-        return (*mirrors, *swap)
+        return (*mirrors, *swap, *(shifts(self.ndim, "cells") if self.boundary == "periodic" else ()))
 
     def tendency(self, state: Any, grid: Grid, viscosities: Any = None) -> Any:
         """How fast ρ, u, [v,] p (..., 2 + ndim, *space) change; ``viscosities`` are those of `conserved_rate`.

@@ -17,7 +17,7 @@ from opforge.pdes._numbers import axes_of_space, positive
 from opforge.pdes.equation import Field
 from opforge.pdes.evolution import EvolutionEquation
 from opforge.pdes.invariant import Invariant, conserved_mean
-from opforge.pdes.symmetry import Reflection, Symmetry, Transposition
+from opforge.pdes.symmetry import Reflection, Symmetry, Transposition, shifts
 
 _FIELDS = (Field("h", "depth of the water"), Field("u", "velocity along x"), Field("v", "velocity along y"))
 
@@ -82,10 +82,10 @@ class ShallowWater(EvolutionEquation):
 
     @property
     def symmetries(self) -> tuple[Symmetry, ...]:
-        """Reflections that turn the velocity along their axis round, the transposition."""
+        """Reflections that turn the velocity along their axis round, the transposition, shifts of a periodic box."""
         mirrors = (Reflection(axis, odd=("uv"[axis],)) for axis in range(self.ndim))
         swap = (Transposition(0, 1, swapped=(("u", "v"),)),) if self.ndim == 2 else ()
-        return (*mirrors, *swap)
+        return (*mirrors, *swap, *(shifts(self.ndim, "cells") if self.boundary == "periodic" else ()))
 
     def tendency(self, state: Any, grid: Grid, bottom: Any = None) -> Any:
         """How fast depth and velocities (..., 1 + ndim, *space) change over a ``bottom`` (..., *space), flat if none.

@@ -163,11 +163,15 @@ def boundaries(cls):
     return list(get_args(get_type_hints(cls)["boundary"]))
 
 
+# What boundaries ask for.
+NEEDS = {"stream": {"inflow": 1.0}, "no-slip": {"shear_viscosity": 0.1}}
+
+
 def bounded(cls, ndim, boundary):
     """The equation with a boundary."""
     if boundary is None:
         return cls(ndim=ndim)
-    return cls(ndim=ndim, boundary=boundary, **({"inflow": 1.0} if boundary == "stream" else {}))
+    return cls(ndim=ndim, boundary=boundary, **NEEDS.get(boundary, {}))
 
 
 @pytest.mark.parametrize(
@@ -191,7 +195,6 @@ def test_symmetries_move_the_residual_along(cls, ndim, boundary):
 
 # What comes in at one end breaks all symmetries.
 WITHOUT_SYMMETRIES = {"DiffusionSorption"}
-NO_SHIFTS = {"ShallowWater", "CompressibleFlow"}
 
 
 @pytest.mark.parametrize("name", sorted(pdes.__all__))
@@ -206,7 +209,7 @@ def test_every_exported_equation_is_registered_and_has_symmetries(name):
         for symmetry in symmetries:
             assert symmetry.name and hash(symmetry) is not None and pickle.loads(pickle.dumps(symmetry)) == symmetry
         kinds = {symmetry.name.split()[0] for symmetry in symmetries}
-        assert "shift" in kinds or boundary != "periodic" or name in NO_SHIFTS
+        assert "shift" in kinds or boundary != "periodic"
 
 
 @pytest.mark.parametrize(("name", "cls", "ndim"), DIMENSIONS)

@@ -189,11 +189,17 @@ def _printable(value: Any) -> Any:
     return [_printable(part) for part in value] if isinstance(value, list) else value
 
 
-def check_members(hdf5: h5py.File) -> None:
-    """Refuse what h5netcdf or xarray would follow out of the file, in circles or nowhere, and what is too large."""
-    left: list[tuple[str, Any]] = [("", hdf5["/"])]
-    seen = {h5py.h5o.get_info(hdf5["/"].id).addr}
-    _check_attributes(hdf5)
+def check_members(hdf5: h5py.File, within: str = "") -> None:
+    """Refuse what h5netcdf, xarray or a copy would follow out of the file, in circles or nowhere, and what is too large.
+
+    Args:
+        hdf5: the open file.
+        within: the path of the group that is looked at with all that is in it; the whole file unless given.
+    """
+    start = _found(hdf5, within) if within else hdf5["/"]
+    left: list[tuple[str, Any]] = [(f"/{within}" if within else "", start)]
+    seen = {h5py.h5o.get_info(start.id).addr}
+    _check_attributes(start)
     while left:
         path, group = left.pop()
         for name in group:

@@ -52,6 +52,11 @@ def open_hdf5(path: Path) -> h5py.File:
         raise InputError(f"there is no file {path}{_hint('did you mean', path.parent, path.name)}")
     if not os.path.isfile(path):
         raise InputError(f"{path} is a device, a pipe or a socket, expected a netCDF-4 file")
+    if path.suffix == ".partial":
+        raise InputError(
+            f"{path} is not finished: the generation of {path.stem} left it; go on with it by the same command and "
+            f"--resume, then open {path.stem}"
+        )
     try:
         _check_unlocked(path)
         examine(path)
@@ -165,7 +170,7 @@ def _what_is_it(path: Path) -> str:
     if start == b"\x89HDF\r\n\x1a\n":
         return f"{path} is cut off or damaged ({path.stat().st_size} bytes are there); copy or generate it again"
     if start.startswith(b"CDF"):
-        return f"{path} is netCDF-3, expected netCDF-4 (HDF5); convert it with nccopy -k nc4"
+        return f"{path} is netCDF-3, expected netCDF-4 (HDF5); convert it: nccopy -k nc4 {path.name} new.nc"
     if not start:
         return f"{path} is empty, expected a netCDF-4 (HDF5) file"
     return f"{path} is not an HDF5 file, expected netCDF-4 (HDF5); give the file that `generate` wrote"

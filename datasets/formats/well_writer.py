@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from opforge.core import Moments
-from opforge.datasets.files.contents import array_at
+from opforge.datasets.files.contents import array_at, check_members
 from opforge.datasets.files.disk import Disk
 from opforge.datasets.files.opening import opened_hdf5
 from opforge.datasets.files.outputs import check_output
@@ -196,6 +196,7 @@ def _describe(file: h5py.File, dataset: OperatorDataset, times: np.ndarray) -> N
         with opened_hdf5(dataset.path) as source:
             _copy_scalars(source, scalars, dataset)
             if dataset.grid == dataset.header.grid and "boundary_conditions" in names_in(source):
+                check_members(source, "boundary_conditions")
                 source.copy(group_at(source, "boundary_conditions"), file)
     scalars.attrs["field_names"] = _names(scalars)
     if "boundary_conditions" not in file:

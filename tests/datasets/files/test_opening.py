@@ -180,3 +180,10 @@ def test_a_file_that_another_program_writes(path):
     finally:
         writer.communicate()
     assert len(open_dataset(path)) > 0
+
+
+def test_a_file_that_a_generation_left_is_not_finished(tmp_path):
+    path = tmp_path / "data.nc.partial"
+    path.write_bytes(b"anything")
+    with pytest.raises(InputError, match=r"data.nc.partial is not finished: .* --resume, then open data.nc"):
+        open_dataset(path)

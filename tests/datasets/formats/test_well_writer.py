@@ -301,3 +301,20 @@ def test_drawn_parameters_that_are_not_as_the_file_says(path, loaded, change, ma
 
     with pytest.raises(InputError, match=match):
         open_dataset(changed(path, altered))
+
+
+@pytest.mark.parametrize("bad", ["external link", "huge attribute"])
+def test_boundaries_that_lead_out_of_the_file_or_are_huge_are_not_copied(path, tmp_path, bad):
+    examples.well(tmp_path / "original.hdf5", ("x", "y"))
+    with h5py.File(tmp_path / "other.hdf5", "w") as other:
+        other["secret"] = np.arange(3.0)
+    with h5py.File(tmp_path / "original.hdf5", "r+") as file:
+        boundary = next(iter(file["boundary_conditions"].values()))
+        if bad == "external link":
+            boundary["values"] = h5py.ExternalLink(str(tmp_path / "other.hdf5"), "/secret")
+        else:
+            boundary.create_dataset("values", data=np.zeros(3), track_order=True)
+            boundary["values"].attrs.create("text", np.zeros(2**18 + 1))
+    with pytest.raises(InputError, match="link to another file" if bad == "external link" else "takes 2.1 MB"):
+        write_the_well(open_dataset(tmp_path / "original.hdf5"), path)
+    assert not path.exists() and sorted(p.name for p in tmp_path.iterdir() if p.suffix != ".hdf5") == []

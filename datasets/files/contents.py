@@ -190,7 +190,7 @@ def _printable(value: Any) -> Any:
 
 
 def check_members(hdf5: h5py.File, within: str = "") -> None:
-    """Refuse what h5netcdf, xarray or a copy would follow out of the file, in circles or nowhere, and what is too large.
+    """Refuse what h5netcdf, xarray or a copy would follow out of the file, in circles, nowhere, and what is too large.
 
     Args:
         hdf5: the open file.

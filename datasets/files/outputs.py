@@ -12,12 +12,16 @@ import h5py
 import numpy as np
 
 from opforge.datasets.files.columns import bytes_per_sample
+from opforge.datasets.files.contents import COMPRESSED_AT_MOST
 from opforge.datasets.files.header import Header, plain
 from opforge.datasets.files.opening import DAMAGE, open_hdf5
 from opforge.errors import InputError
 
 # Besides the numbers: HDF5's own structures, the attributes, the reasons of failures.
 _OVERHEAD = 2**16
+
+# What a sample takes of the disk at least while a compressed file is being made.
+_BLOCK = 4096
 
 
 def partial_of(path: Path) -> Path:
@@ -128,18 +132,31 @@ def check_same(path: Path, there: Mapping[str, Any], here: Mapping[str, Any]) ->
 
 
 def check_space(path: Path, header: Header, dtype: np.dtype, *, compressed: bool = False) -> None:
-    """Refuse to start what does not fit on the disk; how small compression will make it is not known.
+    """Refuse to start what does not fit on the disk; how small compression will make it is not known, but for a bound.
 
     Raises:
         InputError: the file needs more than is free.
     """
-    needed = _OVERHEAD if compressed else header.samples * bytes_per_sample(header, dtype) + _OVERHEAD
+    whole = bytes_per_sample(header, dtype)
+    needed = header.samples * (_BLOCK + whole // COMPRESSED_AT_MOST if compressed else whole) + _OVERHEAD
     free = shutil.disk_usage(path.parent).free
     if needed > free:
+        least = "at least " if compressed else ""
         raise InputError(
-            f"{path} needs {needed / 1e6:.1f} MB and the disk has {free / 1e6:.1f} MB free; "
+            f"{path} needs {least}{amount(needed)} and the disk has {amount(free)} free; "
             "free some space, choose another folder or generate fewer samples"
         )
+
+
+def amount(size: float) -> str:
+    """Bytes as people read them.
+
+    Example:
+        >>> amount(65536), amount(1.282e15)
+        ('0.1 MB', '1,282.0 TB')
+    """
+    unit, name = next((u for u in ((1e12, "TB"), (1e9, "GB")) if size >= 10 * u[0]), (1e6, "MB"))
+    return f"{size / unit:,.1f} {name}"
 
 
 def no_writer(file: Any) -> None:

@@ -22,7 +22,7 @@ from opforge.core import Moments
 from opforge.datasets.files.contents import array_at, check_members
 from opforge.datasets.files.disk import Disk
 from opforge.datasets.files.opening import opened_hdf5
-from opforge.datasets.files.outputs import check_output
+from opforge.datasets.files.outputs import amount, check_output
 from opforge.datasets.files.whole import written_whole
 from opforge.datasets.formats.parts import group_at, names_in, plain_attributes
 from opforge.datasets.formats.the_well import FIELDS
@@ -156,7 +156,7 @@ def _check_space(path: Path, dataset: OperatorDataset, fields: Sequence[_Field],
     free = shutil.disk_usage(path.parent).free
     if needed > free:
         raise InputError(
-            f"{path} needs {needed / 1e6:.1f} MB and the disk has {free / 1e6:.1f} MB free; "
+            f"{path} needs {amount(needed)} and the disk has {amount(free)} free; "
             "free some space or choose another folder"
         )
 

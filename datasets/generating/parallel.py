@@ -13,7 +13,7 @@ from contextlib import contextmanager, nullcontext
 from typing import TypeVar
 
 from opforge.datasets.generating.dask_cluster import cluster_error
-from opforge.errors import WorkError
+from opforge.errors import InputError, WorkError
 
 Result = TypeVar("Result")
 
@@ -75,13 +75,24 @@ def run(jobs: Iterable[Callable[[], Result]], workers: int, executor: Executor |
             yield from _in_order(pool, jobs, 3 * workers, deque())
 
 
+def _submitted(executor: Executor, job: Callable[[], Result]) -> Future:
+    try:
+        return executor.submit(job)
+    except BrokenExecutor:
+        raise
+    except RuntimeError as error:  # what concurrent.futures raises
+        raise InputError(
+            f"executor must take jobs, got one that does not: {error}; give one that is running"
+        ) from error
+
+
 def _in_order(
     executor: Executor, jobs: Iterable[Callable[[], Result]], ahead: int, waiting: deque[Future]
 ) -> Iterator[Result]:
     """Results in the order of the jobs; ``waiting`` holds the futures that are not yet handed on."""
     try:
         for job in jobs:
-            waiting.append(executor.submit(job))
+            waiting.append(_submitted(executor, job))
             if len(waiting) >= ahead:
                 yield waiting.popleft().result()
         while waiting:

@@ -70,6 +70,7 @@ def generate(
 
     report: Report = context.obj
     free(out, force=force or resume)
+    was = out.stat() if out.exists() else None
     parameters = parsed(settings or [])
     make_recipe(recipe, parameters)  # refuses names that are generate's own, such as samples
     if dask is not None and workers is not None:
@@ -93,7 +94,9 @@ def generate(
             **parameters,
         )
     frames = "" if data.times is None else f" and {len(data.times)} frames"
-    report.say(f"wrote {out}: {data.samples} samples on {text(data.grid.shape)} points{frames}")
+    untouched = was is not None and (was.st_ino, was.st_mtime_ns) == (out.stat().st_ino, out.stat().st_mtime_ns)
+    what = f"{out} is complete already" if untouched else f"wrote {out}"
+    report.say(f"{what}: {data.samples} samples on {text(data.grid.shape)} points{frames}")
     report.detail("\n".join(f"  {name}: {value}" for name, value in data.provenance.items()))
 
 

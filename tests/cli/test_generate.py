@@ -95,6 +95,12 @@ def test_after_a_full_disk_it_goes_on(opforge, tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["d.nc"]
 
 
+def test_a_file_that_is_complete_is_not_said_to_be_written(opforge):
+    assert "wrote d.nc: " in opforge(*BASE, "-o", "d.nc").err
+    done = opforge(*BASE, "-o", "d.nc", "--resume")
+    assert done.status == 0 and "d.nc is complete already: " in done.err and "wrote" not in done.err
+
+
 def test_too_small_a_disk_is_foreseen(refused, monkeypatch):
     from collections import namedtuple
 

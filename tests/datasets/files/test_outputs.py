@@ -1,5 +1,6 @@
 import os
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -47,6 +48,19 @@ def test_too_little_space_is_seen_before_the_work(tmp_path, monkeypatch):
     with pytest.raises(InputError, match=r"needs 0\.1 MB and the disk has 0\.1 MB free"):
         check_space(tmp_path / "d.nc", HEADER, FLOAT)
     with pytest.raises(InputError, match="MB free"), FileWriter(tmp_path / "d.nc", HEADER, FLOAT):
+        pass
+    assert os.listdir(tmp_path) == []
+
+
+def test_what_a_compressed_file_takes_at_least_is_seen_before_the_work(tmp_path):
+    """However well it compresses; and nothing of the size of the samples is in memory before."""
+    many = replace(HEADER, samples=10**11)
+    with pytest.raises(InputError, match=r"needs at least [4-9]\d\d\.\d TB and the disk has"):
+        check_space(tmp_path / "d.nc", many, FLOAT, compressed=True)
+    with (
+        pytest.raises(InputError, match="needs at least"),
+        FileWriter(tmp_path / "d.nc", many, FLOAT, compression=4),
+    ):
         pass
     assert os.listdir(tmp_path) == []
 

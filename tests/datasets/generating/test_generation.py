@@ -425,6 +425,13 @@ def test_any_executor_writes_the_same_file(tmp_path, make, compression):
     assert (tmp_path / "one.nc").read_bytes() == (tmp_path / "two.nc").read_bytes()
 
 
+def test_an_executor_that_was_shut_down_is_refused(tmp_path):
+    executor = ThreadPoolExecutor(1)
+    executor.shutdown()
+    with pytest.raises(InputError, match=r"executor must take jobs, got one that does not: .* after shutdown"):
+        generate("darcy", 3, 8, out=tmp_path / "d.nc", executor=executor)
+
+
 def test_an_executor_hands_samples_back(tmp_path):
     """Its workers may have other disks."""
 

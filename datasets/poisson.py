@@ -95,7 +95,7 @@ class PoissonRecipe(Recipe):
             fields["a"] = np.exp(field_of_size(0.5, 3.0, 7.0, self.lengths).sample(for_a, grid))
         fluid = np.ones(grid.shape, bool)
         if self.obstacles:
-            fluid = ~Obstacles(self.obstacles).sample(for_solid, grid)
+            fluid = ~self.equation.without_pockets(Obstacles(self.obstacles).sample(for_solid, grid))
             fields["solid"] = (~fluid).astype(np.float64)
         f = np.where(fluid, field_of_size(1.0, 2.0, 7.0, self.lengths).sample(for_f, grid), 0.0)
         if self.equation.floats:

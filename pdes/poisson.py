@@ -155,6 +155,26 @@ class Poisson(LinearEquation):
             eigenvalue += (2 - 2 * np.cos(k * h)) / h**2
         return {"f": eigenvalue * u, "u": u}
 
+    def without_pockets(self, solid: np.ndarray) -> np.ndarray:
+        """Obstacles with the fluid filled in that they enclose.
+
+        Where u = 0 at the boundary, that is what does not reach it; elsewhere all but the largest region.
+
+        Args:
+            solid: truth values of the grid's shape.
+
+        Example:
+            >>> solid = np.array([[0, 0, 0, 0, 0], [0, 1, 1, 1, 0], [0, 1, 0, 1, 0], [0, 1, 1, 1, 0], [0, 0, 0, 0, 0]])
+            >>> int(Poisson(2).without_pockets(solid == 1).sum())
+            9
+        """
+        regions, count = _regions(solid, self.boundary)
+        if self.floats:
+            kept = {int(np.bincount(regions[~solid], minlength=count + 1).argmax())} if count else set()
+        else:
+            kept = {int(number) for axis in range(solid.ndim) for number in np.unique(_ends(regions, axis))} - {0}
+        return ~np.isin(regions, sorted(kept))
+
     def _coefficient(self, fields: Mapping[str, Any], one: Any) -> Any:
         a = fields.get("a", one)
         return a * (1 - fields["solid"]) if "solid" in fields else a

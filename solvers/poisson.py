@@ -31,7 +31,7 @@ def fast_poisson(f: Any, grid: Grid, boundary: Boundary = "dirichlet") -> Any:
         An array like f.
 
     Raises:
-        InputError: a mean that is not 0 where it must be.
+        InputError: a source that is not finite, a mean that is not 0 where it must be.
 
     Example:
         >>> fields = Poisson(2).exact(Grid((8, 9)))
@@ -42,6 +42,9 @@ def fast_poisson(f: Any, grid: Grid, boundary: Boundary = "dirichlet") -> Any:
         Swarztrauber, "The methods of cyclic reduction, Fourier analysis and the FACR algorithm for the discrete
         solution of Poisson's equation on a rectangle".
     """
+    size = _largest(f)
+    if not size < np.inf:
+        raise InputError("f must be finite, got NaN or infinity in it; correct the source")
     axes = []
     for number, (n, h) in enumerate(zip(grid.shape, grid.spacing, strict=True)):
         k = np.arange(n) + (boundary == "dirichlet")
@@ -51,7 +54,7 @@ def fast_poisson(f: Any, grid: Grid, boundary: Boundary = "dirichlet") -> Any:
         axes.append((2 - 2 * np.cos(angle)) / h**2)
     values: np.ndarray = sum(np.meshgrid(*axes, indexing="ij"))  # type: ignore[assignment]
     if boundary != "dirichlet":
-        mean, size = (_largest(x) for x in (f.mean(tuple(range(-grid.ndim, 0))), f))
+        mean = _largest(f.mean(tuple(range(-grid.ndim, 0))))
         rounding = 1e-4 if str(f.dtype).endswith("32") else 1e-9
         if mean > rounding * max(size, 1e-300):
             raise InputError(f"f must have the mean 0 where boundary={boundary!r}, got {mean:.3g}; subtract it")

@@ -29,3 +29,14 @@ def test_obstacles_and_coefficients_are_inputs(boundary, coefficient):
 def test_parameters_out_of_range(parameters, message):
     with pytest.raises(InputError, match=message):
         PoissonRecipe(**parameters)
+
+
+@pytest.mark.parametrize("boundary", ["dirichlet", "neumann", "periodic"])
+def test_fluid_that_obstacles_enclose_is_filled(boundary):
+    """So many of them enclose some in a third of the samples."""
+    recipe = PoissonRecipe(boundary=boundary, obstacles=12)
+    grid = recipe.grid(32)
+    for seed in range(30):
+        sample = recipe.sample(np.random.default_rng(seed), grid)
+        assert sample.residual <= recipe.tolerance
+        assert 0 < sample.fields["solid"].mean() < 0.8

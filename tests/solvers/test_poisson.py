@@ -77,3 +77,12 @@ def test_symmetries_by_solving_twice(boundary, shape, coefficient, obstacles):
         assert np.abs(expected - u).max() > 0.01 * np.abs(u).max(), symmetry.name
         again, _ = solve_poisson(equation, moved, grid, rtol=1e-12)
         np.testing.assert_allclose(again, expected, rtol=0, atol=1e-9 * np.abs(u).max(), err_msg=symmetry.name)
+
+
+@pytest.mark.parametrize("boundary", ["dirichlet", "neumann", "periodic"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_source_that_is_not_finite_is_refused(boundary, value):
+    f = np.zeros((8, 8))
+    f[3, 4] = value
+    with pytest.raises(InputError, match="f must be finite"):
+        fast_poisson(f, Grid((8, 8)), boundary)

@@ -189,11 +189,21 @@ def _printable(value: Any) -> Any:
     return [_printable(part) for part in value] if isinstance(value, list) else value
 
 
-def check_members(hdf5: h5py.File) -> None:
-    """Refuse what h5netcdf or xarray would follow out of the file, in circles or nowhere, and what is too large."""
-    left: list[tuple[str, Any]] = [("", hdf5["/"])]
-    seen = {h5py.h5o.get_info(hdf5["/"].id).addr}
-    _check_attributes(hdf5)
+def check_members(top: h5py.Group, inside: str = "") -> None:
+    """Refuse what leads out of the file, in circles or nowhere, and attributes that are too large.
+
+    Args:
+        top: the file, or the group whose members, and theirs, are to be copied or handed to a library.
+        inside: path of that group. Its texts are read as well, whose sizes are not known before: they would be copied.
+
+    Raises:
+        InputError: a member that is such a link, array or group; the text names it.
+    """
+    hdf5 = top.file
+    left: list[tuple[str, Any]] = [(f"/{inside}" if inside else "", top)]
+    seen = {h5py.h5o.get_info(top.id).addr}
+    look = attributes_of if inside else _check_attributes
+    look(top)
     while left:
         path, group = left.pop()
         for name in group:
@@ -205,7 +215,7 @@ def check_members(hdf5: h5py.File) -> None:
             if address in seen and isinstance(thing, h5py.Group):
                 raise InputError(f"group {place[1:]!r} is there by another name too, which netCDF has not; delete one")
             seen.add(address)
-            _check_attributes(thing)
+            look(thing)
             if isinstance(thing, h5py.Group):
                 left.append((place, thing))
             elif isinstance(thing, h5py.Dataset):

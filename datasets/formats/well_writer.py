@@ -196,7 +196,7 @@ def _describe(file: h5py.File, dataset: OperatorDataset, times: np.ndarray) -> N
         with opened_hdf5(dataset.path) as source:
             _copy_scalars(source, scalars, dataset)
             if dataset.grid == dataset.header.grid and "boundary_conditions" in names_in(source):
-                source.copy(group_at(source, "boundary_conditions"), file)
+                source.copy(group_at(source, "boundary_conditions"), file, expand_soft=True)
     scalars.attrs["field_names"] = _names(scalars)
     if "boundary_conditions" not in file:
         _put_boundaries(file, dataset, dims)

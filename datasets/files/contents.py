@@ -21,7 +21,7 @@ _LARGEST_ATTRIBUTE = 2**20
 _LISTS = ("DIMENSION_LIST", "REFERENCE_LIST")
 
 # Deflate makes nothing smaller than this part of it. Below so many bytes it does not matter.
-_COMPRESSED_AT_MOST = 1032
+DEFLATED_AT_MOST = 1032
 _SMALL = 2**30
 
 # Soft links that are followed one after the other.
@@ -54,7 +54,7 @@ def array_at(hdf5: h5py.Group, path: str) -> h5py.Dataset:
     if array.shape is None or 0 in array.shape:
         raise InputError(f"variable {path!r} is empty, its shape is {array.shape}")
     there = hdf5.file.id.get_filesize()
-    if array.nbytes > max(_SMALL, _COMPRESSED_AT_MOST * there):
+    if array.nbytes > max(_SMALL, DEFLATED_AT_MOST * there):
         raise InputError(
             f"variable {path!r} of shape {array.shape} takes {array.nbytes / 1e9:.1f} GB, too much for a file of "
             f"{there / 1e6:.1f} MB: it was never written or is damaged; generate it again"

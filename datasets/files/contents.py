@@ -21,7 +21,7 @@ _LARGEST_ATTRIBUTE = 2**20
 _LISTS = ("DIMENSION_LIST", "REFERENCE_LIST")
 
 # Deflate makes nothing smaller than this part of it. Below so many bytes it does not matter.
-COMPRESSED_AT_MOST = 1032
+DEFLATED_AT_MOST = 1032
 _SMALL = 2**30
 
 # Soft links that are followed one after the other.
@@ -54,7 +54,7 @@ def array_at(hdf5: h5py.Group, path: str) -> h5py.Dataset:
     if array.shape is None or 0 in array.shape:
         raise InputError(f"variable {path!r} is empty, its shape is {array.shape}")
     there = hdf5.file.id.get_filesize()
-    if array.nbytes > max(_SMALL, COMPRESSED_AT_MOST * there):
+    if array.nbytes > max(_SMALL, DEFLATED_AT_MOST * there):
         raise InputError(
             f"variable {path!r} of shape {array.shape} takes {array.nbytes / 1e9:.1f} GB, too much for a file of "
             f"{there / 1e6:.1f} MB: it was never written or is damaged; generate it again"
@@ -189,17 +189,21 @@ def _printable(value: Any) -> Any:
     return [_printable(part) for part in value] if isinstance(value, list) else value
 
 
-def check_members(hdf5: h5py.File, within: str = "") -> None:
-    """Refuse what h5netcdf, xarray or a copy would follow out of the file, in circles, nowhere, and what is too large.
+def check_members(top: h5py.Group, inside: str = "") -> None:
+    """Refuse what leads out of the file, in circles or nowhere, and attributes that are too large.
 
     Args:
-        hdf5: the open file.
-        within: the path of the group that is looked at with all that is in it; the whole file unless given.
+        top: the file, or the group whose members, and theirs, are to be copied or handed to a library.
+        inside: path of that group. Its texts are read as well, whose sizes are not known before: they would be copied.
+
+    Raises:
+        InputError: a member that is such a link, array or group; the text names it.
     """
-    start = _found(hdf5, within) if within else hdf5["/"]
-    left: list[tuple[str, Any]] = [(f"/{within}" if within else "", start)]
-    seen = {h5py.h5o.get_info(start.id).addr}
-    _check_attributes(start)
+    hdf5 = top.file
+    left: list[tuple[str, Any]] = [(f"/{inside}" if inside else "", top)]
+    seen = {h5py.h5o.get_info(top.id).addr}
+    look = attributes_of if inside else _check_attributes
+    look(top)
     while left:
         path, group = left.pop()
         for name in group:
@@ -211,7 +215,7 @@ def check_members(hdf5: h5py.File, within: str = "") -> None:
             if address in seen and isinstance(thing, h5py.Group):
                 raise InputError(f"group {place[1:]!r} is there by another name too, which netCDF has not; delete one")
             seen.add(address)
-            _check_attributes(thing)
+            look(thing)
             if isinstance(thing, h5py.Group):
                 left.append((place, thing))
             elif isinstance(thing, h5py.Dataset):

@@ -21,6 +21,9 @@ from opforge.datasets.files.columns import PAGE, variables
 from opforge.datasets.files.header import Header
 from opforge.errors import InputError
 
+# How a file of compressed samples begins while it is being made.
+SLOTS_MAGIC = b"opforge slots 1\n"
+
 # Attributes of the variables that go with every sample.
 _SEED = {"long_name": "seed of the sample"}
 _RESIDUAL = {"long_name": "relative residual of the double precision solution; NaN where it failed", "units": "1"}

@@ -7,17 +7,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import h5netcdf
 import h5py
 
 from opforge.datasets.files.contents import check_members, one_line
 from opforge.datasets.files.probe import examine
+from opforge.datasets.files.seal import may_be_unfinished
+from opforge.datasets.files.whole import PARTIAL, partial_of, whole_of
 from opforge.errors import InputError
-
-if TYPE_CHECKING:
-    pass
 
 # What h5py, h5netcdf and xarray raise where the structures of a file are damaged. They follow what they read without
 # checking it, so that overwritten bytes surface as almost anything: a name that is None (AttributeError), a size or a
@@ -49,21 +48,22 @@ def open_hdf5(path: Path) -> h5py.File:
     if not os.path.exists(path):
         if os.path.islink(path):
             raise InputError(f"{path} is a symbolic link to {path.readlink()}, which does not exist; name another file")
+        if os.path.exists(partial_of(path)):
+            raise InputError(f"there is no file {path} yet; {_unfinished(partial_of(path))}")
         raise InputError(f"there is no file {path}{_hint('did you mean', path.parent, path.name)}")
     if not os.path.isfile(path):
         raise InputError(f"{path} is a device, a pipe or a socket, expected a netCDF-4 file")
-    if path.suffix == ".partial":
-        raise InputError(
-            f"{path} is not finished: the generation of {path.stem} left it; go on with it by the same command and "
-            f"--resume, then open {path.stem}"
-        )
     try:
         _check_unlocked(path)
+        if _is_unfinished(path):
+            raise InputError(_unfinished(path))
         examine(path)
         return h5py.File(path, "r")
     except PermissionError as error:
         raise InputError(f"{path} may not be read; change its permissions") from error
     except BlockingIOError as error:
+        if _is_unfinished(path):
+            raise InputError(_unfinished(path)) from error
         raise InputError(f"{path} is open for writing in another program; close it there, or copy the file") from error
     except OSError as error:
         raise InputError(_what_is_it(path)) from error
@@ -130,6 +130,24 @@ def _check_coordinates(hdf5: h5py.File) -> None:
                 )
 
 
+def _is_unfinished(path: Path) -> bool:
+    """Whether a file is what a generation left that did not end."""
+    return path.suffix == PARTIAL and may_be_unfinished(path)
+
+
+def _unfinished(path: Path) -> str:
+    try:
+        _check_unlocked(path)
+    except BlockingIOError:
+        return f"{path} is being written by another process; wait until {whole_of(path)} is there"
+    except OSError:  # it cannot be read, or is gone
+        pass
+    return (
+        f"{path} is the unfinished file of a generation; go on with `opforge generate … -o {whole_of(path)} --resume` "
+        "(opforge merge where it joined shards)"
+    )
+
+
 def _hint(words: str, folder: Path, name: str) -> str:
     """The closest file of a folder, or any netCDF file of it."""
     if not os.path.isdir(folder):
@@ -170,7 +188,8 @@ def _what_is_it(path: Path) -> str:
     if start == b"\x89HDF\r\n\x1a\n":
         return f"{path} is cut off or damaged ({path.stat().st_size} bytes are there); copy or generate it again"
     if start.startswith(b"CDF"):
-        return f"{path} is netCDF-3, expected netCDF-4 (HDF5); convert it: nccopy -k nc4 {path.name} new.nc"
+        new = path.with_name(f"{path.stem}-nc4.nc")
+        return f"{path} is netCDF-3, expected netCDF-4 (HDF5); convert it with `nccopy -k nc4 {path} {new}`"
     if not start:
         return f"{path} is empty, expected a netCDF-4 (HDF5) file"
     return f"{path} is not an HDF5 file, expected netCDF-4 (HDF5); give the file that `generate` wrote"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import warnings
 from collections.abc import Mapping
@@ -11,22 +12,17 @@ from typing import Any
 import h5py
 import numpy as np
 
-from opforge.datasets.files.columns import bytes_per_sample
-from opforge.datasets.files.contents import COMPRESSED_AT_MOST
+from opforge.datasets.files.columns import bytes_per_sample, variables
+from opforge.datasets.files.contents import DEFLATED_AT_MOST
 from opforge.datasets.files.header import Header, plain
 from opforge.datasets.files.opening import DAMAGE, open_hdf5
+from opforge.datasets.files.whole import partial_of
 from opforge.errors import InputError
+
+_UNITS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"))
 
 # Besides the numbers: HDF5's own structures, the attributes, the reasons of failures.
 _OVERHEAD = 2**16
-
-# What a sample takes of the disk at least while a compressed file is being made.
-_BLOCK = 4096
-
-
-def partial_of(path: Path) -> Path:
-    """Where the samples of ``path`` are while it is being written."""
-    return path.with_name(f"{path.name}.partial")
 
 
 def check_output(path: Path, *, overwrite: bool) -> None:
@@ -131,31 +127,51 @@ def check_same(path: Path, there: Mapping[str, Any], here: Mapping[str, Any]) ->
             )
 
 
-def check_space(path: Path, header: Header, dtype: np.dtype, *, compressed: bool = False) -> None:
-    """Refuse to start what does not fit on the disk; how small compression will make it is not known, but for a bound.
+def check_space(
+    path: Path, header: Header, dtype: np.dtype, *, samples: int | None = None, compressed: bool = False
+) -> None:
+    """Refuse to start what does not fit on the disk.
+
+    How small compression will make it is not known, but what it makes of the best samples is; and until a compressed
+    file is put together, its samples also lie apart, in whole blocks of the disk.
+
+    Args:
+        path: the file to be.
+        header: of the dataset.
+        dtype: of its fields.
+        samples: how many of its samples are not there yet; all unless given.
+        compressed: whether its fields are.
 
     Raises:
         InputError: the file needs more than is free.
     """
-    whole = bytes_per_sample(header, dtype)
-    needed = header.samples * (_BLOCK + whole // COMPRESSED_AT_MOST if compressed else whole) + _OVERHEAD
+    each = bytes_per_sample(header, dtype)
+    apart = 0
+    if compressed:
+        numbers = sum(kind.itemsize for kind, shape in variables(header, dtype).values() if not shape)
+        each = numbers + (each - numbers) // DEFLATED_AT_MOST
+        block = os.statvfs(path.parent).f_frsize if hasattr(os, "statvfs") else 1
+        apart = -(-each // block) * block
+    # what is apart is put together when all samples are there
+    missing = header.samples if samples is None else samples
+    needed = missing * apart + (header.samples if compressed else missing) * each + _OVERHEAD
     free = shutil.disk_usage(path.parent).free
     if needed > free:
-        least = "at least " if compressed else ""
+        least = ", however well it compresses," if compressed else ""
         raise InputError(
-            f"{path} needs {least}{amount(needed)} and the disk has {amount(free)} free; "
+            f"{path} needs {size_text(needed)}{least} and the disk has {size_text(free)} free; "
             "free some space, choose another folder or generate fewer samples"
         )
 
 
-def amount(size: float) -> str:
-    """Bytes as people read them.
+def size_text(size: float) -> str:
+    """A number of bytes in words.
 
     Example:
-        >>> amount(65536), amount(1.282e15)
-        ('0.1 MB', '1,282.0 TB')
+        >>> size_text(51_200), size_text(2.5e9), size_text(1.282e15)
+        ('0.1 MB', '2.5 GB', '1,282.0 TB')
     """
-    unit, name = next((u for u in ((1e12, "TB"), (1e9, "GB")) if size >= 10 * u[0]), (1e6, "MB"))
+    unit, name = next((unit for unit in _UNITS if size >= unit[0]), _UNITS[-1])
     return f"{size / unit:,.1f} {name}"
 
 

@@ -7,6 +7,7 @@ its seal before, and any other one is tried in a process of its own.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -28,6 +29,9 @@ _BYTES_PER_SECOND = 50e6
 
 # How Windows reports a crash: the status codes of errors begin here. Elsewhere it is a negative number, of the signal.
 _CRASHED = 0xC0000000
+
+# Signals that tell a process to end, as a batch system sends them.
+_ENDED = (signal.SIGINT, signal.SIGTERM)
 
 # The state of every file that was examined: device, number, size and time of its last change. What changed a moment ago
 # may change again within the same tick of the file system's clock.
@@ -76,12 +80,15 @@ def probe(path: Path) -> None:
             stdout=quiet,
             stderr=quiet,
             timeout=_PATIENCE + path.stat().st_size / _BYTES_PER_SECOND,
+            start_new_session=True,  # Ctrl-C is for this process alone
             # a file that this process is writing is locked
             env={**os.environ, "PYTHONPATH": os.pathsep.join(folders), "HDF5_USE_FILE_LOCKING": "FALSE"},
         )
     except subprocess.TimeoutExpired as error:
         raise InputError(f"{path} is damaged: reading it does not come to an end; copy or generate it again") from error
     except OSError:  # no more processes, no more memory
+        return
+    if -done.returncode in _ENDED:  # by somebody, not by the file
         return
     if done.returncode < 0 or done.returncode >= _CRASHED:
         raise InputError(f"{path} is damaged: reading it crashes; copy or generate it again")

@@ -22,7 +22,7 @@ import h5py
 import numpy as np
 from zlib_ng import zlib_ng
 
-from opforge.datasets.files.layout import Places
+from opforge.datasets.files.layout import SLOTS_MAGIC, Places
 from opforge.errors import InputError
 
 MAGIC = b"opforge seal 1\r\n"
@@ -101,6 +101,18 @@ def is_sealed(path: Path) -> bool:
         if cut_off or not _agrees(file.fileno(), size, last):
             raise InputError(f"{path} is cut off or damaged ({size} bytes are there); copy or generate it again")
     return True
+
+
+def may_be_unfinished(path: Path) -> bool:
+    """Whether a file is empty or begins as opforge's do, samples apart or a whole dataset, and has no seal at its end.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with open(path, "rb", buffering=0) as file:
+        size = os.fstat(file.fileno()).st_size
+        ours = _end(file.fileno()) is not None or os.pread(file.fileno(), len(SLOTS_MAGIC), 0) == SLOTS_MAGIC
+        return size == 0 or (ours and os.pread(file.fileno(), len(MAGIC), max(0, size - len(MAGIC))) != MAGIC)
 
 
 def _agrees(file: int, size: int, last: bytes) -> bool:

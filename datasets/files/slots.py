@@ -25,10 +25,9 @@ from zlib_ng import zlib_ng
 
 from opforge.datasets.files.columns import variables
 from opforge.datasets.files.header import Header
-from opforge.datasets.files.layout import FAILURES, chunk_shape, create, failure_room, new_hdf5, read_bytes
+from opforge.datasets.files.layout import FAILURES, SLOTS_MAGIC, chunk_shape, create, failure_room, new_hdf5, read_bytes
 from opforge.datasets.files.outputs import identity
 
-MAGIC = b"opforge slots 1\n"
 _HEAD = struct.Struct("<IQ")  # checksum of the body, its length
 _LENGTH = struct.Struct("<I")
 
@@ -71,7 +70,7 @@ class Slots:
     def preamble(self) -> bytes:
         """What the file begins with: it tells whether the slots are of the same dataset."""
         text = json.dumps(identity(self.header, self.dtype, self.level)).encode()
-        return MAGIC + _LENGTH.pack(len(text)) + text
+        return SLOTS_MAGIC + _LENGTH.pack(len(text)) + text
 
     @property
     def room(self) -> int:
@@ -108,6 +107,11 @@ class Slots:
         there = read_bytes(file, start + _HEAD.size, body)
         return body.tobytes() if there and zlib_ng.crc32(body.data) == checksum else None
 
+    def total(self, file: int) -> int:
+        """Bytes that all samples, which must be there, take when they are put together."""
+        lengths = (os.pread(file, _HEAD.size, self.first + i * self.size) for i in range(self.header.samples))
+        return sum(_HEAD.unpack(head)[1] for head in lengths)
+
     def chunks(self, body: bytes) -> tuple[tuple[Any, ...], Iterator[tuple[str, tuple[int, ...], bytes]]]:
         """What a slot's body has beside the fields, in the order of `row`, and its chunks: field, place, bytes."""
         return self._sample.unpack_from(body), self._chunks(body)
@@ -126,12 +130,12 @@ def identity_of_slots(file: int) -> dict[str, Any] | None:
     """What the preamble of a file of slots says; None where it was not written whole.
 
     Args:
-        file: descriptor of the file, which begins with `MAGIC`.
+        file: descriptor of the file, which begins with `SLOTS_MAGIC`.
     """
-    start = os.pread(file, len(MAGIC) + _LENGTH.size, 0)
-    if len(start) < len(MAGIC) + _LENGTH.size:
+    start = os.pread(file, len(SLOTS_MAGIC) + _LENGTH.size, 0)
+    if len(start) < len(SLOTS_MAGIC) + _LENGTH.size:
         return None
-    (length,) = _LENGTH.unpack_from(start, len(MAGIC))
+    (length,) = _LENGTH.unpack_from(start, len(SLOTS_MAGIC))
     try:
         return json.loads(os.pread(file, length, len(start)))
     except ValueError:  # cut off

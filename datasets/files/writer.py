@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
@@ -17,13 +19,22 @@ import numpy as np
 from opforge.datasets.files.columns import bytes_per_sample, empty_columns
 from opforge.datasets.files.disk import Disk
 from opforge.datasets.files.header import Header
-from opforge.datasets.files.layout import lay_out, places
+from opforge.datasets.files.layout import SLOTS_MAGIC, lay_out, places
 from opforge.datasets.files.opening import DAMAGE
-from opforge.datasets.files.outputs import check_same, check_space, identity, identity_of, let_go, no_writer, partial_of
+from opforge.datasets.files.outputs import (
+    check_same,
+    check_space,
+    identity,
+    identity_of,
+    let_go,
+    no_writer,
+    size_text,
+)
 from opforge.datasets.files.probe import probe
 from opforge.datasets.files.seal import Span, chunk_spans, place_spans, seal_of
-from opforge.datasets.files.slots import MAGIC, Slots, assemble, identity_of_slots
+from opforge.datasets.files.slots import Slots, assemble, identity_of_slots
 from opforge.datasets.files.targets import PlainTarget, SlotTarget, Target, WriteError, clipped
+from opforge.datasets.files.whole import assembled_of, partial_of, samples_left
 from opforge.errors import InputError, WorkError, make_room, no_room
 
 # Bytes of samples that are looked at to see whether there are any.
@@ -132,6 +143,7 @@ class FileWriter:
     def __enter__(self) -> Self:
         self._file = self._opened()
         try:
+            assembled_of(self.path).unlink(missing_ok=True)  # left by a process that was killed
             if self._count == 0:
                 self._begin()
         except OSError as error:
@@ -146,14 +158,15 @@ class FileWriter:
         """The partial file, locked: a new one, or the one that is there, whose samples are then counted."""
         try:
             if self.partial.exists():
-                with ExitStack() as closing:
+                with ExitStack() as closing, samples_left(self.path):
                     left = closing.enter_context(open(self.partial, "r+b", buffering=0))
                     no_writer(left)
                     if self._goes_on(left):
+                        self._check_space(len(self.missing))
                         closing.pop_all()  # closed when the writer ends
                         return left
                     self.partial.unlink()
-            check_space(self.path, self.header, self.dtype, compressed=self._slots is not None)
+            self._check_space(self.header.samples)
             file = open(self.partial, "x+b", buffering=0)  # noqa: SIM115 -- closed when the writer ends
             no_writer(file)
         except BlockingIOError as error:
@@ -163,6 +176,9 @@ class FileWriter:
         except OSError as error:
             raise InputError(f"cannot write {self.partial}: {_reason(error)}; choose another output") from error
         return file
+
+    def _check_space(self, samples: int) -> None:
+        check_space(self.path, self.header, self.dtype, samples=samples, compressed=self._slots is not None)
 
     def _goes_on(self, left: FileIO) -> bool:
         """Whether what an earlier writer left is to be gone on with; what is to be thrown away is not asked about."""
@@ -187,7 +203,7 @@ class FileWriter:
             InputError: it is a file of another dataset, or compressed otherwise.
         """
         here = identity(self.header, self.dtype, None if self._slots is None else self._slots.level)
-        if os.pread(left.fileno(), len(MAGIC), 0) == MAGIC:
+        if os.pread(left.fileno(), len(SLOTS_MAGIC), 0) == SLOTS_MAGIC:
             there = identity_of_slots(left.fileno())
             if there is None:
                 return None
@@ -216,9 +232,21 @@ class FileWriter:
             disk.check()
             self.target = PlainTarget(self.partial, found, self.header.samples)
         else:
-            Disk(self._file).write(self._slots.preamble())
-            self._file.truncate(self._slots.first + self.header.samples * self._slots.size)
+            self._begin_slots(self._slots)
             self.target = SlotTarget(self.partial, self._slots)
+
+    def _begin_slots(self, slots: Slots) -> None:
+        end = slots.first + self.header.samples * slots.size
+        try:
+            Disk(self._file).write(slots.preamble())
+            self._file.truncate(end)
+        except (OSError, OverflowError) as error:
+            if isinstance(error, OSError) and error.errno not in (errno.EFBIG, errno.EINVAL):
+                raise
+            raise InputError(
+                f"{self.partial} must have room for what does not compress, {size_text(end)}, which is more than this "
+                "disk or the limit on the size of a file (ulimit -f) allows; generate it in parts (--shard)"
+            ) from error
 
     def put(self, start: int, arrays: dict[str, np.ndarray]) -> None:
         try:
@@ -264,8 +292,9 @@ class FileWriter:
         """Seal the file, have the system write everything now, and give the file its name."""
         whole = self.partial
         if self._slots is not None:
-            whole = self.path.with_name(f"{self.path.name}.assembled.partial")
-            whole.unlink(missing_ok=True)
+            whole = assembled_of(self.path)
+            if self._slots.total(self._file.fileno()) > shutil.disk_usage(self.path.parent).free:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             try:
                 with open(whole, "x+b", buffering=0) as file:
                     disk = Disk(file)

@@ -28,7 +28,7 @@ import numpy as np
 
 from opforge.core import Grid
 from opforge.core.grid import AXIS_NAMES, Points
-from opforge.datasets.files.contents import array_at
+from opforge.datasets.files.contents import array_at, check_members
 from opforge.datasets.files.header import Header
 from opforge.datasets.formats.described import Asked, Described
 from opforge.datasets.formats.netcdf import uniform_grid
@@ -249,7 +249,9 @@ def _boundaries(file: h5py.File) -> dict[str, dict[str, Any]]:
     if "boundary_conditions" not in names_in(file):
         return {}
     found = {}
-    for name in sorted(names_in(group_at(file, "boundary_conditions"))):
+    group = group_at(file, "boundary_conditions")
+    check_members(group, "boundary_conditions")  # `opforge convert` copies them all
+    for name in sorted(names_in(group)):
         path = f"boundary_conditions/{name}"
         attributes = plain_attributes(group_at(file, path))
         kind = attributes.get("bc_type")

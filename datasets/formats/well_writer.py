@@ -19,10 +19,10 @@ import numpy as np
 import torch
 
 from opforge.core import Moments
-from opforge.datasets.files.contents import array_at, check_members
+from opforge.datasets.files.contents import array_at
 from opforge.datasets.files.disk import Disk
 from opforge.datasets.files.opening import opened_hdf5
-from opforge.datasets.files.outputs import amount, check_output
+from opforge.datasets.files.outputs import check_output
 from opforge.datasets.files.whole import written_whole
 from opforge.datasets.formats.parts import group_at, names_in, plain_attributes
 from opforge.datasets.formats.the_well import FIELDS
@@ -156,7 +156,7 @@ def _check_space(path: Path, dataset: OperatorDataset, fields: Sequence[_Field],
     free = shutil.disk_usage(path.parent).free
     if needed > free:
         raise InputError(
-            f"{path} needs {amount(needed)} and the disk has {amount(free)} free; "
+            f"{path} needs {needed / 1e6:.1f} MB and the disk has {free / 1e6:.1f} MB free; "
             "free some space or choose another folder"
         )
 
@@ -196,8 +196,7 @@ def _describe(file: h5py.File, dataset: OperatorDataset, times: np.ndarray) -> N
         with opened_hdf5(dataset.path) as source:
             _copy_scalars(source, scalars, dataset)
             if dataset.grid == dataset.header.grid and "boundary_conditions" in names_in(source):
-                check_members(source, "boundary_conditions")
-                source.copy(group_at(source, "boundary_conditions"), file)
+                source.copy(group_at(source, "boundary_conditions"), file, expand_soft=True)
     scalars.attrs["field_names"] = _names(scalars)
     if "boundary_conditions" not in file:
         _put_boundaries(file, dataset, dims)

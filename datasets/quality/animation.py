@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,12 +75,7 @@ def animate(
         return [update(frame) for update in updates]
 
     with written_whole(path) as partial:
-        named = partial.with_name(partial.name + path.suffix)  # the writers go by the suffix
-        try:
-            FuncAnimation(figure, show, frames=len(times)).save(named, writer=writer)
-            os.replace(named, partial)
-        finally:
-            named.unlink(missing_ok=True)
+        FuncAnimation(figure, show, frames=len(times)).save(partial, writer=writer)
 
 
 def _writer(path: Path, frames_per_second: float) -> Any:

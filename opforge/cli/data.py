@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from glob import has_magic
+from os.path import isfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -11,6 +12,7 @@ import typer
 
 import opforge
 from opforge.cli.files import existing
+from opforge.datasets.files.whole import partial_of
 from opforge.errors import InputError
 
 if TYPE_CHECKING:
@@ -90,12 +92,12 @@ class Names(NamedTuple):
 
 
 def existing_data(path: Path, *, what: str = "data file") -> Path:
-    """Return ``path``, which must exist, unless it is a pattern.
+    """Return ``path``, which must exist, unless it is a pattern or is being generated, of which opening it tells.
 
     Raises:
         InputError: nothing is there.
     """
-    return path if has_magic(str(path)) else existing(path, what=what)
+    return path if has_magic(str(path)) or isfile(partial_of(path)) else existing(path, what=what)
 
 
 def opened(path: Path, names: Names | None = None, **given: Any) -> OperatorDataset:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from opforge.datasets.files.whole import written_whole
 from opforge.errors import InputError
 
 if TYPE_CHECKING:
+    import xarray as xr
     from matplotlib.figure import Figure
 
 PICTURES = (".png", ".pdf", ".svg")
@@ -109,3 +111,16 @@ def save(figure: Figure, path: Path) -> None:
     check_suffix(path)
     with written_whole(path) as partial:
         figure.savefig(partial, format=path.suffix[1:].lower())
+
+
+def netcdf_bytes(dataset: xr.Dataset) -> memoryview:
+    """The netCDF-4 file of a dataset, in memory: HDF5 crashes the process where a write to a disk fails."""
+    import h5netcdf
+    import h5py
+    from xarray.backends import H5NetCDFStore
+
+    buffer = io.BytesIO()
+    # netCDF wants the order of creation to be kept.
+    with h5py.File(buffer, "w", track_order=True) as hdf5, h5netcdf.File(hdf5, "w") as file:
+        dataset.dump_to_store(H5NetCDFStore(file))
+    return buffer.getbuffer()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +10,7 @@ import typer
 import opforge
 from opforge.cli.console import Report, text
 from opforge.cli.data import DataFile, Names, PointsOfGrid, Rename, existing_data, opened
-from opforge.cli.files import free
+from opforge.cli.files import free, netcdf_bytes
 from opforge.cli.options import BatchSize, Device, Force, Run
 from opforge.datasets.files.whole import written_whole
 from opforge.errors import InputError
@@ -75,19 +74,6 @@ def predicted_dataset(operator: Operator, inputs: xr.Dataset, *, batch_size: int
     for name in ("solver", "tolerance"):  # true of the file's own outputs, not of these
         predicted.attrs.pop(name, None)
     return predicted
-
-
-def netcdf_bytes(dataset: xr.Dataset) -> memoryview:
-    """The netCDF-4 file of a dataset, in memory: HDF5 crashes the process where a write to a disk fails."""
-    import h5netcdf
-    import h5py
-    from xarray.backends import H5NetCDFStore
-
-    buffer = io.BytesIO()
-    # netCDF wants the order of creation to be kept.
-    with h5py.File(buffer, "w", track_order=True) as hdf5, h5netcdf.File(hdf5, "w") as file:
-        dataset.dump_to_store(H5NetCDFStore(file))
-    return buffer.getbuffer()
 
 
 def field_attributes(operator: Operator, name: str) -> dict[str, str]:

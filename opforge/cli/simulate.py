@@ -9,7 +9,7 @@ import typer
 
 import opforge
 from opforge.cli.console import Report, text
-from opforge.cli.files import PICTURES, check_suffix, free, save
+from opforge.cli.files import PICTURES, check_suffix, free, netcdf_bytes, save
 from opforge.cli.generate import shape_of
 from opforge.cli.options import Force, Settings
 from opforge.cli.settings import parsed
@@ -100,7 +100,7 @@ def _write(data: OperatorDataset, path: Path, fps: float, fields: list[str] | No
         animate(data, path, frames_per_second=fps, fields=fields)
     elif path.suffix.lower() in _DATA:
         with written_whole(path) as partial:
-            data.to_xarray().to_netcdf(partial, engine="h5netcdf")
+            partial.write_bytes(netcdf_bytes(data.to_xarray()))
     else:
         from opforge.datasets.quality.picture import sample_picture
 
@@ -145,7 +145,7 @@ def _save_state(error: BaseException | None, recipe: Any, shape: Any, path: Path
     fields = {name: (grid.axis_names, values) for name, values in zip(recipe.equation.unknowns, state, strict=True)}
     with written_whole(path) as partial:
         data = xarray.Dataset(fields, coordinates, {"blew_up_at": blow_up.time, "equation": recipe.equation.name})
-        data.to_netcdf(partial, engine="h5netcdf")
+        partial.write_bytes(netcdf_bytes(data))
     return True
 
 

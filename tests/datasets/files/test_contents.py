@@ -161,6 +161,19 @@ def test_members_that_lead_astray(file, change, match):
         check_members(file)
 
 
+def test_members_of_a_group_that_is_copied(file):
+    """Of text, the size is known only once it is read. What is beside the group does not matter."""
+    file["v"] = h5py.ExternalLink("other.h5", "/a")
+    file["g"].create_group("h").attrs["text"] = "x" * 2**21
+    with pytest.raises(InputError, match=r"the attribute 'text' takes 2\.1 MB"):
+        check_members(file["g"], "g")
+    del file["g/h"].attrs["text"]
+    check_members(file["g"], "g")
+    file["g/h/v"] = h5py.ExternalLink("other.h5", "/a")
+    with pytest.raises(InputError, match=r"variable 'g/h/v' is a link to another file, 'other\.h5'"):
+        check_members(file["g"], "g")
+
+
 def test_variables_of_netcdf_by_name(tmp_path):
     with h5netcdf.File(tmp_path / "d.nc", "w") as file:
         file.dimensions = {"x": 3}

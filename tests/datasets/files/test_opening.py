@@ -4,12 +4,15 @@ import random
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 
 import h5py
 import numpy as np
 import pytest
 
 from opforge import generate, open_dataset
+from opforge.datasets.files.outputs import no_writer
+from opforge.datasets.files.writer import FileWriter
 from opforge.errors import InputError
 
 
@@ -42,7 +45,7 @@ def test_file_that_does_not_exist_names_the_closest(path):
     [
         (b"", "is empty, expected a netCDF-4"),
         (b"a,u\n1,2\n", "is not an HDF5 file, expected netCDF-4"),
-        (b"CDF\x01" + b"\0" * 40, "is netCDF-3, expected netCDF-4 .*nccopy"),
+        (b"CDF\x01" + b"\0" * 40, r"is netCDF-3, expected netCDF-4 .* `nccopy -k nc4 \S*/d\.nc \S*/d-nc4\.nc`$"),
         (b"\x89HDF\r\n\x1a\n", "is cut off or damaged"),
     ],
 )
@@ -56,6 +59,42 @@ def test_file_that_is_cut_off(path, part):
     content = path.read_bytes()
     path.write_bytes(content[: int(part * len(content))])
     refused(path, r"is cut off or damaged \(\d+ bytes are there\)")
+
+
+@pytest.fixture(params=[None, 1], ids=["plain", "compressed"])
+def unfinished(request, tmp_path):
+    """What a generation of 4 samples leaves that was interrupted after one."""
+    made = generate("darcy", 4, 8)
+    arrays = {name: values.values[:1] for name, values in made.to_xarray().data_vars.items()}
+    with pytest.warns(UserWarning, match="1 of 4 samples are in"), suppress(KeyboardInterrupt):
+        options = {"compression": request.param}
+        with FileWriter(tmp_path / "d.nc", made.header, np.dtype("float32"), **options) as writer:
+            writer.put(0, arrays)
+            raise KeyboardInterrupt
+    return tmp_path / "d.nc.partial"
+
+
+def test_unfinished_file_of_a_generation(unfinished):
+    text = r"d\.nc\.partial is the unfinished file of a generation; go on with `opforge generate … -o .*d\.nc --resume`"
+    refused(unfinished, text)
+    refused(unfinished.with_name("d.nc"), rf"there is no file .*d\.nc yet; .*{text}")
+    unfinished.write_bytes(b"")
+    refused(unfinished, text)
+    unfinished.write_bytes(b"notes")
+    refused(unfinished, "is not an HDF5 file")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="locks of POSIX")
+def test_file_that_is_being_generated(unfinished):
+    with open(unfinished, "r+b") as file:
+        no_writer(file)
+        text = r"d\.nc\.partial is being written by another process; wait until .*d\.nc is there"
+        refused(unfinished, text)
+        refused(unfinished.with_name("d.nc"), text)
+
+
+def test_a_finished_file_may_have_any_name(path):
+    assert len(open_dataset(path.rename(path.with_name("d.partial")))) == 5
 
 
 def test_hole_in_the_structures(path):
@@ -180,10 +219,3 @@ def test_a_file_that_another_program_writes(path):
     finally:
         writer.communicate()
     assert len(open_dataset(path)) > 0
-
-
-def test_a_file_that_a_generation_left_is_not_finished(tmp_path):
-    path = tmp_path / "data.nc.partial"
-    path.write_bytes(b"anything")
-    with pytest.raises(InputError, match=r"data.nc.partial is not finished: .* --resume, then open data.nc"):
-        open_dataset(path)

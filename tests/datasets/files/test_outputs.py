@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from opforge.core import Grid
+from opforge.datasets.files.columns import bytes_per_sample
 from opforge.datasets.files.header import Header
 from opforge.datasets.files.outputs import check_output, check_space
 from opforge.datasets.files.writer import FileWriter
@@ -52,17 +53,35 @@ def test_too_little_space_is_seen_before_the_work(tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == []
 
 
-def test_what_a_compressed_file_takes_at_least_is_seen_before_the_work(tmp_path):
-    """However well it compresses; and nothing of the size of the samples is in memory before."""
+def test_a_compressed_file_needs_room_twice(tmp_path, monkeypatch):
+    """Apart and put together, even of what compresses best: 20 bytes and a block for each sample."""
     many = replace(HEADER, samples=10**11)
-    with pytest.raises(InputError, match=r"needs at least [4-9]\d\d\.\d TB and the disk has"):
+    free = {"is": 10**15}
+    monkeypatch.setattr("shutil.disk_usage", lambda path: shutil._ntuple_diskusage(0, 0, free["is"]))
+    block = os.statvfs(tmp_path).f_frsize
+    fields = bytes_per_sample(HEADER, FLOAT) - 20
+    needed = 10**11 * (block + 20 + fields // 1032)
+    check_space(tmp_path / "d.nc", many, FLOAT, compressed=True)
+    free["is"] = needed + 2**17
+    check_space(tmp_path / "d.nc", many, FLOAT, compressed=True)
+    free["is"] = needed
+    with pytest.raises(InputError, match=r"needs \d+\.\d TB, however well it compresses, "):
         check_space(tmp_path / "d.nc", many, FLOAT, compressed=True)
     with (
-        pytest.raises(InputError, match="needs at least"),
-        FileWriter(tmp_path / "d.nc", many, FLOAT, compression=4),
+        pytest.raises(InputError, match="however well it compresses"),
+        FileWriter(tmp_path / "d.nc", replace(HEADER, samples=2**62), FLOAT, compression=1),
     ):
         pass
     assert os.listdir(tmp_path) == []
+
+
+def test_only_what_is_missing_needs_room(tmp_path, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda path: shutil._ntuple_diskusage(0, 0, 2**20))
+    size = bytes_per_sample(HEADER, FLOAT)
+    many = replace(HEADER, samples=2**24 // size)
+    with pytest.raises(InputError, match="needs 16"):
+        check_space(tmp_path / "d.nc", many, FLOAT)
+    check_space(tmp_path / "d.nc", many, FLOAT, samples=2**19 // size)
 
 
 @pytest.mark.parametrize("exists", [True, False])

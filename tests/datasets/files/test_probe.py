@@ -74,6 +74,14 @@ def test_what_crashes_is_one_line(path, script, signal):
         probe(path)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
+@pytest.mark.parametrize("signal", ["SIGINT", "SIGTERM"])
+def test_what_is_ended_from_outside_is_no_damage(path, script, signal):
+    """A batch system tells every process to end: the samples of a generation must not be thrown away for that."""
+    script(f"import os, signal; os.kill(os.getpid(), signal.{signal})")
+    probe(path)
+
+
 def test_a_file_is_tried_once_for_each_of_its_states(path, started):
     examine(path)
     examine(path)

@@ -9,8 +9,8 @@ import xarray
 
 from opforge import generate, open_dataset
 from opforge.datasets.files.layout import FAILURES, places
-from opforge.datasets.files.outputs import partial_of
 from opforge.datasets.files.seal import MAGIC, chunk_spans, is_sealed, place_spans, seal_of
+from opforge.datasets.files.whole import partial_of
 from opforge.errors import InputError
 
 FLOAT = np.dtype(np.float32)

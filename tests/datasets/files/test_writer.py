@@ -14,9 +14,10 @@ from opforge.core import Grid
 from opforge.datasets.files.columns import checksums
 from opforge.datasets.files.header import Header
 from opforge.datasets.files.layout import FAILURES, places
-from opforge.datasets.files.outputs import is_done, partial_of
+from opforge.datasets.files.outputs import is_done
 from opforge.datasets.files.slots import Slots
 from opforge.datasets.files.targets import clipped
+from opforge.datasets.files.whole import partial_of
 from opforge.datasets.files.writer import Arrays, FileWriter
 from opforge.errors import InputError
 from opforge.pdes import Darcy
@@ -432,7 +433,46 @@ def test_what_a_killed_end_left_is_thrown_away(tmp_path, compression):
     with FileWriter(tmp_path / "d.nc", HEADER, FLOAT, compression=compression, resume=True) as writer:
         fill(writer)
     assert (tmp_path / "d.nc").read_bytes() == (tmp_path / "whole.nc").read_bytes()
-    assert compression is None or sorted(os.listdir(tmp_path)) == ["d.nc", "whole.nc"]
+    assert sorted(os.listdir(tmp_path)) == ["d.nc", "whole.nc"]
+
+
+def test_a_disk_too_full_for_putting_together_is_seen_before(tmp_path, monkeypatch):
+    """The samples are there, and stay."""
+    monkeypatch.setattr("opforge.datasets.files.writer.assemble", lambda *arguments: pytest.fail("it was tried"))
+    usage, free = shutil.disk_usage(tmp_path), iter([2**40, 100])
+    monkeypatch.setattr("shutil.disk_usage", lambda path: usage._replace(free=next(free)))
+    with pytest.raises(InputError, match=r"failed after 5 of 5 samples: No space left on device; .*go on with resume="):
+        write(tmp_path / "d.nc", compression=4)
+    assert os.listdir(tmp_path) == ["d.nc.partial"]
+    monkeypatch.undo()
+    with FileWriter(tmp_path / "d.nc", HEADER, FLOAT, compression=4, resume=True) as writer:
+        assert writer.missing.size == 0
+    assert os.listdir(tmp_path) == ["d.nc"]
+
+
+@pytest.mark.parametrize("size", [2**57, 2**62])
+def test_room_that_the_disk_does_not_give(tmp_path, monkeypatch, size):
+    """A file of slots is sparse, and may be larger than a file system takes: ext4 takes 16 TB."""
+    monkeypatch.setattr(Slots, "size", size)
+    with pytest.raises(InputError, match=r"d\.nc\.partial must have room for what does not compress, .* TB, .*--shard"):
+        write(tmp_path / "d.nc", compression=4)
+    assert os.listdir(tmp_path) == []
+
+
+def test_an_interrupt_while_left_samples_are_counted_leaves_them(tmp_path, monkeypatch):
+    interrupted(tmp_path / "d.nc", 4)
+    content = (tmp_path / "d.nc.partial").read_bytes()
+
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    for place in ("targets.PlainTarget.whole", "writer.probe", "writer.identity_of"):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"opforge.datasets.files.{place}", interrupt)
+            told = pytest.warns(UserWarning, match=r"the earlier run are in .*d\.nc\.partial, .*go on with resume=True")
+            with told, pytest.raises(KeyboardInterrupt):
+                FileWriter(tmp_path / "d.nc", HEADER, FLOAT, resume=True).__enter__()
+        assert (tmp_path / "d.nc.partial").read_bytes() == content
 
 
 @pytest.mark.parametrize("compression", [None, 4])

@@ -172,6 +172,8 @@ WRONG = [
     ({}, {"dimensions/x": np.arange(6.0) ** 2}, "coordinate 'x' is not that of a uniform 'periodic' grid"),
     ({}, {"dimensions/x": np.zeros((6, 1))}, r"'dimensions/x' must have 6 numbers, got shape \(6, 1\)"),
     ({}, {"boundary_conditions/x_periodic": OUTSIDE}, "'boundary_conditions/x_periodic' is a link"),
+    ({}, {"boundary_conditions/x_periodic/mask": OUTSIDE}, "'boundary_conditions/x_periodic/mask' is a link to anoth"),
+    ({("boundary_conditions/x_periodic/mask", "note"): "x" * 2**21}, {}, "attribute 'note' takes 2.1 MB"),
     ({}, {"scalars/gain": np.array([b"a"])}, "'scalars/gain' must hold real numbers, got text"),
 ]
 

@@ -12,9 +12,9 @@ from zlib_ng import zlib_ng
 from opforge.core import Grid
 from opforge.datasets.files.columns import checksums, empty_columns
 from opforge.datasets.files.header import Header
-from opforge.datasets.files.layout import chunk_shape
+from opforge.datasets.files.layout import SLOTS_MAGIC, chunk_shape
 from opforge.datasets.files.outputs import identity
-from opforge.datasets.files.slots import MAGIC, Slots, assemble, identity_of_slots
+from opforge.datasets.files.slots import Slots, assemble, identity_of_slots
 from opforge.datasets.files.targets import SlotTarget
 
 FLOAT = np.dtype(np.float32)
@@ -135,7 +135,7 @@ def test_slots_that_were_never_written_or_cut_off(tmp_path):
 def test_the_preamble_tells_whose_slots_they_are(tmp_path):
     slots = Slots(HEADER, FLOAT, 4)
     whole = slots.preamble()
-    for size in range(len(MAGIC), len(whole) + 1):
+    for size in range(len(SLOTS_MAGIC), len(whole) + 1):
         (tmp_path / "slots").write_bytes(whole[:size])
         with open(tmp_path / "slots", "rb") as file:
             found = identity_of_slots(file.fileno())
@@ -143,7 +143,7 @@ def test_the_preamble_tells_whose_slots_they_are(tmp_path):
     (tmp_path / "slots").write_bytes(whole[:40] + bytes(len(whole)))  # room that was set aside before it was written
     with open(tmp_path / "slots", "rb") as file:
         assert identity_of_slots(file.fileno()) is None
-    assert whole.startswith(MAGIC) and len(whole) <= slots.room
+    assert whole.startswith(SLOTS_MAGIC) and len(whole) <= slots.room
 
 
 def test_drawn_parameters_are_in_the_slot(tmp_path):

@@ -37,6 +37,7 @@ class Described:
         available: every field of the file, for ``inputs=`` and ``outputs=``.
         drawn: where each of ``header.drawn`` is.
         netcdf: whether the file is netCDF-4 with these names and dimensions, which xarray opens itself.
+        coordinates: for each coordinate that every sample has for itself, where it is for each sample.
     """
 
     header: Header
@@ -44,3 +45,4 @@ class Described:
     available: tuple[str, ...] = ()
     netcdf: bool = False
     drawn: Mapping[str, Stored] = field(default_factory=dict)
+    coordinates: tuple[tuple[str, ...], ...] = ()

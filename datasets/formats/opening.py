@@ -122,7 +122,9 @@ def _opened(path: Path, asked: Asked) -> tuple[Header, Source, np.ndarray]:
     if found.netcdf:
         with opened_hdf5(path) as file:
             good = np.flatnonzero(~netcdf.failed(file, found.header.samples))
-    source = HDF5Source(path, found.header, found.fields, netcdf=found.netcdf, drawn=found.drawn)
+    source = HDF5Source(
+        path, found.header, found.fields, netcdf=found.netcdf, drawn=found.drawn, coordinates=found.coordinates
+    )
     return found.header, source, good
 
 

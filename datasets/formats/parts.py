@@ -33,6 +33,7 @@ class Contents:
         labels: ``long_name`` and ``units`` of fields.
         equation: what the fields solve, when known.
         drawn: where each parameter is of which every sample has a number of its own.
+        coordinates: for each coordinate that every sample has for itself, where it is for each sample.
     """
 
     grid: Grid
@@ -45,6 +46,7 @@ class Contents:
     labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     equation: Equation | None = None
     drawn: Mapping[str, Stored] = field(default_factory=dict)
+    coordinates: tuple[tuple[str, ...], ...] = ()
 
     def chosen(self, asked: Asked) -> Described:
         """The file as the user wants to see it.
@@ -77,7 +79,8 @@ class Contents:
             {name: label for name, label in self.labels.items() if name in (*names, *self.drawn, "time")},
             drawn=tuple(self.drawn),
         )
-        return Described(header, {name: self.fields[name] for name in names}, tuple(self.fields), drawn=self.drawn)
+        fields = {name: self.fields[name] for name in names}
+        return Described(header, fields, tuple(self.fields), drawn=self.drawn, coordinates=self.coordinates)
 
 
 def names_in(group: h5py.Group) -> set[str]:

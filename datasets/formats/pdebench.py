@@ -22,7 +22,8 @@ incompressible flow (2-D)              velocity (sample, time, x, y, 2)  velocit
 
 Fields that evolve are inputs and outputs; nu and force are inputs. All coordinates are centres of cells. Whether a
 compressible flow is periodic stands in the name of its file only: say ``points="periodic"`` where it is. In a file with
-a group for each sample, ``provenance["config"]`` has those settings that the first and the last sample agree on.
+a group for each sample, ``provenance["config"]`` has those settings that the first and the last sample agree on; each
+sample's own grid and times are compared with those of the first when it is first read.
 """
 
 from __future__ import annotations
@@ -196,7 +197,10 @@ def _groups(file: h5py.File, names: set[str], points: Points | None) -> Contents
     settings, last = (_settings(group_at(file, name)) for name in (first, order[-1]))
     common = {name: value for name, value in settings.items() if last.get(name) == value}
     provenance = {"format": _NAME, **plain_attributes(file), **({"config": common} if common else {})}
-    return Contents(grid, len(order), where, fields, fields, times, provenance, _LABELS | labels)
+    coordinates = tuple(tuple(f"{name}/grid/{axis}" for name in order) for axis in (*space, "t"))
+    return Contents(
+        grid, len(order), where, fields, fields, times, provenance, _LABELS | labels, coordinates=coordinates
+    )
 
 
 def _sample(file: h5py.File, name: str) -> h5py.Dataset:

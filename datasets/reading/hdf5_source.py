@@ -22,6 +22,7 @@ from opforge.datasets.reading.blocks import Blocks, Unreadable
 from opforge.datasets.reading.checksums import Checksums
 from opforge.datasets.reading.held import Held
 from opforge.datasets.reading.kept import Kept
+from opforge.datasets.reading.own_coordinates import OwnCoordinates
 from opforge.datasets.reading.plain import PlainReader
 from opforge.datasets.reading.reach import Reach
 from opforge.datasets.reading.shuffling import Places
@@ -53,6 +54,7 @@ class HDF5Source(Source):
         fields: where in the file each of ``header.names`` is.
         netcdf: whether the file is netCDF-4 with these names and dimensions, which xarray opens itself.
         drawn: where in the file each of ``header.drawn`` is.
+        coordinates: for each coordinate that every sample has for itself, where it is for each sample.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class HDF5Source(Source):
         *,
         netcdf: bool = False,
         drawn: Mapping[str, Stored] | None = None,
+        coordinates: Sequence[Sequence[str]] = (),
     ):
         self.path: Path = path
         self.place = str(path)
@@ -70,6 +73,7 @@ class HDF5Source(Source):
         self._fields = dict(fields)
         self._drawn = dict(drawn or {})
         self._netcdf = netcdf
+        self._coordinates = coordinates
         self._state = self._now()
         self._forget()
 
@@ -92,10 +96,11 @@ class HDF5Source(Source):
         self._parameters: dict[str, np.ndarray] | None = None  # those drawn, of all samples
         self._intact = False  # whether the drawn parameters were compared with the file's seal
         self._kept: Kept | None = None
+        self._own_coordinates = OwnCoordinates(self.path, self._coordinates)
         self.share(Held(), 0, 1.0)
 
     def __getstate__(self) -> dict[str, Any]:
-        kept = ("path", "place", "_header", "_fields", "_drawn", "_netcdf", "_state")
+        kept = ("path", "place", "_header", "_fields", "_drawn", "_netcdf", "_coordinates", "_state")
         return {name: getattr(self, name) for name in kept}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -128,7 +133,7 @@ class HDF5Source(Source):
 
     def read(self, samples: np.ndarray, frames: Frames, reach: Reach | None = None) -> dict[str, np.ndarray]:
         with self._held.guard():
-            self._open()
+            self._own_coordinates.check(self._open(), samples)
             kept = self._keep(samples)
             if kept is not None:
                 return kept.read(samples, frames)
@@ -153,11 +158,10 @@ class HDF5Source(Source):
     def _all_drawn(self) -> dict[str, np.ndarray]:
         """The drawn parameters of all samples, NaN for those that failed."""
         with self._held.guard():
-            self._open()
+            file = self._open()
             if self._parameters is None:
-                assert self._file is not None, "it was opened"
                 try:
-                    self._parameters = {name: _numbers(self._file, stored) for name, stored in self._drawn.items()}
+                    self._parameters = {name: _numbers(file, stored) for name, stored in self._drawn.items()}
                 except DAMAGE as error:
                     raise InputError(
                         f"{self.path} is damaged: its drawn parameters cannot be read; copy or generate the file again"
@@ -170,10 +174,10 @@ class HDF5Source(Source):
             self._open()
             return self._kinds[name]
 
-    def _open(self) -> None:
+    def _open(self) -> h5py.File:
         # After a fork the parent's handle must not be used: its position is shared.
         if self._file is not None and self._process == os.getpid():
-            return
+            return self._file
         with ExitStack() as closing:
             file = closing.enter_context(open_hdf5(self.path))
             if self._now() != self._state:
@@ -197,6 +201,7 @@ class HDF5Source(Source):
         self._opened = opened
         self._keeps = self._is_kept()
         self._file, self._process = file, os.getpid()
+        return file
 
     def _is_kept(self) -> bool:
         """Whether what was read stays in memory: that of files that are not too large.

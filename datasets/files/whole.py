@@ -17,13 +17,16 @@ from typing import Any
 PARTIAL = ".partial"
 _ASSEMBLED = ".assembled"
 
+# The note at an interrupt, see `samples_left`.
+_SAID = "the samples that were made are kept"
+
 # What `tempfile` puts between the file's name and the ending.
 _RANDOM = re.compile(r"[a-z0-9_]{8}")
 
 
 def partial_of(path: Path) -> Path:
     """Where the samples of ``path`` are while they are generated or joined, to be gone on with."""
-    return path.with_name(path.name + PARTIAL)
+    return path.parent / (path.name + PARTIAL)  # a folder such as "." has no name
 
 
 def assembled_of(path: Path) -> Path:
@@ -38,17 +41,28 @@ def whole_of(partial: Path) -> Path:
 
 @contextmanager
 def samples_left(path: Path) -> Iterator[None]:
-    """A block in which an interrupt says that an earlier run's samples for ``path``, if there are any, are safe."""
+    """A block in which an interrupt says that an earlier run's samples for ``path``, if there are any, are safe.
+
+    A block within, or a writer, that has said where the samples are leaves a note at the interrupt: it is said once.
+    """
     try:
         yield
-    except KeyboardInterrupt:
-        if os.path.exists(partial_of(path)):
-            warnings.warn(
-                f"stopped before it went on; the samples of the earlier run are in {partial_of(path)}, as they were: "
-                "go on with resume=True (--resume)",
-                stacklevel=3,
-            )
+    except KeyboardInterrupt as interrupt:
+        if os.path.exists(partial_of(path)) and not said(interrupt):
+            where = f"the samples of the earlier run are in {partial_of(path)}, as they were"
+            note_said(interrupt)
+            warnings.warn(f"stopped before it went on; {where}: go on with resume=True (--resume)", stacklevel=3)
         raise
+
+
+def said(interrupt: BaseException) -> bool:
+    """Whether it was said where the samples are."""
+    return _SAID in getattr(interrupt, "__notes__", ())
+
+
+def note_said(interrupt: BaseException) -> None:
+    """Have `samples_left` not say again where the samples are."""
+    interrupt.add_note(_SAID)
 
 
 @contextmanager

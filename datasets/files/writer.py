@@ -34,7 +34,7 @@ from opforge.datasets.files.probe import probe
 from opforge.datasets.files.seal import Span, chunk_spans, place_spans, seal_of
 from opforge.datasets.files.slots import Slots, assemble, identity_of_slots
 from opforge.datasets.files.targets import PlainTarget, SlotTarget, Target, WriteError, clipped
-from opforge.datasets.files.whole import assembled_of, partial_of, samples_left
+from opforge.datasets.files.whole import assembled_of, note_said, partial_of, samples_left
 from opforge.errors import InputError, WorkError, make_room, no_room
 
 # Bytes of samples that are looked at to see whether there are any.
@@ -275,6 +275,8 @@ class FileWriter:
                 self._leave(failed=True)
                 raise self._failure(cast(OSError, error)) from error
             self._leave(failed=self._told)
+            if error is not None:
+                note_said(error)
             return
         if self._count < self.header.samples:
             self._leave()

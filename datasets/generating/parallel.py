@@ -77,7 +77,8 @@ def run(jobs: Iterable[Callable[[], Result]], workers: int, executor: Executor |
 
 def _submitted(executor: Executor, job: Callable[[], Result]) -> Future:
     try:
-        return executor.submit(job)
+        with _signals_held():
+            return executor.submit(job)
     except BrokenExecutor:
         raise
     except RuntimeError as error:  # what concurrent.futures raises
@@ -115,6 +116,7 @@ def _processes(workers: int) -> Iterator[Executor]:
     # loky starts processes without running __main__ again: no `if __name__ == "__main__"` in the user's script
     from loky import ProcessPoolExecutor
 
+    _start_trackers()
     memory = {} if any(name.startswith("MALLOC_") for name in os.environ) else _KEEP_MEMORY  # the user's stand
     pool = ProcessPoolExecutor(workers, env=ONE_THREAD | memory, initializer=_start_worker, initargs=(os.getpid(),))
     finished = False
@@ -123,6 +125,37 @@ def _processes(workers: int) -> Iterator[Executor]:
         finished = True
     finally:
         pool.shutdown(wait=True, kill_workers=not finished)
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """A block in which Ctrl-C and SIGTERM wait.
+
+    Processes that are started within are never reached by them, so that Ctrl-C shows no traceback of one that is still
+    importing what it needs.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _start_trackers() -> None:
+    """Start the processes that look after a pool's semaphores.
+
+    They would else be started with the first worker, and that lets signals through again that `_signals_held` holds.
+    """
+    if os.name == "posix":
+        from multiprocessing import resource_tracker
+
+        from loky.backend.resource_tracker import ensure_running
+
+        resource_tracker.ensure_running()
+        ensure_running()
 
 
 def _start_worker(parent: int) -> None:

@@ -1,5 +1,17 @@
 """The ``opforge`` command: what the library does, from a shell."""
 
-from opforge.cli.app import main
+import sys
+from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """See `opforge.cli.app.main`; Ctrl-C is answered in one line while that is still being loaded, too."""
+    try:
+        from opforge.cli import app
+    except KeyboardInterrupt:
+        sys.stderr.write("opforge: interrupted\n")
+        return 130
+    return app.main(arguments)
+
 
 __all__ = ["main"]

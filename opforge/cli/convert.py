@@ -24,7 +24,11 @@ def convert(
     out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="File to write.")],
     stats: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="File of statistics to write.", show_default="stats.yaml beside --out"),
+        typer.Option(
+            metavar="FILE",
+            help="File of means and deviations to write, by which The Well's loader normalises.",
+            show_default="stats.yaml in the folder of --out",
+        ),
     ] = None,
     force: Force = False,
     inputs: Inputs = None,

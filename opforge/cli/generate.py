@@ -15,6 +15,7 @@ from opforge.cli.console import Report, text
 from opforge.cli.files import free
 from opforge.cli.options import Force, Settings
 from opforge.cli.settings import parsed
+from opforge.datasets.files.whole import samples_left
 from opforge.errors import InputError
 
 
@@ -70,29 +71,30 @@ def generate(
 
     report: Report = context.obj
     free(out, force=force or resume)
-    was = out.stat() if out.exists() else None
-    parameters = parsed(settings or [])
-    make_recipe(recipe, parameters)  # refuses names that are generate's own, such as samples
-    if dask is not None and workers is not None:
-        raise InputError("--workers are processes of this machine and --dask has its own; give one of them")
-    with _workers(dask, workers) as (executor, count):
-        data = opforge.generate(
-            recipe,
-            samples,
-            shape_of(resolution),
-            seed=seed,
-            out=out,
-            workers=count,
-            executor=executor,
-            overwrite=force,
-            resume=resume,
-            shard=None if shard is None else _shard(shard),
-            on_error=on_error,
-            compression=compress,
-            progress=report.progress,
-            dtype=dtype,
-            **parameters,
-        )
+    with samples_left(out):
+        was = out.stat() if out.exists() else None
+        parameters = parsed(settings or [])
+        make_recipe(recipe, parameters)  # refuses names that are generate's own, such as samples
+        if dask is not None and workers is not None:
+            raise InputError("--workers are processes of this machine and --dask has its own; give one of them")
+        with _workers(dask, workers) as (executor, count):
+            data = opforge.generate(
+                recipe,
+                samples,
+                shape_of(resolution),
+                seed=seed,
+                out=out,
+                workers=count,
+                executor=executor,
+                overwrite=force,
+                resume=resume,
+                shard=None if shard is None else _shard(shard),
+                on_error=on_error,
+                compression=compress,
+                progress=report.progress,
+                dtype=dtype,
+                **parameters,
+            )
     frames = "" if data.times is None else f" and {len(data.times)} frames"
     untouched = was is not None and (was.st_ino, was.st_mtime_ns) == (out.stat().st_ino, out.stat().st_mtime_ns)
     what = f"{out} is complete already" if untouched else f"wrote {out}"
@@ -163,9 +165,10 @@ def merge(
 
     report: Report = context.obj
     free(out, force=force or resume)
-    data = join(
-        shards[0] if len(shards) == 1 else shards, out, overwrite=force, resume=resume, progress=report.progress
-    )
+    with samples_left(out):
+        data = join(
+            shards[0] if len(shards) == 1 else shards, out, overwrite=force, resume=resume, progress=report.progress
+        )
     report.say(f"wrote {out}: {data.samples} samples on {text(data.grid.shape)} points")
 
 

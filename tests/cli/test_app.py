@@ -8,8 +8,6 @@ import warnings
 import pytest
 
 import opforge as package
-from opforge.cli import app as command_line
-from opforge.cli import main
 from opforge.errors import WorkError
 
 COMMANDS = (
@@ -160,8 +158,3 @@ def test_wrong_input_as_a_process():
     done = process("evaluate", "no-run", "no-file.nc")
     assert done.returncode == 2 and done.stdout == ""
     assert len(done.stderr.splitlines()) == 1 and "no-file.nc" in done.stderr
-
-
-def test_status_of_the_console_script_is_that_of_main():
-    assert command_line.main is main
-    assert process("--version").returncode == main(["--version"]) == 0

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from opforge.datasets.files.whole import written_whole
+from opforge.datasets.files.whole import note_said, partial_of, samples_left, written_whole
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path):
@@ -26,7 +26,7 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path):
 WRITER = """
 import sys, time
 from pathlib import Path
-from opforge.datasets.files.whole import written_whole
+from opforge.datasets.files.whole import note_said, partial_of, samples_left, written_whole
 
 with written_whole(Path(sys.argv[1])) as partial:
     partial.write_text("half")
@@ -105,3 +105,25 @@ def test_many_writers_of_one_file(tmp_path):
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda number: write(tmp_path / "out.txt", str(number)), range(400)))
     assert [p.name for p in tmp_path.iterdir()] == ["out.txt"]
+
+
+def test_an_interrupt_says_once_where_earlier_samples_are(tmp_path):
+    path = tmp_path / "d.nc"
+    with pytest.raises(KeyboardInterrupt), samples_left(path):  # no warning: there are none
+        raise KeyboardInterrupt
+    partial_of(path).touch()
+    where = (
+        r"stopped before it went on; the samples of the earlier run are in .*d\.nc\.partial, as they were: go on with "
+    )
+    with (
+        pytest.warns(UserWarning, match=where) as told,
+        pytest.raises(KeyboardInterrupt),
+        samples_left(path),
+        samples_left(path),
+    ):
+        raise KeyboardInterrupt
+    assert len(told) == 1
+    with pytest.raises(KeyboardInterrupt), samples_left(path):
+        interrupt = KeyboardInterrupt()
+        note_said(interrupt)
+        raise interrupt

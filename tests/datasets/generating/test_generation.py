@@ -331,7 +331,7 @@ def test_folder_that_is_missing(tmp_path):
 
 
 def test_too_many_samples_for_the_disk(tmp_path):
-    with pytest.raises(InputError, match=r"MB and the disk has .* MB free"):
+    with pytest.raises(InputError, match=r"d\.nc needs 5\d\d\.\d TB and the disk has .* free"):
         generate("darcy", 10**12, 8, out=tmp_path / "d.nc")
     assert os.listdir(tmp_path) == []
 

@@ -135,5 +135,13 @@ def test_workers_leave_interrupts_to_their_parent():
     assert ignored == [signal.SIG_IGN] * 2
 
 
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="has no signal masks")
+def test_interrupts_do_not_reach_workers_that_are_being_started():
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    held = list(run([partial(signal.pthread_sigmask, signal.SIG_BLOCK, ())] * 2, 2))
+    assert all({signal.SIGINT, signal.SIGTERM} <= one for one in held)
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
+
+
 def test_cpus():
     assert 1 <= available_cpus() <= (os.cpu_count() or 1)

@@ -85,6 +85,7 @@ class Steps:
 
     def run(self, modes: np.ndarray, steps: int) -> np.ndarray:
         """So many steps from modes (pairs, components, *modes): those after them, in a new array."""
+        self._u.fill(0)  # a run that blew up leaves NaN where no modes are kept: infinity times 0
         for kept, where in self._places:
             self._u[where] = modes[kept]
         for _ in range(steps):

@@ -54,6 +54,10 @@ class Stepper(ABC):
         """The state that `prepare` or `advance` gave a form of its own."""
         return inner
 
+    def separated(self, inner: Any) -> Any:
+        """The same with nothing shared between samples, so that what becomes of one does not touch another."""
+        return inner
+
     def __call__(self, state: Any) -> Any:
         return self.finish(self.advance(self.prepare(state)))
 
@@ -95,6 +99,9 @@ class EachSample(Stepper):
 
     def advance_by(self, inner: list[Any], steps: int) -> list[Any]:
         return [stepper.advance_by(part, steps) for (stepper, _), part in zip(self._groups, inner, strict=True)]
+
+    def separated(self, inner: list[Any]) -> list[Any]:
+        return [stepper.separated(part) for (stepper, _), part in zip(self._groups, inner, strict=True)]
 
     def finish(self, inner: list[Any]) -> Any:
         parts = [stepper.finish(part) for (stepper, _), part in zip(self._groups, inner, strict=True)]
@@ -158,7 +165,7 @@ def rollout(stepper: Stepper, state: Any, *, frames: int, steps: int = 1, start:
 
     Raises:
         InputError: numbers out of range, a state that is not finite.
-        BlowUp: the first state that is not finite, which is found to the step.
+        BlowUp: the first state that is not finite, which is found to the step, of the samples that are at fault.
 
     Example:
         >>> from opforge.core import Grid
@@ -181,7 +188,8 @@ def rollout(stepper: Stepper, state: Any, *, frames: int, steps: int = 1, start:
             inner = stepper.advance_by(inner, steps)
             state = stepper.finish(inner)
         if _not_finite(state):
-            raise _first_blow_up(stepper, before, frame * steps)
+            inner = _apart(stepper, before, frame * steps, steps)
+            state = stepper.finish(inner)
         found.append(state)
     if is_torch(state):
         import torch
@@ -201,13 +209,19 @@ def steps_between(interval: float, dt: float) -> tuple[int, float]:
     return steps, interval / steps
 
 
-def _first_blow_up(stepper: Stepper, inner: Any, done: int) -> BlowUp:
-    """The same steps again, looked at one by one."""
+def _apart(stepper: Stepper, inner: Any, done: int, steps: int) -> Any:
+    """The same steps again by samples that share nothing, looked at one by one.
+
+    Raises:
+        BlowUp: as a rule. Steps that are rounded in another way may just not leave the numbers; they are given back.
+    """
     with np.errstate(over="ignore", invalid="ignore"):
-        while True:
-            before, inner, done = inner, stepper.advance(inner), done + 1
+        inner = stepper.separated(inner)
+        for number in range(done + 1, done + steps + 1):
+            before, inner = inner, stepper.advance(inner)
             if samples := _not_finite(stepper.finish(inner)):
-                return BlowUp(done * stepper.dt, stepper.finish(before), samples)
+                raise BlowUp(number * stepper.dt, stepper.finish(before), samples)
+    return inner
 
 
 def _not_finite(state: Any) -> list[int]:

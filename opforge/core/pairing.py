@@ -20,7 +20,7 @@ from opforge.core.pairs import PairedModes
 _IN_SINGLE, _IN_DOUBLE = 8.0, 4096.0
 
 # Steps after which steppers compare the sizes of partners again.
-LOOK_EVERY = 64
+LOOK_EVERY = 256
 
 
 @dataclass(frozen=True)

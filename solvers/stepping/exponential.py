@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from importlib import import_module
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -91,6 +92,11 @@ class ETDRK4(Stepper):
     def separated(self, inner: Spectrum) -> Spectrum:
         return self._spectrum(self.finish(inner), alone(inner.samples))
 
+    def joined(self, steppers: Sequence[Stepper]) -> Stepper | None:
+        from opforge.solvers.stepping._own_linear import joined
+
+        return joined(steppers)
+
     def advance(self, inner: Spectrum) -> Spectrum:
         return self.advance_by(inner, 1)
 
@@ -148,8 +154,13 @@ class ETDRK4(Stepper):
             return self._some(modes, steps)
         ends = [len(modes) * i // parts for i in range(parts + 1)]
         with ThreadPoolExecutor(parts) as pool:
-            done = pool.map(lambda i: self._some(modes[ends[i] : ends[i + 1]], steps), range(parts))
+            places = [slice(*between) for between in pairwise(ends)]
+            done = pool.map(lambda place: self._of_pairs(place)._some(modes[place], steps), places)
             return np.concatenate(list(done))
+
+    def _of_pairs(self, place: slice) -> ETDRK4:
+        """What takes the steps of some of the pairs."""
+        return self
 
     def _some(self, modes: np.ndarray, steps: int) -> np.ndarray:
         worker = self._arrays.take(modes, self._steps_for)

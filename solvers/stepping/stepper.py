@@ -54,6 +54,10 @@ class Stepper(ABC):
         """The state that `prepare` or `advance` gave a form of its own."""
         return inner
 
+    def joined(self, steppers: Sequence[Stepper]) -> Stepper | None:
+        """One stepper that does what these do, each for a sample, this one the first; None where there is none."""
+        return None
+
     def separated(self, inner: Any) -> Any:
         """The same with nothing shared between samples, so that what becomes of one does not touch another."""
         return inner
@@ -63,7 +67,10 @@ class Stepper(ABC):
 
 
 class EachSample(Stepper):
-    """A stepper of its own for every sample; samples whose stepper is one and the same object are stepped together.
+    """A stepper of its own for every sample.
+
+    Samples whose stepper is one and the same object are stepped together. So are all of them if the steppers can be
+    joined: those of `ETDRK4` can if their equations differ in the linear part or the source alone.
 
     Args:
         steppers: as many as states have samples, all with the same time step.
@@ -80,18 +87,23 @@ class EachSample(Stepper):
         members: dict[int, list[int]] = {}
         for i, stepper in enumerate(steppers):
             members.setdefault(id(stepper), []).append(i)
-        self._groups = [(steppers[rows[0]], rows) for rows in members.values()]
+        whole = steppers[0].joined(steppers) if len(members) > 1 else None
+        if whole is not None:
+            members = {id(whole): list(range(len(steppers)))}
+        self._groups = [(whole or steppers[rows[0]], rows) for rows in members.values()]
         order = [i for _, rows in self._groups for i in rows]
         self._back = None if order == sorted(order) else np.argsort(order).tolist()
 
     def halved(self) -> Stepper | None:
-        again = {id(stepper): stepper.halved() for stepper, _ in self._groups}
+        again = {key: stepper.halved() for key, stepper in {id(one): one for one in self.steppers}.items()}
         whole = [again[id(stepper)] for stepper in self.steppers]
         return None if any(stepper is None for stepper in whole) else EachSample(cast("list[Stepper]", whole))
 
     def prepare(self, state: Any) -> list[Any]:
         if len(state) != len(self.steppers):
             raise InputError(f"state must have {len(self.steppers)} samples, one for each stepper, got {len(state)}")
+        if len(self._groups) == 1:
+            return [self._groups[0][0].prepare(state)]
         return [stepper.prepare(state[rows]) for stepper, rows in self._groups]
 
     def advance(self, inner: list[Any]) -> list[Any]:

@@ -75,11 +75,12 @@ def alone(samples: int) -> tuple[int, ...]:
     return tuple(i // 2 for i in range(2 * samples))
 
 
-def order_by_size(state: Any) -> tuple[int, ...] | None:
-    """The order in which neighbours that are not of like size are their own partners; None if all are.
+def order_by_size(state: Any, order: Sequence[int] | None = None) -> tuple[int, ...] | None:
+    """The order in which partners that are not of like size are their own partners; None if all may stay.
 
     Args:
         state: real samples (samples, components, ...), numpy or torch.
+        order: who would be partners; neighbours unless given.
 
     Example:
         >>> order_by_size(np.float32([[1.0], [2.0], [3.0], [1e-5]]))
@@ -90,6 +91,8 @@ def order_by_size(state: Any) -> tuple[int, ...] | None:
     if len(state) < 2 or (is_torch(state) and _traced()):
         return None
     squares = _products(state, state)
+    if order is not None:
+        return _order(squares[list(order[::2])], squares[list(order[1::2])], state, len(state), order)
     kept = len(state) // 2 * 2
     return _order(squares[:kept:2], squares[1:kept:2], state, len(state), None)
 

@@ -79,7 +79,7 @@ class ETDRK4(Stepper):
         self.equation.check_state(state, self.grid)
         if state.ndim != self.grid.ndim + 2:
             raise InputError(f"state must be an array (samples, components, *space), got shape {tuple(state.shape)}")
-        return self._spectrum(state, order_by_size(state))
+        return self._spectrum(state, self._first_order(state))
 
     def finish(self, inner: Spectrum) -> Any:
         fields = inner.fields(self._modes)
@@ -109,6 +109,9 @@ class ETDRK4(Stepper):
             inner = replace(inner, modes=self._advanced(inner, some), age=inner.age + some)
             steps -= some
         return inner
+
+    def _first_order(self, state: Any) -> tuple[int, ...] | None:
+        return order_by_size(state)
 
     def _spectrum(self, state: Any, order: tuple[int, ...] | None) -> Spectrum:
         """A state in the form that steps work on, its pairs in an order of `opforge.core.pairing`."""

@@ -67,6 +67,13 @@ def test_samples_come_back_from_any_order(make, shape, highest):
         assert np.allclose(np.asarray(fields_in_order(modes, 5, order, paired)), u, rtol=0, atol=1e-13)
 
 
+@pytest.mark.parametrize("make", MAKES)
+def test_partners_may_be_chosen(make):
+    u = make(fields(PairedModes((9,), (3,)), [1, 9, 1, 9, 1]))
+    assert order_by_size(u, (0, 2, 1, 3, 4, 4)) is None
+    assert order_by_size(u, (0, 2, 1, 4, 3, 3)) == (0, 2, 1, 1, 4, 4, 3, 3)
+
+
 def test_pairs_are_divided_further_and_no_more_than_once():
     paired = PairedModes((9,), (3,))
     u = fields(paired, [1, 9, 1, 9])

@@ -83,6 +83,24 @@ def test_every_thread_takes_the_factors_of_its_samples(case, compiled, monkeypat
         np.testing.assert_allclose(found, one_by_one(each, u, 7), rtol=0, atol=1e-13)
 
 
+def test_samples_with_the_same_stepper_share_transforms_if_they_are_of_like_size():
+    each, u = steppers("real"), state("real")
+    both, twice = [*each, *each], np.concatenate([u, 0.9 * u])
+    together = EachSample(both)
+    (inner,) = together.prepare(twice)
+    assert sorted(zip(inner.order[::2], inner.order[1::2], strict=True)) == [(0, 3), (1, 6), (2, 7), (4, 9), (5, 8)]
+    np.testing.assert_allclose(repeat(together, 7)(twice), one_by_one(both, twice, 7), rtol=0, atol=1e-13)
+    twice = twice.astype(np.float32)
+    twice[6] *= np.float32(1e-5)
+    (inner,) = together.prepare(twice)
+    assert sorted(zip(inner.order[::2], inner.order[1::2], strict=True)) == [
+        *((0, 3), (1, 1), (2, 7), (4, 9), (5, 8), (6, 6)),
+    ]
+    found, expected = repeat(together, 7)(twice), one_by_one(both, twice, 7)
+    errors = np.abs(found - expected).max((1, 2)) / np.abs(expected).max((1, 2))
+    assert np.all(errors < 3e-6), errors
+
+
 def test_what_differs_in_more_is_not_joined():
     first = ETDRK4(Burgers(1, 0.1), LINE, 0.02)
     assert joined([first, ETDRK4(Burgers(1, 0.2), LINE, 0.02)]) is not None

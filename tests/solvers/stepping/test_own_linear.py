@@ -83,6 +83,16 @@ def test_every_thread_takes_the_factors_of_its_samples(case, compiled, monkeypat
         np.testing.assert_allclose(found, one_by_one(each, u, 7), rtol=0, atol=1e-13)
 
 
+@pytest.mark.parametrize("case", ["real", "sources of their own"])
+@pytest.mark.parametrize("bytes_at_once", [1, 2000])
+def test_what_does_not_fit_the_caches_is_worked_on_in_blocks(case, bytes_at_once, monkeypatch):
+    each, u = steppers(case), state(case)
+    together = EachSample(each)
+    whole = repeat(together, 7)(u)
+    monkeypatch.setattr("opforge.solvers.stepping._own_linear._BLOCK", bytes_at_once)
+    np.testing.assert_allclose(repeat(together, 7)(u), whole, rtol=0, atol=1e-13)
+
+
 def test_samples_with_the_same_stepper_share_transforms_if_they_are_of_like_size():
     each, u = steppers("real"), state("real")
     both, twice = [*each, *each], np.concatenate([u, 0.9 * u])

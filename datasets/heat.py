@@ -18,7 +18,8 @@ from opforge.errors import InputError
 from opforge.pdes._numbers import positive
 from opforge.pdes.equation import Field
 from opforge.pdes.heat import Heat
-from opforge.solvers.stepping.diffusion import CrankNicolson, ExactDiffusion
+from opforge.solvers.stepping.crank_nicolson import CrankNicolson
+from opforge.solvers.stepping.diffusion import ExactDiffusion
 from opforge.solvers.stepping.stepper import EachSample, Stepper
 
 # The laws of initial states and of the logarithm of coefficients.

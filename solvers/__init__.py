@@ -14,7 +14,7 @@ __getattr__, __dir__, __all__ = attach(
         "BlowUp": "stepping.stepper",
         "BurgersFV": "stepping.burgers",
         "ConvergenceWarning": "result",
-        "CrankNicolson": "stepping.diffusion",
+        "CrankNicolson": "stepping.crank_nicolson",
         "ETDRK4": "stepping.exponential",
         "EachSample": "stepping.stepper",
         "ElasticLeapfrog": "stepping.elastic",

@@ -1,8 +1,8 @@
 """Passes over modes that numba compiles: each reads and writes what a stage of ETDRK4 needs once.
 
 Imported only by those who ask for compiled steps: numba takes half a second to import, and a second to compile what its
-cache does not hold. All arrays are complex (pairs, modes) with the components among the modes; factors (modes,), real
-or complex.
+cache does not hold. All arrays are complex (pairs, modes) with the components among the modes; factors are real or
+complex, (1, modes) where pairs share them, or (pairs, modes).
 """
 
 from __future__ import annotations
@@ -23,41 +23,45 @@ _compiled: Any = numba.njit(nogil=True, fastmath={"contract", "reassoc", "nsz"},
 def first(u, n, half, whole, q, q_later, f1, halved, stage, last):
     """E₂ u, the stage E₂ u + Q n, what c starts from, E u + Q (E₂ − 1) n, and u ← E u + f₁ n."""
     for p in range(u.shape[0]):
+        s = p if half.shape[0] > 1 else 0
         for k in range(u.shape[1]):
             x, m = u[p, k], n[p, k]
-            h, w = half[k] * x, whole[k] * x
+            h, w = half[s, k] * x, whole[s, k] * x
             halved[p, k] = h
-            stage[p, k] = h + q[k] * m
-            last[p, k] = w + q_later[k] * m
-            u[p, k] = w + f1[k] * m
+            stage[p, k] = h + q[s, k] * m
+            last[p, k] = w + q_later[s, k] * m
+            u[p, k] = w + f1[s, k] * m
 
 
 @_compiled
 def second(n, q, halved, stage, kept):
     """The stage E₂ u + Q n; n is kept."""
     for p in range(n.shape[0]):
+        s = p if q.shape[0] > 1 else 0
         for k in range(n.shape[1]):
             m = n[p, k]
             kept[p, k] = m
-            stage[p, k] = halved[p, k] + q[k] * m
+            stage[p, k] = halved[p, k] + q[s, k] * m
 
 
 @_compiled
 def third(n, twice_q, f2, last, kept, stage, u):
     """The stage c = … + 2 Q n, and u ← u + 2 f₂ (n + what was kept)."""
     for p in range(n.shape[0]):
+        s = p if twice_q.shape[0] > 1 else 0
         for k in range(n.shape[1]):
             m = n[p, k]
-            stage[p, k] = last[p, k] + twice_q[k] * m
-            u[p, k] += f2[k] * (m + kept[p, k])
+            stage[p, k] = last[p, k] + twice_q[s, k] * m
+            u[p, k] += f2[s, k] * (m + kept[p, k])
 
 
 @_compiled
 def fourth(n, f3, u):
     """u ← u + f₃ n."""
     for p in range(n.shape[0]):
+        s = p if f3.shape[0] > 1 else 0
         for k in range(n.shape[1]):
-            u[p, k] += f3[k] * n[p, k]
+            u[p, k] += f3[s, k] * n[p, k]
 
 
 @_compiled

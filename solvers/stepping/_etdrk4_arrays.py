@@ -32,8 +32,8 @@ class Steps:
         modes: which of them are kept.
         shape: (pairs, components) of the state.
         dtype: complex64 or complex128.
-        factors: symbols of the `FACTORS` that multiply the state and N, (components, *modes).
-        sources: what a constant source adds to a and b, to c, and to u, (components, *modes); None without one.
+        factors: symbols of the `FACTORS` that multiply the state and N, ([pairs,] components, *modes).
+        sources: what a constant source adds to a and b, to c, and to u, likewise; None without one.
         compiled: whether passes over the modes are compiled.
     """
 
@@ -85,6 +85,7 @@ class Steps:
 
     def run(self, modes: np.ndarray, steps: int) -> np.ndarray:
         """So many steps from modes (pairs, components, *modes): those after them, in a new array."""
+        self._u.fill(0)  # a run that blew up leaves NaN where no modes are kept: infinity times 0
         for kept, where in self._places:
             self._u[where] = modes[kept]
         for _ in range(steps):
@@ -146,7 +147,7 @@ class Steps:
             x.reshape(len(u), -1) for x in (u, n, stage, half, last, kept)
         )
         passes: Any = self._compiled
-        f = {name: factor.ravel() for name, factor in self._factors.items()}
+        f = {name: x.reshape(-1, flat_u.shape[1]) for name, x in self._factors.items()}
         return [
             (np.copyto, stage, u),
             (rest,),
@@ -242,9 +243,10 @@ class Steps:
     def _factor(self, symbol: np.ndarray, full: tuple[int, ...]) -> np.ndarray:
         """A symbol for states of the shape ``full``."""
         found = self._expanded(symbol)
+        own = found.ndim == len(full)
         if self._compiled and self._form.product is not None:
-            return np.ascontiguousarray(np.broadcast_to(found, full[1:]))
-        small = np.prod(full) * self._dtype.itemsize <= _SMALL
+            return np.ascontiguousarray(np.broadcast_to(found, full if own else full[1:]))
+        small = own or np.prod(full) * self._dtype.itemsize <= _SMALL
         found = np.broadcast_to(found, full if small else (*full[1:],))
         return np.ascontiguousarray(_twice(found))
 

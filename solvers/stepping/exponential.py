@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from importlib import import_module
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 from opforge.core import Grid
 from opforge.core.full_transforms.fft_planning import threads_for
 from opforge.core.full_transforms.transforms import is_torch
+from opforge.core.pairing import LOOK_EVERY, Spectrum, alone, in_order, order_by_modes, order_by_size
 from opforge.core.pairs import PairedModes
 from opforge.errors import InputError
 from opforge.pdes._arrays import like
@@ -32,7 +34,8 @@ class ETDRK4(Stepper):
     û' = E û + f₁ N(û) + 2 f₂ (N(a) + N(b)) + f₃ N(c).
 
     The linear part is solved exactly, however stiff it is; the coefficients are means over a contour and stay complex
-    where L is.
+    where L is. Two samples share a transform as long as they are of like size (`opforge.core.pairing`): a batch changes
+    a sample by a few roundings of its own size, no more.
 
     Args:
         equation: what is solved.
@@ -72,34 +75,60 @@ class ETDRK4(Stepper):
         self._tensors: dict[Any, _Tensors] = {}
         self._arrays = _Arrays()
 
-    def prepare(self, state: Any) -> _Spectrum:
+    def prepare(self, state: Any) -> Spectrum:
         self.equation.check_state(state, self.grid)
         if state.ndim != self.grid.ndim + 2:
             raise InputError(f"state must be an array (samples, components, *space), got shape {tuple(state.shape)}")
-        if is_torch(state) and not _as_numpy(state):
-            return _Spectrum(self._modes.of_fields(state), len(state))
-        threads = threads_for(state)
-        modes = self._modes.of_fields(state.numpy() if is_torch(state) else state)
-        return _Spectrum(modes, len(state), threads=threads, torch=is_torch(state))
+        return self._spectrum(state, self._first_order(state))
 
-    def finish(self, inner: _Spectrum) -> Any:
-        fields = self._modes.fields(inner.modes, inner.samples)
+    def finish(self, inner: Spectrum) -> Any:
+        fields = inner.fields(self._modes)
         if not inner.torch:
             return fields
         import torch
 
         return torch.from_numpy(fields)
 
-    def advance(self, inner: _Spectrum) -> _Spectrum:
+    def separated(self, inner: Spectrum) -> Spectrum:
+        return self._spectrum(self.finish(inner), alone(inner.samples))
+
+    def joined(self, steppers: Sequence[Stepper]) -> Stepper | None:
+        from opforge.solvers.stepping._own_linear import joined
+
+        return joined(steppers)
+
+    def advance(self, inner: Spectrum) -> Spectrum:
         return self.advance_by(inner, 1)
 
-    def advance_by(self, inner: _Spectrum, steps: int) -> _Spectrum:
-        if is_torch(inner.modes):
-            modes, tensors = inner.modes, self._on(inner.modes)
-            for _ in range(steps):
-                modes = self._step(modes, tensors)
-            return replace(inner, modes=modes)
-        return replace(inner, modes=self._many(inner.modes, steps, inner.threads))
+    def advance_by(self, inner: Spectrum, steps: int) -> Spectrum:
+        while steps > 0:
+            if inner.age >= LOOK_EVERY:
+                order = order_by_modes(inner, self.grid.ndim)
+                inner = replace(inner, age=0) if order is None else self._spectrum(self.finish(inner), order)
+            some = min(steps, LOOK_EVERY - inner.age)
+            inner = replace(inner, modes=self._advanced(inner, some), age=inner.age + some)
+            steps -= some
+        return inner
+
+    def _first_order(self, state: Any) -> tuple[int, ...] | None:
+        return order_by_size(state)
+
+    def _spectrum(self, state: Any, order: tuple[int, ...] | None) -> Spectrum:
+        """A state in the form that steps work on, its pairs in an order of `opforge.core.pairing`."""
+        samples, state = len(state), in_order(state, order)
+        if is_torch(state) and not _as_numpy(state):
+            return Spectrum(self._modes.of_fields(state), samples, order)
+        threads = threads_for(state)
+        modes = self._modes.of_fields(state.numpy() if is_torch(state) else state)
+        return Spectrum(modes, samples, order, threads=threads, torch=is_torch(state))
+
+    def _advanced(self, inner: Spectrum, steps: int) -> Any:
+        if not is_torch(inner.modes):
+            return self._many(inner.modes, steps, inner.threads)
+        modes, tensors = inner.modes, self._on(inner.modes)
+        for _ in range(steps):
+            modes = self._step(modes, tensors)
+        return modes
 
     def _step(self, u: Any, c: _Tensors) -> Any:
         """A step for torch, whose gradients need every intermediate value."""
@@ -128,8 +157,13 @@ class ETDRK4(Stepper):
             return self._some(modes, steps)
         ends = [len(modes) * i // parts for i in range(parts + 1)]
         with ThreadPoolExecutor(parts) as pool:
-            done = pool.map(lambda i: self._some(modes[ends[i] : ends[i + 1]], steps), range(parts))
+            places = [slice(*between) for between in pairwise(ends)]
+            done = pool.map(lambda place: self._of_pairs(place)._some(modes[place], steps), places)
             return np.concatenate(list(done))
+
+    def _of_pairs(self, place: slice) -> ETDRK4:
+        """What takes the steps of some of the pairs."""
+        return self
 
     def _some(self, modes: np.ndarray, steps: int) -> np.ndarray:
         worker = self._arrays.take(modes, self._steps_for)
@@ -153,23 +187,6 @@ class ETDRK4(Stepper):
 
 # Bytes of modes that are worth a thread: it wakes in some 20 µs, and Python's lock lets others wait as long.
 _WORTH_A_THREAD = 2**15
-
-
-@dataclass(frozen=True)
-class _Spectrum:
-    """Modes (pairs, components, *modes) of so many samples.
-
-    Args:
-        modes: of numpy, or of torch where gradients are wanted or another device has them.
-        samples: how many.
-        threads: for numpy.
-        torch: whether states are tensors, all the same.
-    """
-
-    modes: Any
-    samples: int
-    threads: int = 1
-    torch: bool = False
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from opforge.core import Grid
+from opforge.core.pairing import LOOK_EVERY, Spectrum, alone, in_order, order_by_modes, order_by_size
 from opforge.errors import InputError
 from opforge.pdes._constants import Constant
 from opforge.pdes.semilinear import SemilinearEquation
@@ -136,17 +137,29 @@ class IMEXRK(Stepper):
             table.implicit[-1] == table.implicit_weights and (*table.explicit[-1], 0.0) == table.explicit_weights
         )
 
-    def prepare(self, state: Any) -> _Spectrum:
+    def prepare(self, state: Any) -> Spectrum:
         self.equation.check_state(state, self.grid)
         if state.ndim != self.grid.ndim + 2:
             raise InputError(f"state must be an array (samples, components, *space), got shape {tuple(state.shape)}")
-        return _Spectrum(self.equation.paired(self.grid).of_fields(state), len(state))
+        return self._spectrum(state, order_by_size(state))
 
-    def finish(self, inner: _Spectrum) -> Any:
-        return self.equation.paired(self.grid).fields(inner.modes, inner.samples)
+    def finish(self, inner: Spectrum) -> Any:
+        return inner.fields(self.equation.paired(self.grid))
 
-    def advance(self, inner: _Spectrum) -> _Spectrum:
-        u, table = inner.modes, self.table
+    def separated(self, inner: Spectrum) -> Spectrum:
+        return self._spectrum(self.finish(inner), alone(inner.samples))
+
+    def _spectrum(self, state: Any, order: tuple[int, ...] | None) -> Spectrum:
+        return Spectrum(self.equation.paired(self.grid).of_fields(in_order(state, order)), len(state), order)
+
+    def advance(self, inner: Spectrum) -> Spectrum:
+        if inner.age >= LOOK_EVERY:
+            order = order_by_modes(inner, self.grid.ndim)
+            inner = replace(inner, age=0) if order is None else self._spectrum(self.finish(inner), order)
+        return replace(inner, modes=self._step(inner.modes), age=inner.age + 1)
+
+    def _step(self, u: Any) -> Any:
+        table = self.table
         linear = self._linear.like(u)
         stage, implicit, explicit = u, [], []
         for a_i, e_i in zip(table.implicit, table.explicit, strict=True):
@@ -158,18 +171,10 @@ class IMEXRK(Stepper):
             explicit.append(self._rest(stage))
             ends = _sum(table.implicit_weights, implicit) + _sum(table.explicit_weights, explicit)
             stage = u + self.dt * ends
-        return _Spectrum(stage, inner.samples)
+        return stage
 
     def _rest(self, modes: Any) -> Any:
         return self._form.nonlinear(modes, self.equation.paired(self.grid))
-
-
-@dataclass(frozen=True)
-class _Spectrum:
-    """Modes (pairs, components, *modes) of so many samples."""
-
-    modes: Any
-    samples: int
 
 
 def _sum(weights: tuple[float, ...], terms: list[Any]) -> Any:

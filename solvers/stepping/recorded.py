@@ -53,6 +53,9 @@ class Recorded(Stepper):
     def finish(self, inner: Any) -> Any:
         return self.stepper.finish(inner)
 
+    def separated(self, inner: Any) -> Any:
+        return self.stepper.separated(inner)
+
     def advance(self, inner: Any) -> Any:
         return self.advance_by(inner, 1)
 

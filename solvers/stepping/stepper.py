@@ -54,12 +54,23 @@ class Stepper(ABC):
         """The state that `prepare` or `advance` gave a form of its own."""
         return inner
 
+    def joined(self, steppers: Sequence[Stepper]) -> Stepper | None:
+        """One stepper that does what these do, each for a sample, this one the first; None where there is none."""
+        return None
+
+    def separated(self, inner: Any) -> Any:
+        """The same with nothing shared between samples, so that what becomes of one does not touch another."""
+        return inner
+
     def __call__(self, state: Any) -> Any:
         return self.finish(self.advance(self.prepare(state)))
 
 
 class EachSample(Stepper):
-    """A stepper of its own for every sample; samples whose stepper is one and the same object are stepped together.
+    """A stepper of its own for every sample.
+
+    Samples whose stepper is one and the same object are stepped together. So are all of them if the steppers can be
+    joined: those of `ETDRK4` can if their equations differ in the linear part or the source alone.
 
     Args:
         steppers: as many as states have samples, all with the same time step.
@@ -76,18 +87,23 @@ class EachSample(Stepper):
         members: dict[int, list[int]] = {}
         for i, stepper in enumerate(steppers):
             members.setdefault(id(stepper), []).append(i)
-        self._groups = [(steppers[rows[0]], rows) for rows in members.values()]
+        whole = steppers[0].joined(steppers) if len(members) > 1 else None
+        if whole is not None:
+            members = {id(whole): list(range(len(steppers)))}
+        self._groups = [(whole or steppers[rows[0]], rows) for rows in members.values()]
         order = [i for _, rows in self._groups for i in rows]
         self._back = None if order == sorted(order) else np.argsort(order).tolist()
 
     def halved(self) -> Stepper | None:
-        again = {id(stepper): stepper.halved() for stepper, _ in self._groups}
+        again = {key: stepper.halved() for key, stepper in {id(one): one for one in self.steppers}.items()}
         whole = [again[id(stepper)] for stepper in self.steppers]
         return None if any(stepper is None for stepper in whole) else EachSample(cast("list[Stepper]", whole))
 
     def prepare(self, state: Any) -> list[Any]:
         if len(state) != len(self.steppers):
             raise InputError(f"state must have {len(self.steppers)} samples, one for each stepper, got {len(state)}")
+        if len(self._groups) == 1:
+            return [self._groups[0][0].prepare(state)]
         return [stepper.prepare(state[rows]) for stepper, rows in self._groups]
 
     def advance(self, inner: list[Any]) -> list[Any]:
@@ -95,6 +111,9 @@ class EachSample(Stepper):
 
     def advance_by(self, inner: list[Any], steps: int) -> list[Any]:
         return [stepper.advance_by(part, steps) for (stepper, _), part in zip(self._groups, inner, strict=True)]
+
+    def separated(self, inner: list[Any]) -> list[Any]:
+        return [stepper.separated(part) for (stepper, _), part in zip(self._groups, inner, strict=True)]
 
     def finish(self, inner: list[Any]) -> Any:
         parts = [stepper.finish(part) for (stepper, _), part in zip(self._groups, inner, strict=True)]
@@ -158,7 +177,7 @@ def rollout(stepper: Stepper, state: Any, *, frames: int, steps: int = 1, start:
 
     Raises:
         InputError: numbers out of range, a state that is not finite.
-        BlowUp: the first state that is not finite, which is found to the step.
+        BlowUp: the first state that is not finite, which is found to the step, of the samples that are at fault.
 
     Example:
         >>> from opforge.core import Grid
@@ -181,7 +200,8 @@ def rollout(stepper: Stepper, state: Any, *, frames: int, steps: int = 1, start:
             inner = stepper.advance_by(inner, steps)
             state = stepper.finish(inner)
         if _not_finite(state):
-            raise _first_blow_up(stepper, before, frame * steps)
+            inner = _apart(stepper, before, frame * steps, steps)
+            state = stepper.finish(inner)
         found.append(state)
     if is_torch(state):
         import torch
@@ -201,13 +221,19 @@ def steps_between(interval: float, dt: float) -> tuple[int, float]:
     return steps, interval / steps
 
 
-def _first_blow_up(stepper: Stepper, inner: Any, done: int) -> BlowUp:
-    """The same steps again, looked at one by one."""
+def _apart(stepper: Stepper, inner: Any, done: int, steps: int) -> Any:
+    """The same steps again by samples that share nothing, looked at one by one.
+
+    Raises:
+        BlowUp: as a rule. Steps that are rounded in another way may just not leave the numbers; they are given back.
+    """
     with np.errstate(over="ignore", invalid="ignore"):
-        while True:
-            before, inner, done = inner, stepper.advance(inner), done + 1
+        inner = stepper.separated(inner)
+        for number in range(done + 1, done + steps + 1):
+            before, inner = inner, stepper.advance(inner)
             if samples := _not_finite(stepper.finish(inner)):
-                return BlowUp(done * stepper.dt, stepper.finish(before), samples)
+                raise BlowUp(number * stepper.dt, stepper.finish(before), samples)
+    return inner
 
 
 def _not_finite(state: Any) -> list[int]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from opforge.core.full_transforms.transforms import is_torch
 from opforge.errors import InputError, WorkError
 from opforge.solvers.stepping.stepper import Stepper
 
@@ -14,7 +15,12 @@ from opforge.solvers.stepping.stepper import Stepper
 class BDF(Stepper):
     """u_t = F(u) of one-dimensional states, by scipy's BDF: its own steps and orders, from 1 to 5, within each ``dt``.
 
-    Numpy alone. The Jacobian is a band, found by differences.
+    The Jacobian is a band, found by differences. States are numpy's or tensors on any device: scipy works on the CPU
+    in float64, F is given float64 of the state's kind on its device, and the result has the state's precision.
+
+    Gradients do not flow: steps and orders change with the state, and Newton's iterations end where they are good
+    enough, so that the derivative of what was computed is not that of the solution. Steppers that are differentiable
+    are the others, such as `IMEXRK` for stiff linear parts.
 
     Args:
         tendency: F, of a state (samples, components, n).
@@ -23,7 +29,7 @@ class BDF(Stepper):
         band: how many neighbours on either side a rate depends on.
 
     Raises:
-        InputError: a time step or a tolerance that is not positive.
+        InputError: a time step or a tolerance that is not positive; a state, or rates, that ask for gradients.
         WorkError: scipy's solver fails.
 
     Example:
@@ -44,9 +50,26 @@ class BDF(Stepper):
         self.rtol, self.atol, self.band = rtol, atol, band
 
     def advance(self, inner: Any) -> Any:
-        return np.concatenate([self._one(inner[i : i + 1]) for i in range(len(inner))])
+        if is_torch(inner):
+            return self._of_tensors(inner)
+        found = np.concatenate([self._one(inner[i : i + 1], self.tendency) for i in range(len(inner))])
+        return found.astype(inner.dtype, copy=False) if np.issubdtype(inner.dtype, np.floating) else found
 
-    def _one(self, state: np.ndarray) -> np.ndarray:
+    def _of_tensors(self, state: Any) -> Any:
+        import torch
+
+        _refuse_gradients(state, "state", "pass state.detach()")
+
+        def tendency(values: np.ndarray) -> np.ndarray:
+            rates = self.tendency(torch.from_numpy(values).to(state.device))
+            _refuse_gradients(rates, "tendency", "detach what it is made of, or call the stepper in torch.no_grad()")
+            return rates.detach().cpu().numpy()
+
+        arrays = state.detach().to("cpu", torch.float64).numpy()
+        found = np.concatenate([self._one(arrays[i : i + 1], tendency) for i in range(len(arrays))])
+        return torch.from_numpy(found).to(state.device, state.dtype if state.is_floating_point() else torch.float64)
+
+    def _one(self, state: np.ndarray, tendency: Callable[[Any], Any]) -> np.ndarray:
         import scipy.sparse
         from scipy.integrate import solve_ivp
 
@@ -54,7 +77,7 @@ class BDF(Stepper):
         shifts: Any = list(range(-self.band, self.band + 1))
         pattern = scipy.sparse.diags_array([np.ones(size - abs(i)) for i in shifts], offsets=shifts)
         found = solve_ivp(
-            lambda t, y: self.tendency(y.reshape(state.shape)).ravel(),
+            lambda t, y: tendency(y.reshape(state.shape)).ravel(),
             (0.0, self.dt),
             state.ravel().astype(np.float64),
             method="BDF",
@@ -65,3 +88,17 @@ class BDF(Stepper):
         if not found.success:
             raise WorkError(f"scipy's BDF failed: {found.message}")
         return found.y[:, -1].reshape(state.shape)
+
+
+def _refuse_gradients(x: Any, name: str, remedy: str) -> None:
+    """
+    Raises:
+        InputError: a tensor that asks for gradients.
+    """
+    import torch
+
+    if x.requires_grad and torch.is_grad_enabled():
+        raise InputError(
+            f"{name} must not ask for gradients, for BDF is not differentiable, got requires_grad=True; {remedy}, or "
+            "take a stepper that is, such as IMEXRK or SSPRK3"
+        )

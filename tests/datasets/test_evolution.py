@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import opforge
 from opforge.core import Grid
 from opforge.datasets import (
     BurgersRecipe,
@@ -12,6 +13,7 @@ from opforge.datasets import (
     KuramotoSivashinskyRecipe,
     ShallowWaterRecipe,
 )
+from opforge.datasets.generating.sampling import sample_seed
 from opforge.datasets.recipe import make_recipe
 from opforge.datasets.restriction import restricted
 from opforge.errors import InputError, WorkError
@@ -144,3 +146,22 @@ def test_steps_beyond_the_limit_of_waves_are_refused_before_the_start(made):
     ):
         made.check(made.grid(64))
     replace(made, time_step=1e-5).check(made.grid(64))
+
+
+def test_a_sample_that_blows_up_is_skipped_and_its_partner_kept(monkeypatch):
+    """Sample 2 shares transforms with sample 3."""
+    made, usual = {"resolution": 96, "seed": 5, "workers": 1, "frames": 5, "end_time": 4.0}, recipe().initial_states
+    whole = opforge.generate("kuramoto_sivashinsky", 6, **made)
+    bad = usual([np.random.default_rng(sample_seed(5, 2))], recipe().grid(96))
+
+    def states(self, rngs, grid):
+        found = usual(rngs, grid)
+        return np.where(np.isclose(found, bad).all((1, 2), keepdims=True), 1e6 * found, found)
+
+    monkeypatch.setattr(KuramotoSivashinskyRecipe, "initial_states", states)
+    with pytest.raises(WorkError, match=r"sample 2 .* failed: the solution is not finite any more at time"):
+        opforge.generate("kuramoto_sivashinsky", 6, **made)
+    with pytest.warns(UserWarning, match="1 of 6 samples failed and were left out"):
+        rest = opforge.generate("kuramoto_sivashinsky", 6, on_error="skip", **made)
+    kept = whole.to_xarray()["u"].values[[0, 1, 3, 4, 5]]
+    np.testing.assert_allclose(rest.to_xarray()["u"].values, kept, rtol=0, atol=1e-4 * np.abs(kept).max())

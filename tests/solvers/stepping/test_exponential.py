@@ -1,4 +1,7 @@
-"""ETDRK4: order, numpy and torch, gradients, sources, what is refused. Orders on equations: benchmarks/validation."""
+"""ETDRK4: order, numpy and torch, gradients, sources, what is refused. Orders on equations: benchmarks/validation.
+
+That samples of a batch do not touch each other: test_stepper.py.
+"""
 
 import sys
 from dataclasses import dataclass

@@ -36,6 +36,13 @@ class Stepper(ABC):
         """The same steps, each in twice as many parts; None where a stepper does not choose its parts itself."""
         return None
 
+    def check_start(self, state: Any) -> None:  # noqa: B027 -- a stepper without a limit that depends on the state
+        """Refuse, before a run starts from a state, a time step that it does not bear; gradients are not looked at.
+
+        Raises:
+            StepTooLong: such a step, with the limit.
+        """
+
     def prepare(self, state: Any) -> Any:
         """A state in the form that `advance` takes."""
         return state
@@ -90,6 +97,10 @@ class EachSample(Stepper):
             raise InputError(f"state must have {len(self.steppers)} samples, one for each stepper, got {len(state)}")
         return [stepper.prepare(state[rows]) for stepper, rows in self._groups]
 
+    def check_start(self, state: Any) -> None:
+        for stepper, rows in self._groups:
+            stepper.check_start(state[rows])
+
     def advance(self, inner: list[Any]) -> list[Any]:
         return self.advance_by(inner, 1)
 
@@ -143,7 +154,9 @@ def repeat(stepper: Stepper, steps: int) -> Callable[[Any], Any]:
     return run
 
 
-def rollout(stepper: Stepper, state: Any, *, frames: int, steps: int = 1, start: bool = False) -> Any:
+def rollout(
+    stepper: Stepper, state: Any, *, frames: int, steps: int = 1, start: bool = False, checked: bool = True
+) -> Any:
     """The states after every ``steps`` steps.
 
     Args:
@@ -152,12 +165,14 @@ def rollout(stepper: Stepper, state: Any, *, frames: int, steps: int = 1, start:
         frames: how many to give back.
         steps: from one to the next, at least 1.
         start: whether ``state`` itself comes first, as a frame more.
+        checked: whether a time step that the state does not bear is refused before the start; see
+            `Stepper.check_start`.
 
     Returns:
         An array ([1 +] frames, samples, components, *space) of the state's kind.
 
     Raises:
-        InputError: numbers out of range, a state that is not finite.
+        InputError: numbers out of range, a state that is not finite, a time step that it does not bear.
         BlowUp: the first state that is not finite, which is found to the step.
 
     Example:
@@ -173,6 +188,8 @@ def rollout(stepper: Stepper, state: Any, *, frames: int, steps: int = 1, start:
     _check_steps(steps, least=1)
     if _not_finite(state):
         raise InputError("state must be finite, got NaN or infinity in it; correct the initial state")
+    if checked:
+        stepper.check_start(state)
     found = [state] if start else []
     inner = stepper.prepare(state)
     for frame in range(frames):

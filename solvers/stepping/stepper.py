@@ -92,14 +92,14 @@ class EachSample(Stepper):
         whole = [again[id(stepper)] for stepper in self.steppers]
         return None if any(stepper is None for stepper in whole) else EachSample(cast("list[Stepper]", whole))
 
+    def check_start(self, state: Any) -> None:
+        for stepper, rows in self._groups:
+            stepper.check_start(state[rows])
+
     def prepare(self, state: Any) -> list[Any]:
         if len(state) != len(self.steppers):
             raise InputError(f"state must have {len(self.steppers)} samples, one for each stepper, got {len(state)}")
         return [stepper.prepare(state[rows]) for stepper, rows in self._groups]
-
-    def check_start(self, state: Any) -> None:
-        for stepper, rows in self._groups:
-            stepper.check_start(state[rows])
 
     def advance(self, inner: list[Any]) -> list[Any]:
         return self.advance_by(inner, 1)

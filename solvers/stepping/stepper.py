@@ -172,7 +172,8 @@ def rollout(
         An array ([1 +] frames, samples, components, *space) of the state's kind.
 
     Raises:
-        InputError: numbers out of range, a state that is not finite, a time step that it does not bear.
+        StepTooLong: a time step that the state does not bear, an InputError.
+        InputError: numbers out of range, a state that is not finite.
         BlowUp: the first state that is not finite, which is found to the step.
 
     Example:

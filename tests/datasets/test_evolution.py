@@ -127,31 +127,6 @@ def test_oversampled_states_are_those_of_the_finer_grid():
     assert recipe(oversampling=2).bytes_per_point == 2 * recipe().bytes_per_point
 
 
-def test_cells_are_kept_as_means():
-    states = np.arange(2.0 * 8 * 12).reshape(1, 2, 1, 8, 12)
-    found = restricted(states, Grid((8, 12)), 4)
-    assert found.shape == (1, 2, 1, 2, 3)
-    np.testing.assert_allclose(found[0, 1, 0, 1, 2], states[0, 1, 0, 4:8, 8:12].mean())
-
-
-@pytest.mark.parametrize(
-    "made",
-    [
-        BurgersRecipe(method="finite volumes", viscosity=0.0, time_step=0.1),
-        BurgersRecipe(ndim=2, method="finite volumes", time_step=0.1),
-        ShallowWaterRecipe(time_step=0.2, frames=3),
-        ShallowWaterRecipe(initial="bottom", time_step=0.2, frames=3),
-        CompressibleFlowRecipe(time_step=0.1),
-        CompressibleFlowRecipe(draw="shear_viscosity:0.1:1,bulk_viscosity:0.1:1", time_step=0.005),
-    ],
-)
-def test_steps_beyond_the_limit_of_waves_are_refused_before_the_start(made):
-    message = rf"time_step must be at most \d[\d.e-]*, the time in which .*, got {made.time_step:g}; take a shorter"
-    with pytest.raises(InputError, match=message):
-        made.check(made.grid(64))
-    replace(made, time_step=1e-5).check(made.grid(64))
-
-
 @pytest.mark.parametrize(
     ("made", "resolution"),
     [
@@ -201,3 +176,28 @@ def test_errors_on_the_way_name_the_users_step():
     driven = NavierStokesRecipe(viscosity=1e-4, time_step=0.2, frames=3)
     with pytest.raises(WorkError, match=r"not finite any more at time .*; time_step is 0\.2, usual are steps of 0\.04"):
         driven.sample(np.random.default_rng(0), driven.grid(32))
+
+
+def test_cells_are_kept_as_means():
+    states = np.arange(2.0 * 8 * 12).reshape(1, 2, 1, 8, 12)
+    found = restricted(states, Grid((8, 12)), 4)
+    assert found.shape == (1, 2, 1, 2, 3)
+    np.testing.assert_allclose(found[0, 1, 0, 1, 2], states[0, 1, 0, 4:8, 8:12].mean())
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        BurgersRecipe(method="finite volumes", viscosity=0.0, time_step=0.1),
+        BurgersRecipe(ndim=2, method="finite volumes", time_step=0.1),
+        ShallowWaterRecipe(time_step=0.2, frames=3),
+        ShallowWaterRecipe(initial="bottom", time_step=0.2, frames=3),
+        CompressibleFlowRecipe(time_step=0.1),
+        CompressibleFlowRecipe(draw="shear_viscosity:0.1:1,bulk_viscosity:0.1:1", time_step=0.005),
+    ],
+)
+def test_steps_beyond_the_limit_of_waves_are_refused_before_the_start(made):
+    message = rf"time_step must be at most \d[\d.e-]*, the time in which .*, got {made.time_step:g}; take a shorter"
+    with pytest.raises(InputError, match=message):
+        made.check(made.grid(64))
+    replace(made, time_step=1e-5).check(made.grid(64))

@@ -93,8 +93,10 @@ class EachSample(Stepper):
         return None if any(stepper is None for stepper in whole) else EachSample(cast("list[Stepper]", whole))
 
     def check_start(self, state: Any) -> None:
-        for stepper, rows in self._groups:
-            stepper.check_start(state[rows])
+        if len(state) != len(self.steppers):
+            return  # `prepare` refuses it
+        for one in {id(stepper): stepper for stepper in self.steppers}.values():
+            one.check_start(state[[i for i, stepper in enumerate(self.steppers) if stepper is one]])
 
     def prepare(self, state: Any) -> list[Any]:
         if len(state) != len(self.steppers):

@@ -128,16 +128,16 @@ def test_tensors_and_single_precision_have_the_same_limit():
 
 def test_steppers_made_of_others_look_at_theirs():
     equation, grid, state = CASES["kuramoto_sivashinsky"]
-    two = np.concatenate([0.01 * state, state])
-    for first, second in ((20.0, 20.0), (0.01, 0.01)):
-        steppers = EachSample([ETDRK4(equation, grid, first), ETDRK4(equation, grid, second)])
-        if first > 1:
-            with pytest.raises(StepTooLong):
-                rollout(steppers, two, frames=1)
-            with pytest.raises(StepTooLong):
-                repeat(Recorded(steppers.steppers[1]), 2)(torch.from_numpy(state))
-        else:
-            rollout(steppers, two, frames=1)
+    still, lively = 1e-9 * state, state
+    two = [ETDRK4(KuramotoSivashinsky(viscosity=nu), grid, 4.0) for nu in (1.0, 2.0)]
+    for steppers in (two, [*two, two[0]], two[:1] * 2):
+        with pytest.raises(StepTooLong):
+            rollout(EachSample(steppers), np.concatenate([still] * (len(steppers) - 1) + [lively]), frames=1)
+        rollout(EachSample(steppers), np.concatenate([still] * len(steppers)), frames=1)
+    with pytest.raises(InputError, match="state must have 3 samples, one for each stepper, got 1"):
+        rollout(EachSample([*two, two[0]]), state, frames=1)
+    with pytest.raises(StepTooLong):
+        repeat(Recorded(ETDRK4(equation, grid, 4.0)), 2)(torch.from_numpy(state))
 
 
 def test_a_step_so_long_that_its_coefficients_are_no_numbers_is_refused_without_a_warning():

@@ -233,7 +233,7 @@ class EvolutionRecipe(DrawingRecipe):
         if not worst <= self.tolerance:
             raise WorkError(
                 f"the error of its time steps is estimated at {worst:.1e}, the tolerance is {self.tolerance:.1e}; "
-                f"lower time_step, which is {self._told_step(dt)}, or raise the tolerance"
+                f"lower time_step, which is {self._told_step(grid, dt)}, or raise the tolerance"
             )
         evolving = {name: states[:, :, i] for i, name in enumerate(self.equation.unknowns)}
         evolving |= self.derived(stepper, states)
@@ -243,11 +243,13 @@ class EvolutionRecipe(DrawingRecipe):
             fields = {name: self.coarser(name, u, grid, self.oversampling) for name, u in fields.items()}
         return Samples(fields, residuals, numbers)
 
-    def _told_step(self, dt: float) -> str:
-        """The time step as the user knows it, and as it is."""
-        if self.time_step is None or math.isclose(self.time_step, dt, rel_tol=1e-3):
+    def _told_step(self, grid: Grid, dt: float) -> str:
+        """The time step as the user knows it, as it is, and as it would be."""
+        if self.time_step is None:
             return f"{dt:.3g}"
-        return f"{self.time_step:.3g} (steps of {dt:.3g} are taken, of one length from frame to frame)"
+        same = math.isclose(self.time_step, dt, rel_tol=1e-3)
+        taken = "" if same else f"steps of {dt:.3g} are taken, of one length from frame to frame; "
+        return f"{self.time_step:.3g} ({taken}usual are {self._usual(grid)})"
 
     def _start(
         self, rngs: Sequence[np.random.Generator], grid: Grid, dt: float

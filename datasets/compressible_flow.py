@@ -173,15 +173,6 @@ class CompressibleFlowRecipe(EvolutionRecipe):
             own = np.stack([media.get(name, np.full(count, getattr(self, name))) for name in names], -1)
         return FiniteVolumes(self.equation, grid, dt, own, strict=self.time_step is not None)
 
-    def check(self, grid: Grid) -> None:
-        """Refuse a time step beyond the limit of stability.
-
-        Raises:
-            InputError: such a step.
-        """
-        super().check(grid)
-        self.check_step(grid)
-
     def usual_step(self, grid: Grid) -> float:
         gamma, mach = self.equation.gamma, self.mach or 0.0
         fastest = {

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
@@ -16,7 +18,8 @@ from opforge.datasets.recipe import Sample, Samples
 from opforge.errors import InputError, WorkError
 from opforge.pdes._numbers import not_negative, positive
 from opforge.pdes.evolution import EvolutionEquation
-from opforge.solvers.stepping.stepper import EachSample, Stepper, rollout, steps_between
+from opforge.solvers.stepping.limits import StepTooLong, below
+from opforge.solvers.stepping.stepper import BlowUp, EachSample, Stepper, rollout, steps_between
 
 # Frames beyond which a mistake is more likely than a purpose.
 _MOST_FRAMES = 100_000
@@ -185,8 +188,15 @@ class EvolutionRecipe(DrawingRecipe):
         return steps_between(self.end_time / (self.frames - 1), longest)
 
     def check(self, grid: Grid) -> None:
+        """Refuse what the stepper refuses: a grid, and a time step beyond the limit of stability, with the limit.
+
+        Raises:
+            InputError: such a grid, such a step.
+        """
         fine = self.solved_on(grid)
-        self.stepper(fine, self.steps(fine)[1])
+        with self._told_of_time_step(fine):
+            self.stepper(fine, self.steps(fine)[1])
+        self.check_step(grid)
 
     def refined(self) -> Self:
         """The same recipe with time steps of half the length."""
@@ -211,16 +221,19 @@ class EvolutionRecipe(DrawingRecipe):
         """
         grid = self.solved_on(grid)
         steps, dt = self.steps(grid)
-        media, numbers, stepper, start = self._start(rngs, grid, dt)
-        if self.settling > 0:
-            start = rollout(stepper, start, frames=1, steps=steps_between(self.settling, dt)[0])[0]
-        states = rollout(stepper, start, frames=self.frames - 1, steps=steps, start=True)
-        residuals = self._error_of_steps(stepper, states, {**media, **numbers}, grid)
+        with self._told_of_time_step(grid):
+            media, numbers, stepper, start = self._start(rngs, grid, dt)
+            if self.time_step is not None:
+                stepper.check_start(start)
+            if self.settling > 0:
+                start = _run(stepper, start, 1, steps_between(self.settling, dt)[0])[0]
+            states = _run(stepper, start, self.frames - 1, steps, start=True)
+            residuals = self._error_of_steps(stepper, states, {**media, **numbers}, grid)
         worst = float(residuals.max())
         if not worst <= self.tolerance:
             raise WorkError(
                 f"the error of its time steps is estimated at {worst:.1e}, the tolerance is {self.tolerance:.1e}; "
-                f"lower time_step, which is {dt:.3g}, or raise the tolerance"
+                f"lower time_step, which is {self._told_step(grid, dt)}, or raise the tolerance"
             )
         evolving = {name: states[:, :, i] for i, name in enumerate(self.equation.unknowns)}
         evolving |= self.derived(stepper, states)
@@ -229,6 +242,14 @@ class EvolutionRecipe(DrawingRecipe):
         if self.oversampling:
             fields = {name: self.coarser(name, u, grid, self.oversampling) for name, u in fields.items()}
         return Samples(fields, residuals, numbers)
+
+    def _told_step(self, grid: Grid, dt: float) -> str:
+        """The time step as the user knows it, as it is, and as it would be."""
+        if self.time_step is None:
+            return f"{dt:.3g}"
+        same = math.isclose(self.time_step, dt, rel_tol=1e-3)
+        taken = "" if same else f"steps of {dt:.3g} are taken, of one length from frame to frame; "
+        return f"{self.time_step:.3g} ({taken}usual are {self._usual(grid)})"
 
     def _start(
         self, rngs: Sequence[np.random.Generator], grid: Grid, dt: float
@@ -246,7 +267,7 @@ class EvolutionRecipe(DrawingRecipe):
         return media, numbers, stepper, self.first_states(stepper, self.initial_states(rngs, grid))
 
     def check_step(self, grid: Grid) -> None:
-        """Refuse a ``time_step`` that some sample's first state does not bear; for steppers whose limit depends on it.
+        """Refuse a ``time_step`` that some sample does not bear; for steppers whose limit depends on media and states.
 
         Raises:
             InputError: such a step, with the limit.
@@ -254,11 +275,40 @@ class EvolutionRecipe(DrawingRecipe):
         if self.time_step is None:
             return
         fine = self.solved_on(grid)
-        _, _, stepper, start = self._start([np.random.default_rng(0)], fine, self.steps(fine)[1])
-        try:
+        with self._told_of_time_step(fine):
+            _, _, stepper, start = self._start([np.random.default_rng(0)], fine, self.steps(fine)[1])
+            stepper.check_start(self.busy(start, fine))
             stepper.prepare(start)
-        except InputError as error:
-            raise InputError(f"time_step={self.time_step:g} is too long: {error}") from error
+
+    def busy(self, states: np.ndarray, grid: Grid) -> np.ndarray:
+        """First states (samples, components, *space) with as much going on as later on: ``time_step`` must bear both.
+
+        As a rule they are the same; what is driven from rest is said to be on its way.
+        """
+        return states
+
+    @contextmanager
+    def _told_of_time_step(self, grid: Grid) -> Iterator[None]:
+        """A block whose errors name ``time_step``, which is what the user gave, where it is to blame.
+
+        Steps may be shorter: of one length from frame to frame, or refined.
+        """
+        try:
+            yield
+        except StepTooLong as error:
+            if self.time_step is None:
+                raise
+            raise InputError(
+                f"time_step must be at most {below(error.limit * (self.refinement or 1))}, {error.why}, got "
+                f"{self.time_step:g}; take a shorter one or a coarser grid, or leave it out for {self._usual(grid)}"
+            ) from error
+        except BlowUp as error:
+            if self.time_step is None:
+                raise
+            raise WorkError(f"{error}; time_step is {self.time_step:g}, usual are {self._usual(grid)}") from error
+
+    def _usual(self, grid: Grid) -> str:
+        return f"steps of {self.usual_step(grid):.3g}"
 
     def _error_of_steps(
         self, stepper: Stepper, states: np.ndarray, media: Mapping[str, np.ndarray], grid: Grid
@@ -274,16 +324,21 @@ class EvolutionRecipe(DrawingRecipe):
         if self.timed:
             again["start"] = np.repeat(self.times[numbers], samples)
         stepper = self.stepper_in(again, grid, stepper.dt) if media else stepper
-        usual = rollout(stepper, start, frames=1, steps=steps)[0]
+        usual = _run(stepper, start, 1, steps)[0]
         halved = stepper.halved()
         if halved is None:
-            finer = rollout(self.stepper_in(again, grid, stepper.dt / 2), start, frames=1, steps=2 * steps)[0]
+            finer = _run(self.stepper_in(again, grid, stepper.dt / 2), start, 1, 2 * steps)[0]
         else:  # steps that are taken in parts would be as long with half the time
-            finer = rollout(halved, start, frames=1, steps=steps)[0]
+            finer = _run(halved, start, 1, steps)[0]
         change, size = (_norms(x, len(chosen), samples) for x in (usual - finer, finer))
         found = change / np.where(size > 0, size, 1.0)
         pieces = self.end_time / (steps * stepper.dt)
         return np.sqrt(pieces * (found**2).mean(0)) if stepper.limited else pieces * found.mean(0)
+
+
+def _run(stepper: Stepper, state: np.ndarray, frames: int, steps: int, start: bool = False) -> np.ndarray:
+    """`rollout` of states whose time step was looked at before the start."""
+    return rollout(stepper, state, frames=frames, steps=steps, start=start, checked=False)
 
 
 def _norms(states: np.ndarray, frames: int, samples: int) -> np.ndarray:

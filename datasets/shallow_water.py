@@ -119,14 +119,5 @@ class ShallowWaterRecipe(EvolutionRecipe):
     def stepper_in(self, media: Mapping[str, np.ndarray], grid: Grid, dt: float) -> FiniteVolumes:
         return FiniteVolumes(self.equation, grid, dt, media.get("b"), strict=self.time_step is not None)
 
-    def check(self, grid: Grid) -> None:
-        """Refuse a time step beyond the limit of stability.
-
-        Raises:
-            InputError: such a step.
-        """
-        super().check(grid)
-        self.check_step(grid)
-
     def usual_step(self, grid: Grid) -> float:
         return _COURANT / (_FASTEST * sum(1 / h for h in grid.spacing))

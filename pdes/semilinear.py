@@ -136,6 +136,17 @@ class SemilinearEquation(EvolutionEquation):
         """This thread's transforms for the modes that are kept on a grid."""
         return paired_modes(grid.shape, self.highest_modes(grid))
 
+    def check_state(self, state: Any, grid: Grid) -> None:
+        """Refuse a state that is not (..., components, *space), of real numbers, with a sample at least.
+
+        Raises:
+            InputError: such a state, or a grid that does not fit.
+        """
+        super().check_state(state, grid)
+        _check_real("state", state)
+        if 0 in state.shape:
+            raise InputError(f"state must have at least one sample, got shape {tuple(state.shape)}")
+
     def tendency(self, state: Any, grid: Grid) -> Any:
         """L u + N(u) of the kept modes of a state (..., components, *space), an array like it; differentiable in torch.
 
@@ -166,6 +177,7 @@ class SemilinearEquation(EvolutionEquation):
             InputError: a missing field, shapes that do not fit the grid or each other.
         """
         states, times = self.trajectory(fields, grid)
+        _check_real(", ".join(self.unknowns), states)
         form, paired = self.form(grid), self.paired(grid)
         leading, frames = tuple(states.shape[: -grid.ndim - 2]), len(times)
         samples = states.reshape(-1, *states.shape[-grid.ndim - 2 :])  # (samples, frames, components, *space)
@@ -195,6 +207,17 @@ class SemilinearEquation(EvolutionEquation):
                 f"resolution must be at least {need} points per axis for {what} of wavenumber {wavenumber} (modes up "
                 f"to {kept} are kept), got {'x'.join(map(str, grid.shape))}"
             )
+
+
+def _check_real(name: str, values: Any) -> None:
+    """
+    Raises:
+        InputError: numbers of another kind than float32 and float64.
+    """
+    kind = str(values.dtype).removeprefix("torch.")
+    if kind not in ("float32", "float64"):
+        remedy = "pass its real part" if "complex" in kind else "convert it first, such as by .astype or .to"
+        raise InputError(f"{name} must be real, of float32 or float64, got {kind}; {remedy}")
 
 
 def squared_length(wavenumbers: tuple[np.ndarray, ...]) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import io
 import os
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,7 +41,8 @@ def free(path: Path, *, force: bool, what: str = "output", reads: Path | None = 
         reads: a file, a folder or a pattern that the command reads: it is not replaced, whatever ``force`` says.
 
     Raises:
-        InputError: it exists and ``force`` is false, it is no regular file, it is read, or its folder does not exist.
+        InputError: it exists and ``force`` is false, it is no regular file, it is read, or its folder does not exist or
+            is not one that files can be made in.
     """
     if reads is not None and path.is_file() and any(path.samefile(one) for one in _files_of(reads)):
         raise InputError(f"{what} {str(path)!r} is what the command reads; give another name")
@@ -52,7 +54,21 @@ def free(path: Path, *, force: bool, what: str = "output", reads: Path | None = 
         raise InputError(f"{what} {str(path)!r} exists; use --force to replace it, or another name")
     if not path.parent.is_dir():
         raise InputError(f"the folder of {what} {str(path)!r} does not exist; create {str(path.parent)!r} first")
+    _check_writable(path, what)
     return path
+
+
+def _check_writable(path: Path, what: str) -> None:
+    """Make a file without a name where ``path`` is to be: what is allowed is not all that decides whether one can.
+
+    Raises:
+        InputError: that fails.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise InputError(f"{what} {str(path)!r} cannot be written: {error.strerror}; choose another folder") from error
 
 
 def _files_of(path: Path) -> list[Path]:

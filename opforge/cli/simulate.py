@@ -65,12 +65,14 @@ def simulate(
     drawn = _chosen(fields, maker, path)
     if save_state is not None:
         check_suffix(save_state, _DATA, what="file")
-        free(save_state, force=force)
+        free(save_state, force=force, what="file of --save-state")
+        if save_state.resolve() == path.resolve():
+            raise InputError(f"--save-state and --out must be two files, got {str(path)!r} for both; give another name")
     try:
         data = opforge.generate(recipe, 1, shape_of(resolution), seed=seed, dtype="float64", workers=1, **parameters)
     except WorkError as error:
-        if save_state is not None and _save_state(error, maker, shape_of(resolution), save_state):
-            report.say(f"wrote {save_state}: the state before")
+        if save_state is not None:
+            report.say(_saved(error, maker, shape_of(resolution), save_state))
         raise
     _write(data, path, fps, drawn)
     frames = "" if data.times is None else f", {len(data.times)} frames until {data.times[-1]:g}"
@@ -123,6 +125,15 @@ def _numbers(data: OperatorDataset) -> list[tuple[str, str]]:
             off = float(np.ravel(invariant.violation(equation, fields, data.grid))[0])
             rows.append((f"{invariant.name}: {invariant.statement}", f"off by {off:.1e}"))
     return rows
+
+
+def _saved(error: WorkError, recipe: Any, shape: Any, path: Path) -> str:
+    """Write the last finite state of a run that blew up, and say so; what went wrong with the run is to be told yet."""
+    try:
+        there_is_one = _save_state(error, recipe, shape, path)
+    except OSError as failure:
+        return f"the state before could not be written to {path}: {failure.strerror or failure}"
+    return f"wrote {path}: the state before" if there_is_one else f"{path} is not written: the run did not blow up"
 
 
 def _save_state(error: BaseException | None, recipe: Any, shape: Any, path: Path) -> bool:

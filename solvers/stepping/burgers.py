@@ -11,6 +11,7 @@ from opforge.errors import InputError
 from opforge.pdes._arrays import along, difference, maximum, minimum, unstack, where
 from opforge.pdes._godunov import GHOSTS, faces, fastest, padded
 from opforge.pdes.burgers import Burgers
+from opforge.solvers.stepping.limits import StepTooLong
 from opforge.solvers.stepping.runge_kutta import SSPRK3
 from opforge.solvers.stepping.stepper import Stepper
 
@@ -61,10 +62,7 @@ class BurgersFV(Stepper):
         velocity = unstack(state, self.grid.ndim)
         speed = fastest(lambda axis: abs(velocity[axis]) + 2 * nu / h[axis], h)
         if self.dt * speed > 1:
-            raise InputError(
-                f"dt must be at most {1 / speed:.4g}, the time in which the fastest wave crosses a cell, "
-                f"got {self.dt:.4g}; take more steps"
-            )
+            raise StepTooLong(1 / speed, "the time in which the fastest wave crosses a cell", self.dt)
         return state
 
     def advance(self, inner: Any) -> Any:

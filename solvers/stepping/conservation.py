@@ -13,6 +13,7 @@ from opforge.errors import InputError
 from opforge.pdes._arrays import concatenate, detached, like, stack
 from opforge.pdes._godunov import Walls
 from opforge.solvers.stepping._positive import positive_euler, samples_that_fail
+from opforge.solvers.stepping.limits import StepTooLong
 from opforge.solvers.stepping.stepper import Stepper
 
 # How often a step is halved that leaves what is physical even without slopes.
@@ -86,10 +87,7 @@ class FiniteVolumes(Stepper):
             self.equation.check_medium(self._medium, len(state), self.grid)
         limit = 1 / float(self._speeds(state, self._medium_like(state)).max())
         if self._strict and self.dt > limit:
-            raise InputError(
-                f"dt must be at most {limit:.4g}, the time in which the fastest wave crosses a cell, "
-                f"got {self.dt:.4g}; take more steps"
-            )
+            raise StepTooLong(limit, "the time in which the fastest wave crosses a cell", self.dt)
         return self.equation.conserved(state, self.grid.ndim)
 
     def advance(self, inner: Any) -> Any:

@@ -12,6 +12,7 @@ from opforge.errors import InputError
 from opforge.pdes import _solid as solids
 from opforge.pdes._arrays import stack, unstack
 from opforge.pdes.elastic import Elastic
+from opforge.solvers.stepping.limits import StepTooLong
 from opforge.solvers.stepping.stepper import Stepper
 
 
@@ -50,9 +51,7 @@ class ElasticLeapfrog(Stepper):
             raise InputError(f"dt must be a time greater than 0, got {dt!r}")
         limit = equation.longest_step(grid, media)
         if dt > limit * (1 + 1e-12):
-            raise InputError(
-                f"dt must be at most {limit:.6g}, where leapfrog is stable on this grid, got {dt:.6g}; take more steps"
-            )
+            raise StepTooLong(limit, "where leapfrog is stable on this grid", dt)
         self.equation, self.grid, self.dt = equation, grid, float(dt)
         self._places, self._solid = equation.places(grid), equation.solid(grid, media)
 

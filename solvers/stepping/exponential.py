@@ -19,9 +19,11 @@ from opforge.core.pairing import LOOK_EVERY, Spectrum, alone, in_order, order_by
 from opforge.core.pairs import PairedModes
 from opforge.errors import InputError
 from opforge.pdes._arrays import like
+from opforge.pdes._frozen import FrozenRates
 from opforge.pdes._phi import contour_mean
 from opforge.pdes.semilinear import SemilinearEquation
 from opforge.solvers.stepping._etdrk4_arrays import FACTORS, Steps
+from opforge.solvers.stepping._etdrk4_limit import ETDRK4Limit
 from opforge.solvers.stepping.stepper import Stepper
 
 
@@ -45,7 +47,8 @@ class ETDRK4(Stepper):
             compiled by numba (``pip install 'opforge[compiled]'``): faster, the same up to rounding.
 
     Raises:
-        InputError: a time step that is not positive, a grid that does not fit.
+        InputError: a time step that is not positive, a grid that does not fit; when `rollout` starts: a time step
+            beyond the limit for the state, with the limit.
         ImportError: ``compiled`` without numba.
 
     Example:
@@ -71,9 +74,18 @@ class ETDRK4(Stepper):
         self._compiled = compiled
         if compiled:
             import_module("opforge.solvers.stepping._compiled")
-        self._factors = coefficients(self._form.linear, self.dt)
+        with np.errstate(over="ignore", invalid="ignore"):  # of steps so long that they are refused at the start
+            self._factors = coefficients(self._form.linear, self.dt)
         self._tensors: dict[Any, _Tensors] = {}
         self._arrays = _Arrays()
+        # a linear equation bears any step
+        rates = None if self._form.product is None else FrozenRates(self._form, self._modes)
+        self._limit = None if rates is None else ETDRK4Limit(rates, coefficients)
+
+    def check_start(self, state: Any) -> None:
+        if self._limit is not None:
+            self.equation.check_state(state, self.grid)
+            self._limit.check(state, self.dt)
 
     def prepare(self, state: Any) -> Spectrum:
         self.equation.check_state(state, self.grid)

@@ -15,6 +15,7 @@ from opforge.pdes._arrays import detached, like, stack, unstack
 from opforge.pdes._pressure import FactoredPressure
 from opforge.pdes.incompressible_flow import IncompressibleFlow
 from opforge.solvers.pressure import PressureSolver
+from opforge.solvers.stepping.limits import StepTooLong
 from opforge.solvers.stepping.runge_kutta import SSPRK3
 from opforge.solvers.stepping.stepper import Stepper
 
@@ -120,9 +121,7 @@ class ProjectionStepper(Stepper):
     def _check_step(self, speeds: np.ndarray, why: str) -> None:
         fastest = float(speeds.max(initial=0.0))
         if self.dt * fastest > 1 + 1e-12:
-            raise InputError(
-                f"dt must be at most {1 / fastest:.4g}, for {why} on this grid, got {self.dt:.4g}; take more steps"
-            )
+            raise StepTooLong(1 / fastest, f"for {why} on this grid", self.dt)
 
     def advance(self, inner: Any) -> Any:
         speeds = self._speeds(inner)

@@ -47,6 +47,9 @@ class Recorded(Stepper):
         self.stepper, self.dt = stepper, stepper.dt
         self._recordings: dict[Any, _Recording] = {}
 
+    def check_start(self, state: Any) -> None:
+        self.stepper.check_start(state)
+
     def prepare(self, state: Any) -> Any:
         return self.stepper.prepare(state)
 

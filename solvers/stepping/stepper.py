@@ -36,6 +36,13 @@ class Stepper(ABC):
         """The same steps, each in twice as many parts; None where a stepper does not choose its parts itself."""
         return None
 
+    def check_start(self, state: Any) -> None:  # noqa: B027 -- a stepper without a limit that depends on the state
+        """Refuse, before a run starts from a state, a time step that it does not bear; gradients are not looked at.
+
+        Raises:
+            StepTooLong: such a step, with the limit.
+        """
+
     def prepare(self, state: Any) -> Any:
         """A state in the form that `advance` takes."""
         return state
@@ -98,6 +105,12 @@ class EachSample(Stepper):
         again = {key: stepper.halved() for key, stepper in {id(one): one for one in self.steppers}.items()}
         whole = [again[id(stepper)] for stepper in self.steppers]
         return None if any(stepper is None for stepper in whole) else EachSample(cast("list[Stepper]", whole))
+
+    def check_start(self, state: Any) -> None:
+        if len(state) != len(self.steppers):
+            return  # `prepare` refuses it
+        for one in {id(stepper): stepper for stepper in self.steppers}.values():
+            one.check_start(state[[i for i, stepper in enumerate(self.steppers) if stepper is one]])
 
     def prepare(self, state: Any) -> list[Any]:
         if len(state) != len(self.steppers):
@@ -162,7 +175,9 @@ def repeat(stepper: Stepper, steps: int) -> Callable[[Any], Any]:
     return run
 
 
-def rollout(stepper: Stepper, state: Any, *, frames: int, steps: int = 1, start: bool = False) -> Any:
+def rollout(
+    stepper: Stepper, state: Any, *, frames: int, steps: int = 1, start: bool = False, checked: bool = True
+) -> Any:
     """The states after every ``steps`` steps.
 
     Args:
@@ -171,11 +186,14 @@ def rollout(stepper: Stepper, state: Any, *, frames: int, steps: int = 1, start:
         frames: how many to give back.
         steps: from one to the next, at least 1.
         start: whether ``state`` itself comes first, as a frame more.
+        checked: whether a time step that the state does not bear is refused before the start; see
+            `Stepper.check_start`.
 
     Returns:
         An array ([1 +] frames, samples, components, *space) of the state's kind.
 
     Raises:
+        StepTooLong: a time step that the state does not bear, an InputError.
         InputError: numbers out of range, a state that is not finite.
         BlowUp: the first state that is not finite, which is found to the step, of the samples that are at fault.
 
@@ -192,6 +210,8 @@ def rollout(stepper: Stepper, state: Any, *, frames: int, steps: int = 1, start:
     _check_steps(steps, least=1)
     if _not_finite(state):
         raise InputError("state must be finite, got NaN or infinity in it; correct the initial state")
+    if checked:
+        stepper.check_start(state)
     found = [state] if start else []
     inner = stepper.prepare(state)
     for frame in range(frames):

@@ -13,6 +13,7 @@ from opforge.pdes._constants import Constant
 from opforge.pdes._finite_volumes import divergence
 from opforge.pdes.wave import Wave
 from opforge.solvers.stepping.diffusion import eigenvalues, from_modes, to_modes
+from opforge.solvers.stepping.limits import StepTooLong
 from opforge.solvers.stepping.stepper import Stepper
 
 
@@ -46,9 +47,7 @@ class Leapfrog(Stepper):
         if not 0 < dt < np.inf:
             raise InputError(f"dt must be a time greater than 0, got {dt!r}")
         if dt > limit * (1 + 1e-12):
-            raise InputError(
-                f"dt must be at most {limit:.6g}, where leapfrog is stable on this grid, got {dt:.6g}; take more steps"
-            )
+            raise StepTooLong(limit, "where leapfrog is stable on this grid", dt)
         self.equation, self.grid, self.dt = equation, grid, float(dt)
         self._speed = None if speed is None else speed[:, None]
         self._constant = Constant(self._speed) if isinstance(self._speed, np.ndarray) else None

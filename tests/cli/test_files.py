@@ -26,6 +26,14 @@ def test_free(tmp_path):
         free(tmp_path / "none" / "new", force=False)
 
 
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="a folder in which nobody can make files, as Linux has")
+def test_a_folder_that_takes_no_files(tmp_path):
+    with pytest.raises(InputError, match=r"picture '/proc/new' cannot be written: .*; choose another folder"):
+        free(Path("/proc/new"), force=False, what="picture")
+    free(tmp_path / "new", force=False)
+    assert list(tmp_path.iterdir()) == []  # nothing is left of the trial
+
+
 def test_free_folder(tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").touch()

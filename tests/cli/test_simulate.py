@@ -51,16 +51,38 @@ def test_the_name_of_the_picture_is_the_recipes(tmp_path, monkeypatch):
 
 
 def test_a_run_that_blows_up_leaves_its_last_state(tmp_path, capsys):
-    words = ["simulate", "navier_stokes", "--resolution", "32", "--set", "time_step=5.0", "--set", "flow=kolmogorov"]
+    words = ["simulate", "navier_stokes", "--resolution", "32", "--set", "time_step=0.2", "--set", "viscosity=1e-4"]
     words += ["-o", str(tmp_path / "w.png"), "--save-state", str(tmp_path / "w.nc")]
     assert main(words) == 1
     captured = capsys.readouterr()
-    assert "not finite any more at time" in captured.err
+    assert "not finite any more at time" in captured.err and "time_step is 0.2, usual are steps of 0.0" in captured.err
     with xarray.open_dataset(tmp_path / "w.nc") as state:
         assert state["w"].dims == ("x", "y") and state["w"].shape == (32, 32)
         assert np.isfinite(state["w"].values).all()
         assert state.attrs["blew_up_at"] > 0
     assert not (tmp_path / "w.png").exists()
+
+
+def test_a_state_that_cannot_be_written_does_not_hide_why_the_run_ended(tmp_path, capsys, monkeypatch):
+    def full(path):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("opforge.datasets.files.whole.written_whole", full)
+    words = ["simulate", "navier_stokes", "--resolution", "32", "--set", "time_step=0.2", "--set", "viscosity=1e-4"]
+    assert main([*words, "-o", str(tmp_path / "w.png"), "--save-state", str(tmp_path / "w.nc")]) == 1
+    err = capsys.readouterr().err
+    assert "w.nc: No space left on device" in err and "not finite any more at time" in err
+
+
+def test_a_folder_that_cannot_be_written_to_is_named_before_the_run(tmp_path, capsys, monkeypatch):
+    """Whoever may write everywhere is refused by the system's own folder of processes."""
+    started = []
+    monkeypatch.setattr(opforge, "generate", lambda *args, **kwargs: started.append(args))
+    for option in ("-o", "--save-state"):
+        words = ["simulate", "fisher", "-o", str(tmp_path / "u.png")] if option != "-o" else ["simulate", "fisher"]
+        assert main([*words, option, "/proc/u.nc"]) == 2
+        assert "'/proc/u.nc' cannot be written: " in capsys.readouterr().err
+    assert not started
 
 
 @pytest.mark.parametrize(
@@ -73,6 +95,12 @@ def test_a_run_that_blows_up_leaves_its_last_state(tmp_path, capsys):
         (["simulate", "fisher", "--save-state", "u.npy"], "must end in one of .nc"),
         (["simulate", "darcy", "-o", "u.gif", "--resolution", "16"], "needs fields that change with time"),
         (["simulate", "fisher", "--set", "rate=-1"], "rate must be a number greater than 0"),
+        (
+            ["simulate", "fisher", "--save-state", "none/u.nc"],
+            "the folder of file of --save-state 'none/u.nc' does not",
+        ),
+        (["simulate", "fisher", "-o", "none/u.png"], "the folder of output 'none/u.png' does not exist; create 'none'"),
+        (["simulate", "fisher", "-o", "u.nc", "--save-state", "./u.nc"], "--save-state and --out must be two files"),
     ],
 )
 def test_what_is_refused(tmp_path, monkeypatch, capsys, words, message):

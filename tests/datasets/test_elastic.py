@@ -88,5 +88,16 @@ def test_parameters_out_of_range(parameters, message):
 
 
 def test_steps_beyond_the_limit_are_refused_before_the_start():
-    with pytest.raises(InputError, match=r"dt must be at most 0\.0220971, where leapfrog is stable on this grid"):
-        opforge.generate("elastic", 1, 33, time_step=0.05)
+    message = r"time_step must be at most 0\.022097, where leapfrog is stable on this grid, got 0\.1; take a shorter"
+    with pytest.raises(InputError, match=message):
+        opforge.generate("elastic", 1, 33, time_step=0.1)
+
+
+def test_what_a_medium_allows_is_told_with_the_name_of_the_step():
+    """The median's speed would bear the step, that of some layer does not."""
+    recipe = ElasticRecipe(medium="layers", time_step=0.022, frames=2, end_time=0.022)
+    message = r"time_step must be at most 0\.01\d+, where leapfrog is stable on this grid, got 0\.022"
+    with pytest.raises(InputError, match=message):
+        recipe.check(recipe.grid(33))
+    with pytest.raises(InputError, match=message):
+        recipe.samples([np.random.default_rng(0)], recipe.grid(33))

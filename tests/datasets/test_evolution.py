@@ -1,5 +1,6 @@
 """What recipes of evolving equations share: steps, their estimated error, what is refused."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -8,9 +9,15 @@ import pytest
 import opforge
 from opforge.core import Grid
 from opforge.datasets import (
+    AllenCahnRecipe,
     BurgersRecipe,
+    CahnHilliardRecipe,
     CompressibleFlowRecipe,
+    FisherRecipe,
+    GrayScottRecipe,
+    KortewegDeVriesRecipe,
     KuramotoSivashinskyRecipe,
+    NavierStokesRecipe,
     ShallowWaterRecipe,
 )
 from opforge.datasets.generating.sampling import sample_seed
@@ -122,6 +129,57 @@ def test_oversampled_states_are_those_of_the_finer_grid():
     assert recipe(oversampling=2).bytes_per_point == 2 * recipe().bytes_per_point
 
 
+@pytest.mark.parametrize(
+    ("made", "resolution"),
+    [
+        (BurgersRecipe(initial="fno_script", time_step=0.5, frames=2), 1024),
+        (NavierStokesRecipe(time_step=25.0, frames=2), 64),
+        (NavierStokesRecipe(time_step=1.0), 64),
+        (NavierStokesRecipe(flow="kolmogorov", time_step=1.0), 64),
+        (KortewegDeVriesRecipe(time_step=5.0, frames=2), 128),
+        (KuramotoSivashinskyRecipe(time_step=5.0, frames=2), 128),
+        (GrayScottRecipe(time_step=2000.0, frames=2), 64),
+        (FisherRecipe(time_step=5.0, frames=2), 64),
+        (AllenCahnRecipe(time_step=5.0, frames=2), 64),
+        (CahnHilliardRecipe(time_step=0.1, frames=2), 64),
+    ],
+)
+def test_steps_that_waves_on_the_first_state_do_not_bear_are_refused_before_the_start(made, resolution):
+    grid = made.grid(resolution)
+    message = rf"time_step must be at most \S+, where ETDRK4 is stable .*, got {made.time_step:g}; take a shorter one"
+    with pytest.raises(InputError, match=message) as raised:
+        made.check(grid)
+    limit = told(raised.value)
+    replace(made, time_step=limit).check(grid)  # what it says is within it
+    assert made.usual_step(grid) < limit / 2
+
+
+def told(error):
+    """The limit in an error's text."""
+    (limit,) = re.findall(r"at most (\S+),", str(error))
+    return float(limit)
+
+
+def test_a_limit_is_that_of_the_users_step_not_of_those_that_are_taken():
+    """Two steps are taken for each of the user's, whose limit is twice as long."""
+    once, twice = (NavierStokesRecipe(flow="kolmogorov", time_step=5.0, refinement=n) for n in (1, 2))
+    found = []
+    for made in (once, twice):
+        with pytest.raises(InputError, match="got 5; take") as raised:
+            made.check(made.grid(64))
+        found.append(told(raised.value))
+    assert found[1] / found[0] == pytest.approx(2, rel=1e-4)
+
+
+def test_errors_on_the_way_name_the_users_step():
+    coarse = AllenCahnRecipe(time_step=1.4, frames=15, end_time=14.0)
+    with pytest.raises(WorkError, match=r"lower time_step, which is 1\.4 \(steps of 1 are taken, of one length from"):
+        coarse.sample(np.random.default_rng(0), coarse.grid(64))
+    driven = NavierStokesRecipe(viscosity=1e-4, time_step=0.2, frames=3)
+    with pytest.raises(WorkError, match=r"not finite any more at time .*; time_step is 0\.2, usual are steps of 0\.04"):
+        driven.sample(np.random.default_rng(0), driven.grid(32))
+
+
 def test_cells_are_kept_as_means():
     states = np.arange(2.0 * 8 * 12).reshape(1, 2, 1, 8, 12)
     found = restricted(states, Grid((8, 12)), 4)
@@ -141,9 +199,8 @@ def test_cells_are_kept_as_means():
     ],
 )
 def test_steps_beyond_the_limit_of_waves_are_refused_before_the_start(made):
-    with pytest.raises(
-        InputError, match=r"time_step=0\.\d+ is too long: dt must be at most \d[\d.e-]*, the time in which"
-    ):
+    message = rf"time_step must be at most \d[\d.e-]*, the time in which .*, got {made.time_step:g}; take a shorter"
+    with pytest.raises(InputError, match=message):
         made.check(made.grid(64))
     replace(made, time_step=1e-5).check(made.grid(64))
 

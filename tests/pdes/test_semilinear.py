@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+import torch
 
 from opforge.core import Grid
 from opforge.errors import InputError
 from opforge.pdes import KuramotoSivashinsky
-from opforge.solvers import ETDRK4, rollout
+from opforge.solvers import ETDRK4, IMEXRK, rollout
 
 EQUATION = KuramotoSivashinsky()
 GRID = Grid((48,), (24.0,), "periodic")
@@ -52,3 +53,26 @@ def test_waves_that_no_grid_of_such_points_keeps():
     with pytest.raises(InputError, match="resolution must be at least 49 points per axis for waves of wavenumber 16"):
         EQUATION.check_resolved(GRID, 16, "waves")
     EQUATION.check_resolved(GRID.with_shape((49,)), 16, "waves")
+
+
+@pytest.mark.parametrize("kind", ["int64", "complex128", "float16", "bool"])
+@pytest.mark.parametrize("make", [np.asarray, torch.as_tensor])
+def test_states_of_other_numbers_than_real_ones_are_refused(kind, make):
+    state = make(np.ones((1, 1, 48), kind))
+    remedy = "pass its real part" if kind == "complex128" else "convert it first"
+    message = rf"state must be real, of float32 or float64, got {kind}; {remedy}"
+    for work in (ETDRK4(EQUATION, GRID, 0.1), IMEXRK(EQUATION, GRID, 0.1), lambda u: EQUATION.tendency(u, GRID)):
+        with pytest.raises(InputError, match=message):
+            work(state)
+    with pytest.raises(InputError, match=message):
+        rollout(ETDRK4(EQUATION, GRID, 0.1), state, frames=1)
+    with pytest.raises(InputError, match=rf"u must be real, .*, got {kind}"):
+        EQUATION.residual({"u": make(np.ones((2, 48), kind)), "time": np.array([0.0, 0.1])}, GRID)
+
+
+@pytest.mark.parametrize("make", [np.asarray, torch.as_tensor])
+def test_no_samples_are_refused(make):
+    state = make(np.ones((0, 1, 48)))
+    for work in (ETDRK4(EQUATION, GRID, 0.1), IMEXRK(EQUATION, GRID, 0.1), lambda u: EQUATION.tendency(u, GRID)):
+        with pytest.raises(InputError, match=r"state must have at least one sample, got shape \(0, 1, 48\)"):
+            work(state)

@@ -109,7 +109,6 @@ class GrayScottRecipe(EvolutionRecipe):
         Raises:
             InputError: such a grid.
         """
-        super().check(grid)
         loss = self.greatest("feed") + self.greatest("kill")
         least = math.ceil(_POINTS_PER_WIDTH * self.side * math.sqrt(loss / self.equation.diffusivity_v))
         if min(self.solved_on(grid).shape) < least:
@@ -118,6 +117,7 @@ class GrayScottRecipe(EvolutionRecipe):
                 f"kill={self.greatest('kill'):.3g}: take at least {least} points per axis, oversampling, or a smaller "
                 f"side; got {'x'.join(map(str, grid.shape))}"
             )
+        super().check(grid)
 
     def usual_step(self, grid: Grid) -> float:
         return 1.0

@@ -26,8 +26,8 @@ PATTERNS = {
     "chaos": (0.026, 0.051),  # waves without end
 }
 
-# How far concentrations may be out of bounds: Fourier modes ring where a grid does not resolve the edges of v, by at most
-# 0.003 on the grids that the recipe takes, and by more than this where points are a quarter fewer.
+# How far concentrations may be out of bounds: Fourier modes ring where a grid does not resolve the edges of v, by 0.003
+# at most on the grids that the recipe takes, by more than this where a quarter of the points are missing.
 _RINGING, _REMEDY = 5e-3, "take more points, oversampling, or a smaller box"
 
 

@@ -22,7 +22,7 @@ from opforge.solvers.stepping.exponential import ETDRK4
 _WIDTHS = (0.04, 0.06)
 
 # Points that √(D_v/(F + k)), the length over which the edges of v fade, needs where half of the modes are kept: with so
-# many u is up to 4 and v up to 10 per cent off at t = 2000, for spots that are about to divide; with a quarter fewer, v
+# many u is up to 5 and v up to 10 per cent off at t = 2000, for spots that are about to divide; with a quarter fewer, v
 # is up to 46 per cent off.
 _POINTS_PER_WIDTH = 1.5
 

@@ -22,6 +22,9 @@ from opforge.solvers.stepping.runge_kutta import RK4, StrangSplitting
 
 _SIDE = 2.0
 
+# Cells that √D_u, the thickness of fronts of the activator, needs: with so many states are a few per cent off.
+_CELLS_PER_WIDTH = 0.5
+
 # D_v for which the usual time step is.
 _DIFFUSIVITY = 5e-3
 
@@ -101,6 +104,21 @@ class FitzHughNagumoRecipe(EvolutionRecipe):
         rates = np.array([equation.diffusivity_u, equation.diffusivity_v])
         reaction = RK4(partial(equation.reaction, ndim=self.ndim), dt)
         return StrangSplitting(ExactDiffusion(grid, rates, dt / 2, "neumann"), reaction)
+
+    def check(self, grid: Grid) -> None:
+        """Refuse a grid that does not resolve the fronts of the activator.
+
+        Raises:
+            InputError: such a grid.
+        """
+        super().check(grid)
+        diffusivity = self.least("diffusivity_u")
+        least = math.ceil(_CELLS_PER_WIDTH * _SIDE / math.sqrt(diffusivity)) if diffusivity > 0 else 0
+        if min(self.solved_on(grid).shape) < least:
+            raise InputError(
+                f"resolution is too coarse for diffusivity_u={diffusivity:g}: take at least {least} cells per axis, or "
+                f"oversampling; got {'x'.join(map(str, grid.shape))}"
+            )
 
     def usual_step(self, grid: Grid) -> float:
         # the error of splitting grows with the stronger diffusion

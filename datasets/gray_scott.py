@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -13,19 +14,25 @@ from opforge.datasets.drawing import Drawable
 from opforge.datasets.evolution import EvolutionRecipe
 from opforge.datasets.random_drops import Drops
 from opforge.errors import InputError
-from opforge.pdes._numbers import axes_of_space, not_negative
+from opforge.pdes._numbers import axes_of_space, not_negative, positive
 from opforge.pdes.gray_scott import PATTERNS, GrayScott
 from opforge.solvers.stepping.exponential import ETDRK4
 
-# The side of the box, and how wide drops are in parts of it.
-_SIDE, _WIDTHS = 2.5, (0.04, 0.06)
+# How wide drops are, in parts of the box's side.
+_WIDTHS = (0.04, 0.06)
+
+# Points that √(D_v/(F + k)), the length over which the edges of v fade, needs where half of the modes are kept: with so
+# many u is up to 5 and v up to 10 per cent off at t = 2000, for spots that are about to divide; with a quarter fewer, v
+# is up to 46 per cent off.
+_POINTS_PER_WIDTH = 1.5
 
 
 @dataclass(frozen=True)
 class GrayScottRecipe(EvolutionRecipe):
     """Drops that grow to patterns: u_t = D_u Δu − u v² + F(1 − u), v_t = D_v Δv + u v² − (F + k) v, periodic.
 
-    The initial state is u = 1, v = 0 with random drops of u = ½, v = ½. D_u = 2e-5 and D_v = 1e-5 on a box of side 2.5.
+    The initial state is u = 1, v = 0 with random drops of u = ½, v = ½. D_u = 2e-5 and D_v = 1e-5, and the box is large
+    against the patterns: it takes many points (see `check`), or a smaller side, which has fewer spots.
 
     Args:
         ndim: axes of space: 1, 2 or 3.
@@ -33,6 +40,7 @@ class GrayScottRecipe(EvolutionRecipe):
         feed, kill: F and k, instead of a pattern's.
         draw: ``"feed"``, ``"kill"`` or both, see `DrawingRecipe`; within 10 % and 3 % of their values unless given.
         drops: how many, at least 1.
+        side: of the box, greater than 0; the source's unless given.
 
     Raises:
         InputError: a parameter out of range, an unknown pattern.
@@ -51,6 +59,7 @@ class GrayScottRecipe(EvolutionRecipe):
     feed: float | None = None
     kill: float | None = None
     drops: int = 8
+    side: float = 2.5
     frames: int = 21
     end_time: float = 2000.0
     tolerance: float = 1e-3
@@ -74,6 +83,7 @@ class GrayScottRecipe(EvolutionRecipe):
             object.__setattr__(self, name, not_negative(name, usual if value is None else value))
         if isinstance(self.drops, bool) or not isinstance(self.drops, int) or self.drops < 1:
             raise InputError(f"drops must be a whole number of at least 1, got {self.drops!r}")
+        object.__setattr__(self, "side", positive("side", self.side))
         self.check_draw()
 
     @property
@@ -83,7 +93,7 @@ class GrayScottRecipe(EvolutionRecipe):
 
     @property
     def lengths(self) -> tuple[float, ...]:
-        return (_SIDE,) * self.ndim
+        return (self.side,) * self.ndim
 
     def initial_states(self, rngs: Sequence[np.random.Generator], grid: Grid) -> np.ndarray:
         law = Drops(self.drops, _WIDTHS)
@@ -92,6 +102,22 @@ class GrayScottRecipe(EvolutionRecipe):
 
     def stepper(self, grid: Grid, dt: float) -> ETDRK4:
         return ETDRK4(self.equation, grid, dt)
+
+    def check(self, grid: Grid) -> None:
+        """Refuse a grid that does not resolve the edges of v, which decide when spots divide and where fronts stop.
+
+        Raises:
+            InputError: such a grid.
+        """
+        loss = self.greatest("feed") + self.greatest("kill")
+        least = math.ceil(_POINTS_PER_WIDTH * self.side * math.sqrt(loss / self.equation.diffusivity_v))
+        if min(self.solved_on(grid).shape) < least:
+            raise InputError(
+                f"resolution is too coarse for side={self.side:g}, feed={self.greatest('feed'):.3g} and "
+                f"kill={self.greatest('kill'):.3g}: take at least {least} points per axis, oversampling, or a smaller "
+                f"side; got {'x'.join(map(str, grid.shape))}"
+            )
+        super().check(grid)
 
     def usual_step(self, grid: Grid) -> float:
         return 1.0

@@ -23,6 +23,7 @@ class Invariant:
             that hold one: an array (…).
         tolerance: the largest violation by double precision fields that is taken for rounding or for the solver's
             tolerance.
+        remedy: what to do about samples that do not keep to it, where something can be said.
 
     Example:
         >>> from opforge.pdes import Darcy
@@ -34,6 +35,7 @@ class Invariant:
     statement: str
     violation: Callable[[Any, Mapping[str, np.ndarray], Grid], np.ndarray]
     tolerance: float
+    remedy: str = ""
 
     def broken(self, equation: Any, fields: Mapping[str, np.ndarray], grid: Grid) -> list[tuple[int, str]]:
         """Which samples do not keep to it.
@@ -53,11 +55,12 @@ class Invariant:
             [(1, 'the sign (u >= 0) is violated by 0.5, the tolerance is 0')]
         """
         found = np.ravel(self.violation(equation, fields, grid))
+        remedy = f"; {self.remedy}" if self.remedy else ""
         return [
             (
                 int(row),
                 f"the {self.name} ({self.statement}) is violated by {found[row]:.3g}, "
-                f"the tolerance is {self.tolerance:.3g}",
+                f"the tolerance is {self.tolerance:.3g}{remedy}",
             )
             for row in np.flatnonzero(~(found <= self.tolerance))  # NaN too
         ]
@@ -123,13 +126,13 @@ def falling(
     return Invariant(quantity, f"{statement} does not rise", rise, 1e-8)
 
 
-def within(name: str, low: float, high: float, tolerance: float = 1e-3) -> Invariant:
+def within(name: str, low: float, high: float, tolerance: float = 1e-3, remedy: str = "") -> Invariant:
     """A field stays within bounds; what is beyond counts relative to their distance.
 
     Args:
         name: the field.
         low, high: the bounds.
-        tolerance: see `Invariant`; spectral solutions overshoot by what the grid does not resolve.
+        tolerance, remedy: see `Invariant`; spectral solutions overshoot by what the grid does not resolve.
 
     Example:
         >>> from opforge.pdes import Fisher
@@ -143,7 +146,29 @@ def within(name: str, low: float, high: float, tolerance: float = 1e-3) -> Invar
         u = u.reshape(*u.shape[:-2], -1) if equation.evolves else u
         return np.maximum(np.maximum(low - u.min(-1), u.max(-1) - high), 0.0) / (high - low)
 
-    return Invariant("maximum principle", f"{low:g} <= {name} <= {high:g}", beyond, tolerance)
+    return Invariant("maximum principle", f"{low:g} <= {name} <= {high:g}", beyond, tolerance, remedy)
+
+
+def positivity(name: str, tolerance: float, remedy: str = "") -> Invariant:
+    """A field does not fall below 0; what is beyond counts relative to its greatest value.
+
+    Args:
+        name: the field.
+        tolerance, remedy: see `Invariant`.
+
+    Example:
+        >>> from opforge.pdes import GrayScott
+        >>> fields, grid = {"v": np.array([[0.0, 0.5, -0.1]])}, Grid((3,), points="periodic")
+        >>> positivity("v", 1e-2, "take more points").broken(GrayScott(1), fields, grid)
+        [(0, 'the positivity (v >= 0) is violated by 0.2, the tolerance is 0.01; take more points')]
+    """
+
+    def below(equation: Any, fields: Mapping[str, np.ndarray], grid: Grid) -> np.ndarray:
+        u = fields[name].reshape(*fields[name].shape[: -grid.ndim], grid.size)
+        u = u.reshape(*u.shape[:-2], -1) if equation.evolves else u
+        return relative(np.maximum(-u.min(-1), 0.0), np.abs(u).max(-1))
+
+    return Invariant("positivity", f"{name} >= 0", below, tolerance, remedy)
 
 
 def within_first(name: str, *, zero: bool = False, tolerance: float = 1e-6) -> Invariant:

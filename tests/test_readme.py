@@ -33,7 +33,7 @@ DATA_SMALLER = {
     "-n 10000 --resolution 64": "-n 6 --resolution 16",
     "-n 10000 --resolution 1024": "-n 3 --resolution 32",
     "fisher -n 1000 --resolution 64": "fisher -n 2 --resolution 32",
-    "gray_scott -n 100 --resolution 128": "gray_scott -n 2 --resolution 48 --set end_time=20",
+    "-n 100 --resolution 192 --set side=1.25": "-n 2 --resolution 64 --set side=0.4 --set end_time=20",
     "navier_stokes -n 1000 --resolution 64": "navier_stokes -n 2 --resolution 32 --set end_time=1",
     "train fno": "train fno --epochs 1 --set width=4 --set modes=4",
 }

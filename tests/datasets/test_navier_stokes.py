@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from opforge.datasets import NavierStokesRecipe
-from opforge.errors import InputError
+from opforge.datasets import NavierStokesRecipe, generate
+from opforge.errors import InputError, WorkError
 
 
 def test_the_law_of_the_fno_data():
@@ -23,6 +23,17 @@ def test_a_tracer_comes_with_the_flow():
     assert recipe.inputs == ("w", "c")
     assert fields["c"][0].min() >= 0 and fields["c"][0].max() <= 1
     np.testing.assert_allclose(fields["c"][1].mean(), fields["c"][0].mean(), rtol=1e-12)
+
+
+def test_a_tracer_that_the_grid_does_not_resolve_is_caught():
+    """Filaments ring below 0; the same flow with a tracer that diffuses faster does not."""
+    brief = {"flow": "decaying", "frames": 3, "end_time": 1.0, "workers": 1}
+    with pytest.raises(
+        WorkError, match=r"0 <= c <= 1\) is violated by 0\..*; take more points, oversampling, or a tracer"
+    ):
+        generate("navier_stokes", 1, 32, tracer=1e-3, **brief)
+    c = generate("navier_stokes", 1, 32, tracer=0.05, **brief).arrays([0])["c"]
+    assert -0.01 <= c.min() < 0.1 and 0.5 < c.max() <= 1.01
 
 
 def test_flows_have_boxes_of_their_own():

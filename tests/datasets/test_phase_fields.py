@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from opforge.core import resample
 from opforge.datasets import AllenCahnRecipe, CahnHilliardRecipe
 from opforge.errors import InputError
 
@@ -30,6 +31,20 @@ def test_parameters_out_of_range(cls, parameters, message):
 
 def test_a_grid_that_does_not_resolve_the_boundary():
     recipe = AllenCahnRecipe(width=0.01)
-    with pytest.raises(InputError, match=r"too coarse for width=0\.01: take at least 71 points per axis"):
+    with pytest.raises(InputError, match=r"too coarse for width=0\.01: take at least 128 points per axis"):
         recipe.check(recipe.grid(64))
-    recipe.check(recipe.grid(72))
+    recipe.check(recipe.grid(128))
+
+
+@pytest.mark.parametrize(("cls", "refused"), [(AllenCahnRecipe, (0.05, 0.3)), (CahnHilliardRecipe, (0.2, 0.8))])
+def test_error_of_the_grid(cls, refused):
+    """At the end on the coarsest grid that is taken, against twice as many points; and on one that is refused."""
+    recipe = cls()
+    exact = recipe.sample(np.random.default_rng(0), recipe.grid(128)).fields["u"][-1]
+
+    def off(n):
+        u = resample(recipe.sample(np.random.default_rng(0), recipe.grid(n)).fields["u"][-1], (128, 128))
+        return np.linalg.norm(u - exact) / np.linalg.norm(exact)
+
+    assert 0.002 < off(64) < 0.03
+    assert refused[0] < off(36) < refused[1]

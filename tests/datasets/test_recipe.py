@@ -14,6 +14,8 @@ from opforge.errors import InputError, UnknownNameError
 from opforge.solvers import rollout
 
 RECIPES = sorted(registry())
+# Boxes that few points resolve.
+SMALLER = {"gray_scott": {"side": 0.3}}
 
 
 def least(recipe, n):
@@ -23,6 +25,7 @@ def least(recipe, n):
 
 def brief(name, **parameters):
     """The recipe, with a short time to evolve in."""
+    parameters = {**SMALLER.get(name, {}), **parameters}
     recipe = make_recipe(name, parameters)
     if not isinstance(recipe, EvolutionRecipe):
         return recipe

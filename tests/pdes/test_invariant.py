@@ -34,7 +34,7 @@ def test_invariants_have_names_and_statements():
     for equation in (cls(ndim=ndim) for cls in EQUATIONS.values() for ndim in cls.dimensions):
         invariants = equation.invariants
         assert len({invariant.name for invariant in invariants}) == len(invariants)
-        assert all(invariant.statement and 0 < invariant.tolerance <= 1e-3 for invariant in invariants)
+        assert all(invariant.statement and 0 < invariant.tolerance <= 1e-2 for invariant in invariants)
 
 
 @pytest.mark.parametrize(("name", "ndim", "which"), CASES)

@@ -88,6 +88,7 @@ def cases():
     for name in sorted(registry()):
         usual = make_recipe(name, {})
         brief = {"frames": 3, "end_time": usual.end_time / 20} if isinstance(usual, EvolutionRecipe) else {}
+        brief |= {"side": 0.3} if name == "gray_scott" else {}  # which few points resolve
         # three dimensions take long where something evolves, and are no other file
         axes = (1, 2) if brief else (1, 2, 3)
         for more in [{"ndim": ndim} for ndim in axes] if "ndim" in usual.parameters() else [{}]:

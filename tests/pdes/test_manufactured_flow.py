@@ -87,7 +87,7 @@ def evolved(law, problem, n, bottom=None, end=0.3, courant=0.8):
     steps = int(np.ceil(end * law.courant(start[:, :-1], grid) / courant))
     medium = None if bottom is None else bottom.on(grid, 0.0)
     stepper = FiniteVolumes(ClockedLaw(law, grid, problem.source), grid, end / steps, medium)
-    return problem.error(repeat(stepper, steps)(start), grid, norm=1)
+    return problem.error(repeat(stepper, steps)(start), grid, end, norm=1)
 
 
 slow = pytest.mark.slow
@@ -171,5 +171,5 @@ def test_burgers_by_finite_volumes(viscosity, ndim):
         dt = 0.3 / n
         volumes = BurgersFV(equation, grid, dt)
         stepper = SSPRK3(clocked(volumes.rate, problem.source, grid), dt)
-        errors.append(problem.error(repeat(stepper, n)(problem.start(grid)), grid, norm=1))
+        errors.append(problem.error(repeat(stepper, n)(problem.start(grid)), grid, 0.3, norm=1))
     assert_orders(errors, COUNTS[ndim], *BOUNDS[ndim], f"Burgers {ndim}-D, viscosity {viscosity}")

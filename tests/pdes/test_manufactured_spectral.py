@@ -123,6 +123,7 @@ CASES = [
     (CahnHilliard(1, 0.3), cahn_hilliard),
     (CahnHilliard(2, 0.3), cahn_hilliard),
     (Fisher(1, 0.1), fisher),
+    (Fisher(1, 10.0), fisher),  # stiff
     (Fisher(2, 0.1, 2.0), fisher),
     (GrayScott(1, 0.1, 0.05, 0.3, 0.2), gray_scott),
     (KortewegDeVries(1, 0.1), korteweg_de_vries),
@@ -150,7 +151,7 @@ def points(equation, modes):
 def solved(make, equation, problem, n, steps, end):
     grid = box(equation.ndim, n)
     stepper = make(ClockedModes(equation, grid, problem.source), grid, end / steps)
-    return problem.error(repeat(stepper, steps)(problem.start(grid)), grid)
+    return problem.error(repeat(stepper, steps)(problem.start(grid)), grid, end)
 
 
 @EACH
@@ -185,7 +186,7 @@ def split(equation, problem, n, steps, end):
     reaction = clocked(lambda state: equation.reaction(state, equation.ndim), problem.source, grid)
     rates = np.array([equation.diffusivity_u, equation.diffusivity_v, 0.0])
     stepper = StrangSplitting(ExactDiffusion(grid, rates, dt / 2, "neumann"), RK4(reaction, dt))
-    return problem.error(repeat(stepper, steps)(problem.start(grid)), grid)
+    return problem.error(repeat(stepper, steps)(problem.start(grid)), grid, end)
 
 
 @pytest.mark.parametrize("ndim", [1, 2])

@@ -47,17 +47,17 @@ _MOST_FRAMES = 100_000
 
 @dataclass(frozen=True)
 class AdvectionRecipe(DrawingRecipe):
-    """Initial state u(x, 0) to its evolution: u_t + c·∇u = 0 on the periodic unit interval or square.
+    """Initial state u(x, 0) to its evolution: u_t + c·∇u = 0 on the periodic unit interval, square or cube.
 
     Args:
-        ndim: axes of space: 1 or 2.
+        ndim: axes of space: 1, 2 or 3.
         velocity: c, a number that holds for every axis or one per axis, of magnitude at most 1e6; β of the source. 0.4
             carries waves through 0.8 of the box until time 2; through all of it, the last frame would be the first.
         draw: ``"velocity"``, see `DrawingRecipe`: uniform, the same for every axis; from −c to c unless given.
         initial: ``"sines"`` for u = Σ A_i sin(2π k_i·x + φ_i) over two waves, with components of the wavenumbers k_i
-            from 1 to 8, that of y with either sign, A_i from 0 to 1 and φ_i from 0 to 2π, all uniform and independent;
-            ``"gaussian"`` for a periodic N(0, σ²(−Δ + τ²I)^(−α)); ``"series"`` for random Fourier series with
-            wavenumbers up to 5 and root mean square 1; ``"drops"`` for three smooth bumps, from 0 to 1; ``"steps"`` for
+            from 1 to 8, those of y and z with either sign, A_i from 0 to 1 and φ_i from 0 to 2π, all uniform and
+            independent; ``"gaussian"`` for a periodic N(0, σ²(−Δ + τ²I)^(−α)); ``"series"`` for random Fourier series
+            of wavenumbers up to 5, root mean square 1; ``"drops"`` for three smooth bumps, from 0 to 1; ``"steps"`` for
             boxes of random values from −1 to 1, with edges 0.015 wide, which 192 points resolve to 2e-4.
         frames: how many times are kept, at equal distances from 0, the initial state, to ``end_time``; 2 to 100000.
         end_time: of the last frame, greater than 0, at most 1e6.
@@ -94,7 +94,7 @@ class AdvectionRecipe(DrawingRecipe):
     tolerance: float = 1e-8
 
     name: ClassVar[str] = "advection"
-    summary: ClassVar[str] = "Advection: periodic waves carried along by a constant velocity, exact in time (1-D, 2-D)"
+    summary: ClassVar[str] = "Advection: periodic waves that a constant velocity carries, exact in time (1-D to 3-D)"
     inputs: ClassVar[tuple[str, ...]] = ("u",)
     outputs: ClassVar[tuple[str, ...]] = ("u",)
     evolving: ClassVar[tuple[str, ...]] = ("u",)
@@ -102,11 +102,12 @@ class AdvectionRecipe(DrawingRecipe):
     solver: ClassVar[str] = METHOD
     drawable: ClassVar[tuple[Drawable, ...]] = (Drawable("velocity", "velocity", (-1.0, 1.0), uniform=True),)
     least_resolution: ClassVar[int] = 2 * _HIGHEST + 1
+    why_least: ClassVar[str] = f"initial states have waves up to {_HIGHEST}, and 2 points per wave are too few"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if isinstance(self.ndim, bool) or not isinstance(self.ndim, int) or self.ndim not in (1, 2):
-            raise InputError(f"ndim must be 1 or 2, got {self.ndim!r}")
+        if isinstance(self.ndim, bool) or not isinstance(self.ndim, int) or self.ndim not in (1, 2, 3):
+            raise InputError(f"ndim must be 1, 2 or 3, got {self.ndim!r}")
         velocity = per_axis(self.velocity, self.ndim)
         if max(map(abs, velocity)) > _GREATEST:
             raise InputError(f"velocity must be of magnitude at most {_GREATEST:g}, got {self.velocity!r}")

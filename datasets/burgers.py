@@ -93,6 +93,7 @@ class BurgersRecipe(EvolutionRecipe):
     summary: ClassVar[str] = "Burgers: random waves that steepen; laws of the FNO and PDEBench data (1-D, 2-D)"
     drawable: ClassVar[tuple[Drawable, ...]] = (Drawable("viscosity", "viscosity"),)
     least_resolution: ClassVar[int] = 3 * _HIGHEST + 1
+    why_least: ClassVar[str] = f"initial states have waves up to {_HIGHEST}, and modes up to (n − 1)/3 are kept"
 
     def __post_init__(self) -> None:
         if self.initial is None:

@@ -49,6 +49,7 @@ class DiffusionSorptionRecipe(EvolutionRecipe):
     solver: ClassVar[str] = DiffusionSorption.method
     points: ClassVar[Points] = "cells"
     least_resolution: ClassVar[int] = 16
+    why_least: ClassVar[str] = "with fewer the front that seeps in has no shape"
 
     @property
     def equation(self) -> DiffusionSorption:

@@ -82,6 +82,7 @@ class ElasticRecipe(EvolutionRecipe):
     summary: ClassVar[str] = "Elastic waves: pushes and explosions in random, layered solids, free surfaces (2-D, 3-D)"
     solver: ClassVar[str] = Elastic.method
     least_resolution: ClassVar[int] = 32
+    why_least: ClassVar[str] = "3 nodes across the narrowest push, 0.12 of the box"
     described: ClassVar[tuple[Field, ...]] = (
         Field("rho", "density"),
         Field("cp", "speed of P waves"),

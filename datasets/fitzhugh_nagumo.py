@@ -77,6 +77,7 @@ class FitzHughNagumoRecipe(EvolutionRecipe):
         Drawable("threshold", "threshold k", (-1.0, 1.0), uniform=True),
     )
     least_resolution: ClassVar[int] = 16
+    why_least: ClassVar[str] = "8 cells per unit of length, with fewer patterns have no shape"
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -59,6 +59,7 @@ class HelmholtzRecipe(DrawingRecipe):
     bytes_per_point: ClassVar[int] = 3000
     drawable: ClassVar[tuple[Drawable, ...]] = (Drawable("wavenumber", "wavenumber", (0.5, 1.0), uniform=True),)
     least_resolution: ClassVar[int] = 56
+    why_least: ClassVar[str] = "2 cells across the narrowest source, 0.035 of the box"
 
     def __post_init__(self) -> None:
         super().__post_init__()

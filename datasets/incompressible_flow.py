@@ -82,6 +82,7 @@ class IncompressibleFlowRecipe(EvolutionRecipe):
     points: ClassVar[Points] = "cells"
     drawable: ClassVar[tuple[Drawable, ...]] = (Drawable("viscosity", "viscosity"),)
     least_resolution: ClassVar[int] = 16
+    why_least: ClassVar[str] = "2 cells across the smallest cloud, 0.14 of the box"
     described: ClassVar[tuple[Field, ...]] = (
         Field("solid", "obstacles"),
         Field("q", "source of the smoke"),

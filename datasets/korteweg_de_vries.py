@@ -63,6 +63,7 @@ class KortewegDeVriesRecipe(EvolutionRecipe):
     solver: ClassVar[str] = "ETDRK4, Fourier, dealiased by the 2/3 rule"
     drawable: ClassVar[tuple[Drawable, ...]] = (Drawable("dispersion", "dispersion", (0.5, 2.0)),)
     least_resolution: ClassVar[int] = 64
+    why_least: ClassVar[str] = "with fewer solitons have no shape"
 
     def __post_init__(self) -> None:
         super().__post_init__()

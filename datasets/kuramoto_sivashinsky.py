@@ -62,6 +62,7 @@ class KuramotoSivashinskyRecipe(EvolutionRecipe):
     solver: ClassVar[str] = "ETDRK4, Fourier, dealiased by the 2/3 rule"
     drawable: ClassVar[tuple[Drawable, ...]] = (Drawable("viscosity", "viscosity of short waves", (0.5, 2.0)),)
     least_resolution: ClassVar[int] = 48
+    why_least: ClassVar[str] = "with fewer no modes are kept that viscosity damps"
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -81,6 +81,7 @@ class NavierStokesRecipe(EvolutionRecipe):
     solver: ClassVar[str] = "ETDRK4, Fourier, dealiased by the 2/3 rule"
     drawable: ClassVar[tuple[Drawable, ...]] = (Drawable("viscosity", "viscosity"),)
     least_resolution: ClassVar[int] = 3 * _WAVES + 1
+    why_least: ClassVar[str] = f"initial states have waves up to {_WAVES}, and modes up to (n − 1)/3 are kept"
 
     def __post_init__(self) -> None:
         if not isinstance(self.flow, str) or self.flow not in _FLOWS:

@@ -39,6 +39,7 @@ class _PhaseFieldRecipe(EvolutionRecipe):
     solver: ClassVar[str] = "ETDRK4, Fourier, dealiased by the 1/2 rule"
     drawable: ClassVar[tuple[Drawable, ...]] = (Drawable("width", "width of the boundary between phases", (1.0, 2.0)),)
     least_resolution: ClassVar[int] = 4 * _WAVES + 1
+    why_least: ClassVar[str] = f"initial states have waves up to {_WAVES}, and modes up to (n − 1)/4 are kept"
 
     def __post_init__(self) -> None:
         super().__post_init__()

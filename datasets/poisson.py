@@ -55,6 +55,7 @@ class PoissonRecipe(Recipe):
     points: ClassVar[Points] = "cells"
     bytes_per_point: ClassVar[int] = 1500
     least_resolution: ClassVar[int] = 8
+    why_least: ClassVar[str] = "with fewer neither sources nor obstacles have a shape"
 
     def __post_init__(self) -> None:
         _ = self.equation

@@ -69,8 +69,9 @@ class Recipe(ABC):
     solver: ClassVar[str]
     # Bytes of memory that one point of the grid costs while a sample is made, with all frames: measured, rounded up.
     bytes_per_point: ClassVar[int]
-    # Cells per axis below which the recipe's fields are not resolved at all.
+    # Points per axis below which the recipe's fields are not resolved at all, and why so many, for the message.
     least_resolution: ClassVar[int] = 4
+    why_least: ClassVar[str] = "with fewer no cell stands apart from the boundary's"
     tolerance: float
 
     @property
@@ -130,8 +131,8 @@ class Recipe(ABC):
             raise InputError(f"resolution must be an integer or {ndim} of them, got {resolution!r}")
         if min(shape) < self.least_resolution:
             raise InputError(
-                f"resolution must be at least {self.least_resolution} points per axis (fewer do not resolve one wave "
-                f"of the input), got {resolution!r}"
+                f"resolution must be at least {self.least_resolution} points per axis for the recipe {self.name!r} "
+                f"({self.why_least}), got {resolution!r}"
             )
         return Grid(shape, self.lengths, self.points, self.origin)
 

@@ -63,6 +63,7 @@ class ShallowWaterRecipe(EvolutionRecipe):
     solver: ClassVar[str] = ShallowWater.method
     points: ClassVar[Points] = "cells"
     least_resolution: ClassVar[int] = 16
+    why_least: ClassVar[str] = "2 cells across the smallest dam, an eighth of the box"
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -33,6 +33,7 @@ __getattr__, __dir__, __all__ = attach(
     __name__,
     {
         **EQUATIONS,
+        "Composed": "symmetry",
         "Equation": "equation",
         "EvolutionEquation": "evolution",
         "Field": "equation",

@@ -19,7 +19,7 @@ from opforge.pdes._arrays import along
 from opforge.pdes._own_parameters import with_own_parameters
 from opforge.pdes.equation import Equation, Field
 from opforge.pdes.invariant import Invariant, drift
-from opforge.pdes.symmetry import Shift, Symmetry, Transposition
+from opforge.pdes.symmetry import Composed, PeriodicReflection, SignChange, Symmetry, Transposition, shifts
 
 
 @dataclass(frozen=True)
@@ -69,15 +69,24 @@ class Advection(Equation):
 
     @property
     def symmetries(self) -> tuple[Symmetry, ...]:
-        """Shifts of every axis, and transpositions of axes with the same velocity.
+        """Shifts of every axis, the change of sign, and what leaves the velocity as it is.
 
         Shifts by halves, quarters and eighths of the box, some of them applied, others not, make all multiples of
-        eighths. Reflections turn the velocity round and are none.
+        eighths. Of velocities that are alike axes change places, of opposite ones with their directions; reflections
+        turn a velocity round, and are symmetries along axes that have none.
         """
         axes, c = range(self.ndim), per_axis(self.velocity, self.ndim)
+        pairs = [(i, j) for i in axes for j in axes if i < j]
         return (
-            *(Shift(axis, parts) for axis in axes for parts in (2, 4, 8)),
-            *(Transposition(i, j) for i in axes for j in axes if i < j and c[i] == c[j]),
+            *shifts(self.ndim),
+            SignChange(("u",)),
+            *(Transposition(i, j) for i, j in pairs if c[i] == c[j]),
+            *(
+                Composed((Transposition(i, j), PeriodicReflection(i), PeriodicReflection(j)))
+                for i, j in pairs
+                if c[i] == -c[j] and c[i]
+            ),
+            *(PeriodicReflection(axis) for axis in axes if c[axis] == 0),
         )
 
     @with_own_parameters

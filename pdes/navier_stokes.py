@@ -15,7 +15,7 @@ from opforge.pdes._numbers import axes_of_space, finite, not_negative
 from opforge.pdes.equation import Field
 from opforge.pdes.invariant import Invariant, conserved_mean, within
 from opforge.pdes.semilinear import SemilinearEquation, SpectralForm
-from opforge.pdes.symmetry import PeriodicReflection, Shift, Symmetry, Transposition, shifts
+from opforge.pdes.symmetry import Composed, PeriodicReflection, Shift, SignChange, Symmetry, Transposition, shifts
 
 FORCINGS = ("none", "diagonal", "kolmogorov")
 
@@ -108,16 +108,37 @@ class NavierStokes(SemilinearEquation):
 
     @property
     def symmetries(self) -> tuple[Symmetry, ...]:
-        """Shifts and mirror images that turn the vorticity round, as far as the forcing has them."""
-        free = self.mean_flow == (0.0, 0.0)
-        along = shifts(2) if self.forcing == "none" else ()
-        mirrors = tuple(PeriodicReflection(axis, odd=("w",)) for axis in range(2)) if free else ()
-        swap = (Transposition(0, 1, odd=("w",)),) if free else ()
+        """What leaves forcing and mean flow as they are: shifts, mirror images that turn the vorticity round, turns.
+
+        Mirror images turn the forces round too; a shift by half of their wave turns them back. Of a tracer the sign.
+        """
+        tracer = () if self.tracer_diffusivity is None else (SignChange(("c",)),)
+        return (*self._shifts(), *self._mirrors(), *tracer)
+
+    def _shifts(self) -> tuple[Symmetry, ...]:
+        n = self.wavenumber
+        if self.forcing == "none":
+            return shifts(2)
+        wave = (Shift(1, n),) if n > 1 else ()  # by a wave of the force
         if self.forcing == "kolmogorov":
-            return tuple(shift for shift in shifts(2) if shift.axis == 0)
-        if self.forcing == "diagonal":
-            return (DiagonalShift(2), DiagonalShift(4), DiagonalShift(8))
-        return (*along, *mirrors, *swap)
+            return (*(shift for shift in shifts(2) if shift.axis == 0), *wave)
+        return (DiagonalShift(2), DiagonalShift(4), DiagonalShift(8), *wave)
+
+    def _mirrors(self) -> tuple[Symmetry, ...]:
+        """Those along an axis, along a diagonal, and half turns, as far as the mean flow has them."""
+        (u, v), n = self.mean_flow, self.wavenumber
+        mirrors = tuple(PeriodicReflection(axis, odd=("w",)) for axis in range(2))
+        swap = Transposition(0, 1, odd=("w",))
+        if self.forcing == "none":
+            along = tuple(mirrors[axis] for axis in range(2) if self.mean_flow[axis] == 0)
+            # beside the other diagonal where the first one and the axes are none
+            across = (Composed((swap, *mirrors)),) if u == -v and u else ()
+            return (*along, *((swap,) if u == v else ()), *across)
+        if self.forcing == "kolmogorov":
+            return tuple(Composed((mirrors[axis], Shift(1, 2 * n))) for axis in range(2) if self.mean_flow[axis] == 0)
+        # f is a cosine around a crest, n (x/L + y/H) = 1/8
+        turn = (Composed((*mirrors, Shift(0, 4 * n))),) if u == v == 0 else ()
+        return (*turn, *((Composed((swap, Shift(0, 2 * n))),) if u == v else ()))
 
     def spectral(self, wavenumbers: tuple[np.ndarray, ...]) -> SpectralForm:
         kx, ky = wavenumbers

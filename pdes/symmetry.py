@@ -191,6 +191,38 @@ class Shift:
         return concatenate([along(values, axis, kept, None), along(values, axis, None, kept)], axis)
 
 
+@dataclass(frozen=True)
+class Composed:
+    """Several maps one after the other, which are a symmetry together, whether or not each of them is one.
+
+    Args:
+        parts: the maps, the first one first.
+
+    Example:
+        >>> import numpy as np
+        >>> turn = Composed((PeriodicReflection(0), PeriodicReflection(1)))
+        >>> turn.name
+        'reflection x, reflection y'
+        >>> turn({"w": np.array([[1.0, 2.0], [3.0, 4.0]])}, ndim=2)["w"].tolist()
+        [[1.0, 2.0], [3.0, 4.0]]
+    """
+
+    parts: tuple[Symmetry, ...]
+
+    @property
+    def name(self) -> str:
+        return ", ".join(part.name for part in self.parts)
+
+    def applies_to(self, grid: Grid) -> bool:
+        return all(part.applies_to(grid) for part in self.parts)
+
+    def __call__(self, fields: Mapping[str, Any], ndim: int) -> dict[str, Any]:
+        moved = dict(fields)
+        for part in self.parts:
+            moved = part(moved, ndim)
+        return moved
+
+
 def shifts(ndim: int, points: Points = "periodic") -> tuple[Shift, ...]:
     """Shifts of every axis by a half, a quarter and an eighth of the period: some of them make all eighths.
 

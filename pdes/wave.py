@@ -25,7 +25,8 @@ class Wave(EvolutionEquation):
     """u_t = v,  v_t = ∇·(c² ∇u) − d v in the grid's box.
 
     All quantities are without dimension. The discretisation is that of finite volumes on cell centres with harmonic
-    means of c² at the faces, of order 2.
+    means of c² at the faces, of order 2; where u = 0 at an end and c changes there, v = u_t is of order 3/2 in the mean
+    square, for the last cells start h² beside what the grid would have.
 
     Args:
         ndim: axes of space: 1, 2 or 3.

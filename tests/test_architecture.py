@@ -35,6 +35,10 @@ TRANSFORM_NAMES = {"stft", "istft", "fftconvolve", "oaconvolve", "ShortTimeFFT"}
 ELSEWHERE = {Path("opforge/models/__init__.py"): Path("tests/models/test_registry.py")}
 # Test files that test no single source file.
 WHOLE = {
+    "pdes/test_manufactured_flow.py",
+    "pdes/test_manufactured_sorption.py",
+    "pdes/test_manufactured_spectral.py",
+    "pdes/test_manufactured_waves.py",
     "test_architecture.py",
     "test_doctests.py",
     "test_documentation.py",

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from opforge.cli.listing import boundaries
 from opforge.datasets import registry as recipes
 from opforge.pdes import registry
 
@@ -15,19 +16,27 @@ def test_every_equation_has_a_page_a_line_and_a_recipe():
     index = (PAGES / "index.md").read_text()
     for name, cls in registry().items():
         assert f"]({name}.md) |" in index
-        assert cls.method in index and cls.order in index
+        assert f" | {', '.join(boundaries(cls))} | {cls.method} | {cls.order} |" in index
     assert set(recipes()) == names
 
 
+def snippets(page):
+    """The Python on a page, each piece for itself."""
+    return re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+
+
 def test_the_index_runs():
-    code = re.search(r"```python\n(.*?)```", (PAGES / "index.md").read_text(), re.DOTALL).group(1)
+    first, second = snippets(PAGES / "index.md")
     found = {}
-    exec(code, found)
+    exec(first, found)
     assert found["frames"].shape == (10, 1, 1, 64, 64)
+    found = {}
+    exec(second, found)
+    assert found["state"].shape == (8, 1, 64, 64) and found["state"].isfinite().all()
 
 
 def test_the_page_of_linear_solvers_runs(capsys):
-    code = re.search(r"```python\n(.*?)```", (PAGES.parent / "linear_solvers.md").read_text(), re.DOTALL).group(1)
+    code = snippets(PAGES.parent / "linear_solvers.md")[0]
     found = {}
     exec(code, found)
     assert found["result"].converged and found["info"] == 0
@@ -44,4 +53,5 @@ def test_the_pages_run():
     pages = [page for page in PAGES.glob("*.md") if page.stem != "index" and "```python" in page.read_text()]
     assert pages
     for page in pages:
-        exec(re.search(r"```python\n(.*?)```", page.read_text(), re.DOTALL).group(1), {})
+        for snippet in snippets(page):
+            exec(snippet, {})

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import dataclasses
+from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
@@ -52,9 +53,17 @@ def equations() -> list[tuple[str, ...]]:
     from opforge.pdes import registry
 
     return [
-        (name, ", ".join(f"{ndim}-D" for ndim in cls.dimensions), cls.boundary, cls.method, cls.order)
+        (name, ", ".join(f"{ndim}-D" for ndim in cls.dimensions), ", ".join(boundaries(cls)), cls.method, cls.order)
         for name, cls in sorted(registry().items())
     ]
+
+
+def boundaries(equation: Any) -> list[str]:
+    """The boundary conditions that an equation takes, the usual one first."""
+    if "boundary" not in {parameter.name for parameter in dataclasses.fields(equation)}:
+        return [equation.boundary]
+    usual = equation.boundary  # the default of the dataclass
+    return sorted(get_args(get_type_hints(equation)["boundary"]), key=lambda name: name != usual)
 
 
 COMMANDS = (("list", list_, "opforge list equations"),)

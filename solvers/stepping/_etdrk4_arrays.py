@@ -270,15 +270,9 @@ _Term = tuple[int, np.ndarray]
 
 
 def _rows(matrix: np.ndarray, expanded: Any) -> list[list[_Term]]:
-    """For every row of a matrix of symbols its entries that are not 0, with their columns.
-
-    Raises:
-        ValueError: a row without any.
-    """
+    """For every row of a matrix of symbols its entries that are not 0, with their columns; of 0 alone the first one."""
     rows = [[(j, expanded(entry)) for j, entry in enumerate(row) if np.any(entry)] for row in matrix]
-    if not all(rows):
-        raise ValueError("a field that an equation's products are made of is always 0")
-    return rows
+    return [found or [(0, expanded(row[0]))] for found, row in zip(rows, matrix, strict=True)]
 
 
 def _weakly(method: Callable[[], None]) -> Callable[[], None]:

@@ -54,7 +54,7 @@ class BurgersFV(Stepper):
             raise InputError(f"dt must be a time greater than 0, got {dt!r}")
         equation.check_grid(grid)
         self.equation, self.grid, self.dt = equation, grid, float(dt)
-        self._step = SSPRK3(self._rate, dt)
+        self._step = SSPRK3(self.rate, dt)
 
     def prepare(self, state: Any) -> Any:
         self.equation.check_state(state, self.grid)
@@ -68,7 +68,8 @@ class BurgersFV(Stepper):
     def advance(self, inner: Any) -> Any:
         return self._step.advance(inner)
 
-    def _rate(self, state: Any) -> Any:
+    def rate(self, state: Any) -> Any:
+        """How fast velocities (samples, ndim, *space) change: what a method of your own may add a force to."""
         ndim, total = self.grid.ndim, 0.0
         for number, h in enumerate(self.grid.spacing):
             axis = number - ndim

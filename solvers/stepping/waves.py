@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from opforge.core import Grid
 from opforge.errors import InputError
-from opforge.pdes._arrays import along, concatenate, full_like
+from opforge.pdes._arrays import along, concatenate, full_like, like
 from opforge.pdes._constants import Constant
 from opforge.pdes._finite_volumes import divergence
 from opforge.pdes.wave import Wave
@@ -18,19 +19,24 @@ from opforge.solvers.stepping.stepper import Stepper
 
 
 class Leapfrog(Stepper):
-    """Velocity Verlet for the wave equation: v + dt/2 L u, then u + dt v, then v + dt/2 L u; of order 2.
+    """Velocity Verlet for the wave equation: v + dt/2 (L u + f), then u + dt v, then v + dt/2 (L u + f); of order 2.
 
-    Half steps of damping are exact, e^(−d dt/2). Without damping the method is symplectic: ½|v|² − ½ u·Lu −
-    (dt²/8)|Lu|² is kept to rounding.
+    Half steps of damping are exact, e^(−d dt/2). Without damping and source the method is symplectic: ½|v|² − ½ u·Lu −
+    (dt²/8)|Lu|² is kept to rounding. A source that changes with time is that at the ends of a step; such steps are not
+    `recordable`.
 
     Args:
         equation: what is solved.
         grid: cell centres.
         dt: the time step, at most `Wave.longest_step`.
         speed: c of every sample and cell, (samples or 1, *space), instead of the equation's.
+        source: f of v_t = ∇·(c²∇u) − d v + f, numpy or torch, (samples or 1, *space), or a function of time that gives
+            such arrays; none unless given.
+        start: the time of states that steps are begun from; what a function of time is given is counted from there.
 
     Raises:
-        InputError: a time step that is not positive or not stable.
+        InputError: a time step that is not positive or not stable, a start that is not finite; when it is given a
+            state: a source of another shape.
 
     Example:
         >>> step = Leapfrog(Wave(ndim=1), Grid((32,)), dt=0.03)
@@ -38,11 +44,23 @@ class Leapfrog(Stepper):
         (1, 2, 32)
         >>> Wave(ndim=1).longest_step(Grid((32,)))
         0.03125
+        >>> pushed = Leapfrog(Wave(1, boundary="neumann"), Grid((4,)), 0.1, source=lambda t: np.full((1, 4), t))
+        >>> float(pushed(np.zeros((1, 2, 4)))[0, 1, 0].round(12))  # ∫ t dt
+        0.005
     """
 
     recordable = True
 
-    def __init__(self, equation: Wave, grid: Grid, dt: float, speed: Any = None):
+    def __init__(
+        self,
+        equation: Wave,
+        grid: Grid,
+        dt: float,
+        speed: Any = None,
+        *,
+        source: Any = None,
+        start: float = 0.0,
+    ):
         limit = equation.longest_step(grid, speed)
         if not 0 < dt < np.inf:
             raise InputError(f"dt must be a time greater than 0, got {dt!r}")
@@ -52,18 +70,47 @@ class Leapfrog(Stepper):
         self._speed = None if speed is None else speed[:, None]
         self._constant = Constant(self._speed) if isinstance(self._speed, np.ndarray) else None
         self._damped = float(np.exp(-equation.damping * dt / 2))
+        if not np.isfinite(start):
+            raise InputError(f"start must be a finite time, got {start!r}")
+        self.source, self.start, self.recordable = source, float(start), not callable(source)
+        self._steady = Constant(source) if isinstance(source, np.ndarray) else None
+
+    def prepare(self, state: Any) -> Any:
+        return _Timed(state, 0) if callable(self.source) else state
 
     def advance(self, inner: Any) -> Any:
+        if not isinstance(inner, _Timed):
+            return self._step(inner, self.start)
+        return _Timed(self._step(inner.state, self.start + inner.steps * self.dt), inner.steps + 1)
+
+    def finish(self, inner: Any) -> Any:
+        return inner.state if isinstance(inner, _Timed) else inner
+
+    def _step(self, state: Any, time: float) -> Any:
         axis = -self.grid.ndim - 1
-        u, v = along(inner, axis, 0, 1), along(inner, axis, 1, 2)
-        v = self._damped * v + self.dt / 2 * self._pull(u)
+        u, v = along(state, axis, 0, 1), along(state, axis, 1, 2)
+        v = self._damped * v + self.dt / 2 * self._push(u, time)
         u = u + self.dt * v
-        v = self._damped * (v + self.dt / 2 * self._pull(u))
+        v = self._damped * (v + self.dt / 2 * self._push(u, time + self.dt))
         return concatenate([u, v], axis)
 
-    def _pull(self, u: Any) -> Any:
+    def _push(self, u: Any, time: float) -> Any:
+        """∇·(c²∇u) + f at a time."""
         c = full_like(u, self.equation.speed) if self._speed is None else self._of(u)
-        return divergence(c * c, u, self.grid.spacing, self.equation.boundary)
+        pull = divergence(c * c, u, self.grid.spacing, self.equation.boundary)
+        return pull if self.source is None else pull + self._force(u, time)
+
+    def _force(self, u: Any, time: float) -> Any:
+        """f at a time, (samples or 1, 1, *space) of the kind of u."""
+        found: Any = self.source(time) if callable(self.source) else self.source
+        if tuple(found.shape) not in {(count, *self.grid.shape) for count in (1, len(u))}:
+            raise InputError(
+                f"source must be an array (samples or 1, *space) for {len(u)} samples on "
+                f"{'x'.join(map(str, self.grid.shape))} cells, got shape {tuple(found.shape)} at time {time:g}"
+            )
+        if self._steady is not None:
+            return self._steady.like(u)[:, None]
+        return (like(u, found) if isinstance(found, np.ndarray) else found.to(u))[:, None]
 
     def _of(self, u: Any) -> Any:
         if self._constant is not None:
@@ -115,3 +162,11 @@ class ExactWave(Stepper):
         cos, sin, back = (x.like(modes) for x in (self._cos, self._sin, self._back))
         moved = concatenate([cos * u + sin * v, back * u + cos * v], axis)
         return from_modes(moved, self.grid, boundary)
+
+
+@dataclass(frozen=True)
+class _Timed:
+    """A state, and how many steps were taken to it."""
+
+    state: Any
+    steps: int

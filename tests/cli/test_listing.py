@@ -44,4 +44,20 @@ def test_equations_are_listed_with_how_they_are_solved(opforge):
     assert lines[0] == ["equation", "dimensions", "boundary", "method", "order"]
     rows = {name: rest for name, *rest in lines[1:]}
     assert rows["burgers"][:2] == ["1-D, 2-D", "periodic"]
+    assert rows["wave"][1] == "dirichlet, neumann, periodic"
+    assert rows["heat"][1] == "neumann, dirichlet, periodic"
+    assert rows["diffusion_sorption"][1] == "dirichlet left, outflow right"
     assert all(all(cells) for cells in rows.values())
+
+
+def test_every_dimension_that_is_listed_has_a_recipe():
+    """Sums of one recipe's parameters that fit a dimension, where not all of them do."""
+    from opforge.datasets import registry as recipes
+    from opforge.pdes import registry
+
+    fitting = {("burgers", 2): {"initial": "series"}, ("shallow_water", 1): {"initial": "waves"}}
+    for name, equation in registry().items():
+        for ndim in equation.dimensions:
+            recipe = recipes()[name]
+            more = {"ndim": ndim} if "ndim" in recipe.__dataclass_fields__ else {}
+            assert recipe(**more, **fitting.get((name, ndim), {})).equation.ndim == ndim

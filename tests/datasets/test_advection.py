@@ -14,7 +14,7 @@ def draw(recipe, n=32, seed=0):
     return recipe.sample(np.random.default_rng(seed), recipe.grid(n))
 
 
-@pytest.mark.parametrize("ndim", [1, 2])
+@pytest.mark.parametrize("ndim", [1, 2, 3])
 @pytest.mark.parametrize("initial", ["sines", "gaussian", "series", "drops", "steps"])
 def test_every_kind_in_every_dimension(ndim, initial):
     recipe = AdvectionRecipe(ndim=ndim, initial=initial, frames=5, velocity=0.7)
@@ -148,9 +148,9 @@ def test_grid_that_the_tolerance_forbids():
 @pytest.mark.parametrize(
     ("parameters", "match"),
     [
-        ({"ndim": 3}, "ndim must be 1 or 2, got 3"),
-        ({"ndim": True}, "ndim must be 1 or 2"),
-        ({"ndim": {}}, "ndim must be 1 or 2"),
+        ({"ndim": 4}, "ndim must be 1, 2 or 3, got 4"),
+        ({"ndim": True}, "ndim must be 1, 2 or 3"),
+        ({"ndim": {}}, "ndim must be 1, 2 or 3"),
         ({"velocity": "fast"}, "velocity must be a number"),
         ({"velocity": (1.0, 2.0)}, "velocity must be a number, or 1 of them"),
         ({"velocity": math.nan}, "velocity must be finite"),

@@ -7,7 +7,7 @@ import torch
 
 from opforge.core import Grid
 from opforge.errors import InputError
-from opforge.pdes import Advection, Shift, Transposition
+from opforge.pdes import Advection, Composed, PeriodicReflection, Shift, SignChange, Transposition
 from opforge.pdes.advection import carried, per_axis, phases
 
 BOX = Grid((24, 15), (2.0, 0.5), "periodic", origin=(-1.0, 3.0))
@@ -123,7 +123,10 @@ def test_symmetries_depend_on_the_velocity():
     assert Transposition(0, 1) not in Advection(ndim=2, velocity=(1.0, 2.0)).symmetries
     found = [s for s in Advection(ndim=3, velocity=(1.0, 2.0, 1.0)).symmetries if isinstance(s, Transposition)]
     assert found == [Transposition(0, 2)]
-    assert Advection(ndim=1).symmetries == (Shift(0, 2), Shift(0, 4), Shift(0, 8))
+    assert Advection(ndim=1).symmetries == (Shift(0, 2), Shift(0, 4), Shift(0, 8), SignChange(("u",)))
+    assert PeriodicReflection(1) in Advection(ndim=2, velocity=(1.0, 0.0)).symmetries
+    across = Composed((Transposition(0, 1), PeriodicReflection(0), PeriodicReflection(1)))
+    assert across in Advection(ndim=2, velocity=(1.0, -1.0)).symmetries
 
 
 @pytest.mark.parametrize("ndim", [0, 4, 2.0, True])

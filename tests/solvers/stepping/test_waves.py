@@ -42,7 +42,35 @@ def test_damping_takes_energy():
     assert 0.02 < after / before < 0.5
 
 
+def test_sources_of_samples_in_numpy_and_torch():
+    """Steady ones, one for all, and such that change with time, whose steps begin at their start."""
+    f = np.random.default_rng(1).standard_normal((2, 6, 5))
+
+    def run(source, make=np.asarray, start=0.0, steps=6):
+        return repeat(Leapfrog(Wave(2), GRID, 0.05, source=source, start=start), steps)(make(state()))
+
+    together = run(f)
+    for i in range(2):
+        alone = repeat(Leapfrog(Wave(2), GRID, 0.05, source=f[i : i + 1]), 6)(state()[i : i + 1])
+        np.testing.assert_allclose(together[i : i + 1], alone, rtol=0, atol=1e-14)
+    np.testing.assert_allclose(run(lambda t: f), together, rtol=0, atol=0)
+    for source in (f, torch.from_numpy(f), lambda t: f, lambda t: torch.from_numpy(f)):
+        np.testing.assert_allclose(run(source, torch.from_numpy).numpy(), together, rtol=0, atol=1e-13)
+    later = Leapfrog(Wave(2), GRID, 0.05, source=lambda t: f * t, start=0.15)
+    np.testing.assert_allclose(
+        repeat(later, 3)(run(lambda t: f * t, steps=3)), run(lambda t: f * t), rtol=0, atol=1e-13
+    )
+    assert Leapfrog(Wave(2), GRID, 0.05, source=f).recordable
+    assert not later.recordable
+
+
 def test_what_is_refused():
+    with pytest.raises(
+        InputError, match=r"source must be an array .* for 2 samples on 6x5 cells, got shape \(3, 6, 5\)"
+    ):
+        Leapfrog(Wave(2), GRID, 0.05, source=np.ones((3, 6, 5)))(state())
+    with pytest.raises(InputError, match="start must be a finite time, got nan"):
+        Leapfrog(Wave(2), GRID, 0.05, start=float("nan"))
     with pytest.raises(
         InputError, match=r"dt must be at most 0\.1538.*, where leapfrog is stable on this grid, got 0\.2"
     ):

@@ -101,13 +101,28 @@ def test_the_systems_of_a_run():
     assert all(b.shape == (56,) and abs(b.sum()) < 1e-12 and not b[obstacle().ravel()].any() for b in found)
 
 
+def rows(number):
+    """Obstacles across a stream."""
+    solid = np.zeros((8, 7))
+    solid[number] = 1.0
+    return solid
+
+
 def test_what_is_refused():
+    stream = IncompressibleFlow(boundary="stream", inflow=1.0)
     with pytest.raises(InputError, match=r"dt must be at most 0\.\d+, for the viscosity on this grid, got 0\.1"):
         ProjectionStepper(IncompressibleFlow(viscosity=1.0), GRID, 0.1)
     with pytest.raises(InputError, match=r"dt must be at most 0\.\d+, for the flow and the viscosity"):
         ProjectionStepper(IncompressibleFlow(buoyancy=1.0), GRID, 0.1)(10 * state())
     with pytest.raises(InputError, match="solid must leave the cells open at which the stream enters"):
-        ProjectionStepper(IncompressibleFlow(boundary="stream", inflow=1.0), GRID, 0.01, solid=np.ones((8, 7)))
+        ProjectionStepper(stream, GRID, 0.01, solid=rows(0))
+    with pytest.raises(InputError, match="solid must leave the stream a way to where it leaves"):
+        ProjectionStepper(stream, GRID, 0.01, solid=rows(4))
+    for value in (np.nan, 0.4):
+        with pytest.raises(InputError, match=f"solid must hold 1 in obstacles and 0 elsewhere.*got {value}"):
+            ProjectionStepper(IncompressibleFlow(), GRID, 0.01, solid=np.where(obstacle(), value, 0.0))
+    with pytest.raises(InputError, match=r"solid must have the grid's shape \(8, 7\), got \(7, 8\)"):
+        ProjectionStepper(IncompressibleFlow(), GRID, 0.01, solid=np.zeros((7, 8)))
     with pytest.raises(InputError, match="viscosity must have one value for each of 2 samples, got 3"):
         ProjectionStepper(IncompressibleFlow(), GRID, 0.001, own={"viscosity": np.ones(3) * 0.1})(state()[:, :2])
     with pytest.raises(InputError, match=r"state must be an array \(samples, components, \*space\)"):

@@ -88,7 +88,8 @@ class IncompressibleFlow(EvolutionEquation):
     method: ClassVar[str] = (
         "staggered finite volumes, limited central fluxes; projection by transforms, factors or CG; SSP-RK3"
     )
-    order: ClassVar[str] = "2 in space, 3 in time; 1 at obstacles and limited extremes"
+    central_method: ClassVar[str] = method.replace("limited central", "central")
+    order: ClassVar[str] = "2 in space, 3 in time; 1 at obstacles; lower where fluxes are limited"
 
     def __post_init__(self) -> None:
         axes_of_space(self.ndim, self.dimensions)

@@ -9,6 +9,7 @@ across. Writes benchmarks/results/streams.csv.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import numpy as np
@@ -45,22 +46,31 @@ def errors(coarse: np.ndarray, fine: np.ndarray, grid: Grid) -> list[float]:
     ]
 
 
+def rows_of(
+    convection: Literal["limited", "central"], viscosity: float, sizes: Sequence[int], seeds: Sequence[int] = SEEDS
+) -> Iterator[dict[str, str]]:
+    """A row for each number of cells across but the last one."""
+    flows = {(n, seed): flow(n, viscosity, convection, seed) for n in sizes for seed in seeds}
+    for n in sizes[:-1]:
+        found = np.array([errors(flows[n, seed][0], *flows[2 * n, seed]) for seed in seeds])
+        row = {
+            "convection": convection,
+            "viscosity": f"{viscosity:g}",
+            "cells": f"{2 * n}x{n}",
+            "cell Reynolds number": f"{1 / n / viscosity:.3g}",
+        }
+        for name, values in zip("uv", found.T, strict=True):
+            parts = zip(("mean", "least", "greatest"), (values.mean(), values.min(), values.max()), strict=True)
+            row |= {f"{name}, {which}": f"{value:.3f}" for which, value in parts}
+        yield row
+
+
 def main() -> None:
     rows = []
-    for convection in ("limited", "central"):
+    fluxes: tuple[Literal["limited", "central"], ...] = ("limited", "central")
+    for convection in fluxes:
         for viscosity, sizes in CASES.items():
-            flows = {(n, seed): flow(n, viscosity, convection, seed) for n in sizes for seed in SEEDS}
-            for n in sizes[:-1]:
-                found = np.array([errors(flows[n, seed][0], *flows[2 * n, seed]) for seed in SEEDS])
-                row = {
-                    "convection": convection,
-                    "viscosity": f"{viscosity:g}",
-                    "cells": f"{2 * n}x{n}",
-                    "cell Reynolds number": f"{1 / n / viscosity:.3g}",
-                }
-                for name, values in zip("uv", found.T, strict=True):
-                    parts = zip(("mean", "least", "greatest"), (values.mean(), values.min(), values.max()), strict=True)
-                    row |= {f"{name}, {which}": f"{value:.3f}" for which, value in parts}
+            for row in rows_of(convection, viscosity, sizes):
                 print(row, flush=True)
                 rows.append(row)
     write_csv("streams.csv", rows, "python -m opforge.benchmarks.streams")

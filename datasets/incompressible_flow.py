@@ -38,7 +38,7 @@ _COURANT = 0.8
 _MOST_OBSTACLES = {2: 20, 3: 100}
 
 # Of a stream, its speed times the width of a cell over the viscosity, at most. Measured against grids twice as fine,
-# the velocity across is off by 15 to 34 % there, by 30 to 60 % at twice as much.
+# the velocity across is off by 22 to 27 % there, by 42 % at twice as much (benchmarks/results/streams.csv).
 _CELL_REYNOLDS = 16.0
 
 

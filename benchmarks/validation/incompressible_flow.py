@@ -231,13 +231,14 @@ def stream_checks() -> Iterator[Check]:
     """Ahead of bodies, at a Reynolds number of 31 in a cell: what alternates from cell to cell, and errors."""
     recipe = IncompressibleFlowRecipe(scene="stream", obstacles=2)
     solid = recipe.media([np.random.default_rng(3)], recipe.grid((64, 32)))["solid"][0]
-    stripes = {}
-    for convection, low, high in (("limited", 0.02, 0.2), ("central", 0.3, 0.8)):
+    stripes: dict[str, float] = {}
+    bounds: dict[Literal["limited", "central"], tuple[float, float]] = {"limited": (0.02, 0.2), "central": (0.3, 0.8)}
+    for convection, (low, high) in bounds.items():
         v, fine = (ahead_of_bodies(n, solid, convection) for n in (32, 64))
-        stripes[convection] = np.sqrt((np.diff(v[:-1], 4, axis=0) ** 2).mean())
+        stripes[convection] = float(np.sqrt((np.diff(v[:-1], 4, axis=0) ** 2).mean()))
         off = float(np.linalg.norm(v - fine) / np.linalg.norm(fine))
         yield Check(f"stream, {convection} fluxes: v ahead of bodies against 64² cells", off, low, high, "grid halved")
-    ratio = float(stripes["limited"] / stripes["central"])
+    ratio = stripes["limited"] / stripes["central"]
     yield Check("stream: stripes ahead of bodies, limited in parts of central", ratio, 1e-3, 0.1, "fourth differences")
 
 

@@ -173,8 +173,10 @@ def add_bar(figure: FigureBase, image: AxesImage, axes: Sequence[Axes], label: s
     if label:
         place = axes[0].get_subplotspec()
         rows = 1 if place is None else place.get_gridspec().nrows
-        row = figure.bbox.height / figure.get_figure(root=True).dpi / rows  # inches
-        bar.set_label(fill(label, max(_SHORTEST_LINE, int(row / _LETTER)), break_long_words=False), fontsize=10)
+        inches = figure.bbox.height / figure.get_figure(root=True).dpi  # type: ignore[attr-defined]  # of both kinds
+        bar.set_label(
+            fill(label, max(_SHORTEST_LINE, int(inches / rows / _LETTER)), break_long_words=False), fontsize=10
+        )
 
 
 def _extent(grid: Grid) -> tuple[float, float, float, float]:

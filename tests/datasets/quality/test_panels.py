@@ -32,21 +32,6 @@ def test_bars_explain_their_axes_and_limits_hold():
     assert figure.axes[1].get_ylabel() == "height (m)"
 
 
-def test_labels_of_bars_in_rows_do_not_overlap():
-    """Of a box twice as long as high, whose rows are lower than their labels are long."""
-    grid = Grid((8, 4), (2.0, 1.0))
-    figure = Figure(figsize=size(grid, 3, 1, title=""), layout="constrained")
-    texts = []
-    for axes in figure.subplots(3, 1):
-        image = draw_plane(figure, axes, Panel("u", {"u": grid.mesh()[0]}, bar=False), grid, unit="")
-        add_bar(figure, image, [axes], "velocity along x, on upper faces u")
-        texts.append(figure.axes[-1].yaxis.label)
-    figure.canvas.draw()
-    low, middle, high = sorted((text.get_window_extent() for text in texts), key=lambda box: box.y0)
-    assert low.y1 < middle.y0 and middle.y1 < high.y0 and high.y1 < figure.bbox.y1
-    assert " ".join(texts[0].get_text().split()) == "velocity along x, on upper faces u"
-
-
 def test_the_middle_plane():
     values = np.arange(2 * 3 * 5.0).reshape(2, 3, 5)
     np.testing.assert_array_equal(plane(values), values[..., 2])

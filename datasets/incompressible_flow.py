@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -33,6 +34,13 @@ _PLACES, _HEIGHTS, _RADII, _RATE = (0.3, 0.7), (0.1, 0.2), (0.04, 0.08), 2.0
 # Of the CFL number.
 _COURANT = 0.8
 
+# Obstacles at most: twenty cover 3/4 of the part of a square in which they stand, a hundred as much of a cube's.
+_MOST_OBSTACLES = {2: 20, 3: 100}
+
+# Of a stream, its speed times the width of a cell over the viscosity, at most. Measured against grids twice as fine,
+# the velocity across is off by 22 to 27 % there, by 42 % at twice as much (benchmarks/results/streams.csv).
+_CELL_REYNOLDS = 16.0
+
 
 @dataclass(frozen=True)
 class IncompressibleFlowRecipe(EvolutionRecipe):
@@ -50,8 +58,10 @@ class IncompressibleFlowRecipe(EvolutionRecipe):
         draw: ``"viscosity"``, see `DrawingRecipe`.
         buoyancy: β of the smoke.
         diffusivity: κ >= 0 of the smoke.
-        obstacles: how many solid bodies stand in the box, an input ``solid`` where there are any; not with vortices.
+        obstacles: how many solid bodies stand in the box, an input ``solid`` where there are any, at most 20, in three
+            dimensions 100; not with vortices.
         pressure: whether to keep the pressure ``p`` too.
+        convection: ``"limited"`` or ``"central"`` fluxes of momentum, see `opforge.pdes.IncompressibleFlow`.
 
     Raises:
         InputError: a parameter out of range.
@@ -72,13 +82,13 @@ class IncompressibleFlowRecipe(EvolutionRecipe):
     diffusivity: float = 0.0
     obstacles: int = 0
     pressure: bool = False
+    convection: Literal["limited", "central"] = "limited"
     frames: int = 21
     end_time: float = 2.0
     tolerance: float = 5e-2
 
     name: ClassVar[str] = "incompressible_flow"
     summary: ClassVar[str] = "Incompressible flow: smoke plumes, vortices, cavities, streams past obstacles (2-D, 3-D)"
-    solver: ClassVar[str] = IncompressibleFlow.method
     points: ClassVar[Points] = "cells"
     drawable: ClassVar[tuple[Drawable, ...]] = (Drawable("viscosity", "viscosity"),)
     least_resolution: ClassVar[int] = 16
@@ -98,6 +108,11 @@ class IncompressibleFlowRecipe(EvolutionRecipe):
             raise InputError(f"pressure must be true or false, got {self.pressure!r}")
         if isinstance(self.obstacles, bool) or not isinstance(self.obstacles, int) or self.obstacles < 0:
             raise InputError(f"obstacles must be a whole number of at least 0, got {self.obstacles!r}")
+        if self.obstacles > (most := _MOST_OBSTACLES.get(self.ndim, self.obstacles)):
+            raise InputError(
+                f"obstacles must be at most {most} in {self.ndim} dimensions, got {self.obstacles}: more of them, of "
+                "radii from 0.05 to 0.12 sides, leave hardly any fluid between them; take fewer"
+            )
         if self.scene == "vortices" and (self.obstacles or self.ndim != 2):
             raise InputError("scene='vortices' goes with two axes and without obstacles; take 'plume'")
         if self.scene == "stream" and not self.obstacles:
@@ -118,7 +133,11 @@ class IncompressibleFlowRecipe(EvolutionRecipe):
         }.get(self.scene, {})
         if self.smoky:
             driven = {"buoyancy": self.buoyancy, "diffusivity": self.diffusivity}
-        return IncompressibleFlow(self.ndim, self.viscosity, **driven)
+        return IncompressibleFlow(self.ndim, self.viscosity, convection=self.convection, **driven)
+
+    @property
+    def solver(self) -> str:
+        return IncompressibleFlow.method if self.convection == "limited" else IncompressibleFlow.central_method
 
     @property
     def lengths(self) -> tuple[float, ...]:
@@ -224,6 +243,35 @@ class IncompressibleFlowRecipe(EvolutionRecipe):
         if name in ("u", "v", "w"):
             return restricted_faces(u, "uvw".index(name), grid, factor)
         return super().coarser(name, u, grid, factor)
+
+    def check(self, grid: Grid) -> None:
+        """Refuse steps that no flow bears on the grid, and streams whose layers along obstacles it does not carry.
+
+        Raises:
+            InputError: such a time step, such a grid.
+        """
+        fine = self.solved_on(grid)
+        greatest = replace(self.equation, viscosity=self.greatest("viscosity"))
+        rate = float(greatest.courant(np.zeros((len(greatest.unknowns), *fine.shape)), fine))
+        if self.steps(fine)[1] * rate > 1 + 1e-12:  # what the flow itself asks for, steps are taken in parts for
+            stream = " and the speed of the stream" if self.scene == "stream" else ""
+            raise InputError(
+                f"time_step must be at most {1 / rate:.4g} for the viscosity{stream} on this grid, got "
+                f"{self.time_step:g}; lower it or leave it out"
+            )
+        if self.scene == "stream":
+            self._check_layers(fine)
+
+    def _check_layers(self, grid: Grid) -> None:
+        least, width = self.least("viscosity"), max(grid.spacing)
+        if width > _CELL_REYNOLDS * least * (1 + 1e-12):
+            enough = [math.ceil(length / (_CELL_REYNOLDS * least)) for length in grid.lengths] if least else []
+            finer = f"take at least {'x'.join(map(str, enough))} points, oversampling, or " if enough else "take "
+            raise InputError(
+                f"resolution is too coarse for viscosity={least:.3g}: a stream of speed 1 has the Reynolds number "
+                f"{width / least if least else math.inf:.3g} in a cell, at most {_CELL_REYNOLDS:g} carry the layers "
+                f"along obstacles; {finer}a viscosity of at least {1.001 * width / _CELL_REYNOLDS:.3g}"
+            )
 
     def usual_step(self, grid: Grid) -> float:
         viscosity = max(self.greatest("viscosity"), self.diffusivity)

@@ -16,6 +16,34 @@ if TYPE_CHECKING:
     import scipy.sparse
 
 
+def checked_solid(solid: Any, grid: Grid) -> np.ndarray:
+    """Obstacles as truth values.
+
+    Args:
+        solid: truth values, or numbers 0 and 1.
+        grid: cells.
+
+    Raises:
+        InputError: another shape, other values, no cell of fluid.
+
+    Example:
+        >>> checked_solid([[0.0, 1.0]], Grid((1, 2))).tolist()
+        [[False, True]]
+    """
+    solid = np.asarray(solid)
+    if solid.shape != grid.shape:
+        raise InputError(f"solid must have the grid's shape {grid.shape}, got {solid.shape}")
+    neither = ~((solid == 0) | (solid == 1))
+    if neither.any():
+        raise InputError(
+            f"solid must hold 1 in obstacles and 0 elsewhere, or truth values, got {solid[neither][0]} in one of "
+            f"{int(neither.sum())} cells; compare it with a number first, such as solid > 0.5"
+        )
+    if np.all(solid == 1):
+        raise InputError("solid must leave some cells of fluid, got obstacles everywhere; use fewer or smaller ones")
+    return solid == 1
+
+
 def pressure_matrix(solid: np.ndarray, grid: Grid, box: Box) -> scipy.sparse.csr_matrix:
     """The matrix of −Δ_h, the divergence of the gradient through open faces: symmetric, positive definite, C order.
 
@@ -28,16 +56,37 @@ def pressure_matrix(solid: np.ndarray, grid: Grid, box: Box) -> scipy.sparse.csr
         box: walls, periodic axes, a stream.
 
     Raises:
-        InputError: another shape, no cell of fluid.
+        InputError: another shape, other values than 0 and 1, no cell of fluid.
     """
     import scipy.sparse
-    from scipy.sparse.csgraph import connected_components
 
-    solid = np.asarray(solid) > 0.5
-    if solid.shape != grid.shape:
-        raise InputError(f"solid must have the grid's shape {grid.shape}, got {solid.shape}")
-    if solid.all():
-        raise InputError("solid must leave some cells of fluid, got obstacles everywhere; use fewer or smaller ones")
+    links, held = _links(checked_solid(solid, grid), grid, box)
+    diagonal = np.asarray(links.sum(1)).ravel() + held
+    region, floats = _regions(links, held)
+    _, first = np.unique(region, return_index=True)
+    diagonal[first[floats]] += sum(2 / h**2 for h in grid.spacing)  # cells of solid are regions of their own
+    return scipy.sparse.csr_matrix(scipy.sparse.diags_array(diagonal) - links)
+
+
+def floating_regions(solid: np.ndarray, grid: Grid, box: Box) -> np.ndarray:
+    """Numbers, from 1, of the regions of fluid where the pressure floats, 0 elsewhere; of the grid's shape.
+
+    Example:
+        >>> floating_regions(np.array([[0, 1, 0]]), Grid((1, 3)), Box((False, False))).tolist()
+        [[1, 0, 2]]
+    """
+    solid = checked_solid(solid, grid)
+    region, floats = _regions(*_links(solid, grid, box))
+    wanted = floats[region] & ~solid.ravel()
+    found = np.zeros(grid.size, int)
+    found[wanted] = np.unique(region[wanted], return_inverse=True)[1] + 1
+    return found.reshape(grid.shape)
+
+
+def _links(solid: np.ndarray, grid: Grid, box: Box) -> tuple[Any, np.ndarray]:
+    """The couplings 1/h² of cells through open faces, a sparse matrix, and what holds the pressure of each (cells,)."""
+    import scipy.sparse
+
     number, held = np.arange(grid.size).reshape(grid.shape), np.zeros(grid.shape)
     links = []
     for axis, h, faces in zip(
@@ -52,14 +101,15 @@ def pressure_matrix(solid: np.ndarray, grid: Grid, box: Box) -> scipy.sparse.csr
         links.append((number[faces], np.roll(number, -1, axis)[faces], np.full(int(faces.sum()), 1 / h**2)))
     lower, upper, weights = (np.concatenate(parts) for parts in zip(*links, strict=True))
     half = scipy.sparse.coo_array((weights, (lower, upper)), shape=(grid.size, grid.size)).tocsr()
-    links_of_all = half + half.T
-    diagonal = np.asarray(links_of_all.sum(1)).ravel() + held.ravel()
-    scale = sum(2 / h**2 for h in grid.spacing)
-    _, region = connected_components(links_of_all, directed=False)
-    regions, first = np.unique(region, return_index=True)
-    floats = np.bincount(region, held.ravel(), minlength=len(regions)) == 0
-    diagonal[first[floats]] += scale  # cells of solid are regions of their own
-    return scipy.sparse.csr_matrix(scipy.sparse.diags_array(diagonal) - links_of_all)
+    return half + half.T, held.ravel()
+
+
+def _regions(links: Any, held: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The region (cells,) of every cell, from 0, and whether nothing holds the pressure of each region."""
+    from scipy.sparse.csgraph import connected_components
+
+    count, region = connected_components(links, directed=False)
+    return region, np.bincount(region, held, minlength=count) == 0
 
 
 def symmetric(apply: Callable[[np.ndarray], np.ndarray], x: Any) -> Any:

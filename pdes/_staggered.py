@@ -119,49 +119,7 @@ class Bodies:
         return Bodies(tuple(like(x, a) for a in self.open), tuple(like(x, a) for a in self.buried))
 
 
-def momentum_rate(
-    velocity: Sequence[Any], viscosity: Any, grid: Grid, box: Box, bodies: Bodies | None = None
-) -> list[Any]:
-    """−∇·(u uᵀ) + ν Δu on faces, by central differences that conserve momentum and, without ν, energy; 0 on walls.
-
-    Where a stream leaves, what comes back brings no momentum along. The flow sticks to bodies by mirror images, as it
-    does to walls: order 2 where their surfaces are faces of cells.
-    """
-    rates = []
-    for i, u in enumerate(velocity):
-        rate = 0.0
-        for j, h in enumerate(grid.spacing):
-            axis = j - grid.ndim
-            if i == j:
-                low, high, flux = _own_flux(u, axis, box)
-            else:
-                low, high = box.beside(u, i, axis)
-                if bodies is not None:
-                    low = low - u * box.below(bodies.buried[i], axis)
-                    high = high - u * box.above(bodies.buried[i], axis)
-                _, side = box.beside(velocity[j], j, i - grid.ndim)
-                across = (velocity[j] + side) / 2
-                if box.open(axis):
-                    across = _outwards(across, axis)
-                edge = (u + high) / 2 * across
-                flux = edge - box.below(edge, axis)
-            rate = rate - flux / h + viscosity * (high - 2 * u + low) / h**2
-        rate = without_wall(rate, i - grid.ndim, box)
-        rates.append(rate if bodies is None else rate * bodies.open[i])
-    return rates
-
-
-def _own_flux(u: Any, axis: int, box: Box) -> tuple[Any, Any, Any]:
-    """A velocity one cell lower and higher along its own axis, and the difference of its momentum's fluxes."""
-    low = box.lower(u, axis)
-    square = ((u + low) / 2) ** 2
-    if not box.open(axis):
-        return low, box.above(u, axis), box.above(square, axis) - square
-    last = along(u, axis, -1, None)
-    return low, box.above(u, axis, last), box.above(square, axis, last * maximum(last, 0.0)) - square
-
-
-def _outwards(u: Any, axis: int) -> Any:
+def outwards(u: Any, axis: int) -> Any:
     """A velocity along an axis, nothing of which comes back through the last faces."""
     return concatenate([along(u, axis, None, -1), maximum(along(u, axis, -1, None), 0.0)], axis)
 
@@ -179,7 +137,7 @@ def carried_rate(
         axis = i - grid.ndim
         left, right = faces(padded(s, axis, "periodic" if box.periodic[axis] else "walls"), axis)
         left, right = along(left, axis, 1, None), along(right, axis, 1, None)
-        u = _outwards(u, axis) if box.open(axis) else u
+        u = outwards(u, axis) if box.open(axis) else u
         flux = maximum(u, 0.0) * left + minimum(u, 0.0) * right
         if not isinstance(diffusivity, float) or diffusivity:
             spread = diffusivity * (box.above(s, axis, along(s, axis, -1, None)) - s) / h

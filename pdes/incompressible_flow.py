@@ -14,6 +14,7 @@ from opforge.core.grid import Points
 from opforge.errors import InputError
 from opforge.pdes import _staggered as staggered
 from opforge.pdes._arrays import along, concatenate, detached, flip, stack, unstack
+from opforge.pdes._momentum import momentum_rate
 from opforge.pdes._numbers import axes_of_space, finite, not_negative, positive
 from opforge.pdes._pressure import EachPressure
 from opforge.pdes.equation import Field
@@ -22,6 +23,7 @@ from opforge.pdes.invariant import Invariant, drift, relative
 from opforge.pdes.symmetry import Symmetry, Transposition, shifts, with_signs
 
 BOUNDARIES = ("walls", "free slip", "channel", "stream", "periodic")
+CONVECTION = ("limited", "central")
 
 # Parameters that a sample may have of its own, and fields that do not change with time.
 _OWN, _STILL = ("viscosity", "force", "buoyancy", "diffusivity"), ("solid", "q")
@@ -33,7 +35,7 @@ class IncompressibleFlow(EvolutionEquation):
 
     All quantities are without dimension; up is the last axis. The grid is staggered: the entry of a velocity for a cell
     is that through the cell's upper face along its axis; pressure and smoke are at cell centres. Central differences of
-    order 2 that conserve momentum and, without viscosity and in space, energy; smoke by limited slopes.
+    order 2 that conserve momentum, limited where cells are too large for the viscosity; smoke by limited slopes.
 
     A field ``"solid"`` is 1 in obstacles, to which the flow sticks, and 0 elsewhere; a field ``"q"`` >= 0 is a source
     of smoke. Neither changes with time.
@@ -50,6 +52,9 @@ class IncompressibleFlow(EvolutionEquation):
         buoyancy: β, with which there is smoke; none unless given.
         inflow: speed of a stream, greater than 0; only of a stream.
         diffusivity: κ >= 0 of the smoke.
+        convection: ``"limited"``, fluxes of momentum without stripes ahead of bodies and lids, which never add to the
+            energy: central ones where the velocity is smooth from cell to cell or cells resolve the viscosity,
+            |u| Δx <= 2ν, and upwind ones at extremes; ``"central"``, which conserve the energy without viscosity.
 
     Raises:
         InputError: numbers out of range, an unknown boundary, a lid without walls, a stream without speed.
@@ -63,7 +68,8 @@ class IncompressibleFlow(EvolutionEquation):
 
     Source:
         Harlow and Welch, "Numerical calculation of time-dependent viscous incompressible flow of fluid with free
-        surface"; Chorin, "Numerical solution of the Navier–Stokes equations".
+        surface"; Chorin, "Numerical solution of the Navier–Stokes equations"; Sweby, "High resolution schemes using
+        flux limiters for hyperbolic conservation laws".
     """
 
     ndim: int = 2
@@ -74,12 +80,16 @@ class IncompressibleFlow(EvolutionEquation):
     buoyancy: float | None = None
     inflow: float = 0.0
     diffusivity: float = 0.0
+    convection: Literal["limited", "central"] = "limited"
 
     name: ClassVar[str] = "incompressible_flow"
     points: ClassVar[Points] = "cells"
     dimensions: ClassVar[tuple[int, ...]] = (2, 3)
-    method: ClassVar[str] = "staggered finite volumes, projection by fast transforms or conjugate gradients; SSP-RK3"
-    order: ClassVar[str] = "2 in space, 3 in time; 1 at obstacles"
+    method: ClassVar[str] = (
+        "staggered finite volumes, limited central fluxes; projection by transforms, factors or CG; SSP-RK3"
+    )
+    central_method: ClassVar[str] = method.replace("limited central", "central")
+    order: ClassVar[str] = "2 in space, 3 in time; 1 at obstacles; lower where fluxes are limited"
 
     def __post_init__(self) -> None:
         axes_of_space(self.ndim, self.dimensions)
@@ -87,6 +97,8 @@ class IncompressibleFlow(EvolutionEquation):
             object.__setattr__(self, name, not_negative(name, getattr(self, name)))
         if self.boundary not in BOUNDARIES:
             raise InputError(f"boundary must be one of {', '.join(BOUNDARIES)}, got {self.boundary!r}")
+        if self.convection not in CONVECTION:
+            raise InputError(f"convection must be one of {', '.join(CONVECTION)}, got {self.convection!r}")
         for name in ("lid", "force", "inflow"):
             object.__setattr__(self, name, finite(name, getattr(self, name)))
         if self.lid and self.boundary not in ("walls", "channel"):
@@ -187,7 +199,8 @@ class IncompressibleFlow(EvolutionEquation):
         parts, box = unstack(state, grid.ndim), self.box
         number = {name: own.get(name, getattr(self, name)) for name in _OWN}
         velocity = [staggered.without_wall(u, i - grid.ndim, box) for i, u in enumerate(parts[: grid.ndim])]
-        rates = staggered.momentum_rate(velocity, number["viscosity"], grid, box, bodies)
+        limited = self.convection == "limited"
+        rates = momentum_rate(velocity, number["viscosity"], grid, box, bodies, limited=limited)
         if "force" in own or self.force:
             rates[0] = rates[0] + staggered.without_wall(number["force"] + 0 * rates[0], -grid.ndim, box)
         if self.buoyancy is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -65,7 +65,7 @@ def solve_elliptic(
         The solution, of the grid's shape, with ``converged``, ``iterations`` and ``residuals``; unpacks as ``x, info``.
 
     Raises:
-        InputError: a tolerance out of range; what the equation refuses.
+        InputError: a tolerance out of range; a field that is not finite; what the equation refuses.
         WorkError: no convergence within ``maxiter`` iterations; an operator that is not positive definite; a solution
             that breaks the maximum principle.
 
@@ -80,12 +80,34 @@ def solve_elliptic(
         raise InputError(f"rtol must lie between 0 and 1, got {rtol}")
     if maxiter < 1:
         raise InputError(f"maxiter must be at least 1, got {maxiter}")
+    check_finite(fields)
     A, b = equation.operator(fields, grid), equation.right_hand_side(fields, grid)
     result = _multigrid_cg(A, b, rtol, maxiter)
     if not result.converged:
         raise WorkError(_why_not(A, b, result, rtol, maxiter))
     _check_sign(b, result.x, rtol)
     return SolveResult(result.x.reshape(grid.shape), True, result.iterations, result.residuals)
+
+
+def check_finite(fields: Mapping[str, Any]) -> None:
+    """Refuse fields that hold values which are not finite.
+
+    Raises:
+        InputError: the first of them, with the number of its values.
+
+    Example:
+        >>> check_finite({"a": np.ones(3), "f": np.array([1.0, np.nan, np.inf])})
+        Traceback (most recent call last):
+        ...
+        opforge.errors.InputError: field 'f' must be finite, got NaN or infinity in 2 of 3 values; correct them
+    """
+    for name, values in fields.items():
+        wrong = ~np.isfinite(np.asarray(values))
+        if wrong.any():
+            raise InputError(
+                f"field {name!r} must be finite, got NaN or infinity in {int(wrong.sum())} of {wrong.size} values; "
+                "correct them"
+            )
 
 
 def check_tolerance(grid: Grid, rtol: float) -> None:

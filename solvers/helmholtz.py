@@ -10,6 +10,7 @@ import numpy as np
 from opforge.core import Grid
 from opforge.errors import WorkError
 from opforge.pdes.helmholtz import Helmholtz
+from opforge.solvers.elliptic import check_finite
 
 
 def solve_helmholtz(equation: Helmholtz, fields: Mapping[str, Any], grid: Grid) -> tuple[np.ndarray, np.ndarray, float]:
@@ -21,7 +22,7 @@ def solve_helmholtz(equation: Helmholtz, fields: Mapping[str, Any], grid: Grid) 
         grid: cell centres.
 
     Raises:
-        InputError: a speed that is not positive.
+        InputError: a field that is not finite, a speed that is not positive.
         WorkError: a matrix without factors.
 
     Example:
@@ -33,6 +34,7 @@ def solve_helmholtz(equation: Helmholtz, fields: Mapping[str, Any], grid: Grid) 
     """
     import scipy.sparse.linalg
 
+    check_finite(fields)
     A, b = equation.operator(fields, grid), equation.right_hand_side(fields, grid)
     try:
         u = scipy.sparse.linalg.splu(A, permc_spec="MMD_AT_PLUS_A").solve(b).reshape(grid.shape)

@@ -13,7 +13,7 @@ from opforge.errors import InputError
 from opforge.pdes._arrays import like
 from opforge.pdes._finite_volumes import Boundary
 from opforge.pdes.poisson import Poisson
-from opforge.solvers.elliptic import solve_elliptic
+from opforge.solvers.elliptic import check_finite, solve_elliptic
 from opforge.solvers.stepping.diffusion import from_modes, to_modes
 
 
@@ -78,7 +78,7 @@ def solve_poisson(
         rtol: bound of the relative residual of iterations.
 
     Raises:
-        InputError: what the equation refuses.
+        InputError: a field that is not finite; what the equation refuses.
         WorkError: no convergence.
 
     Example:
@@ -89,6 +89,7 @@ def solve_poisson(
         >>> bool(u.min() >= 0), residual < 1e-9
         (True, True)
     """
+    check_finite(fields)
     if "a" not in fields and "solid" not in fields:
         b = equation.right_hand_side(fields, grid).reshape(grid.shape)
         u = fast_poisson(b, grid, equation.boundary)

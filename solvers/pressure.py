@@ -10,7 +10,8 @@ import numpy as np
 from opforge.core import Grid
 from opforge.errors import InputError, WorkError
 from opforge.pdes import _staggered as staggered
-from opforge.pdes._pressure import pressure_matrix, symmetric
+from opforge.pdes._arrays import detached
+from opforge.pdes._pressure import checked_solid, floating_regions, pressure_matrix, symmetric
 from opforge.pdes.incompressible_flow import IncompressibleFlow
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 # Relative residual to which pressure systems are iterated on, and iterations at most.
 _RTOL, _MOST = 1e-9, 1000
+
+# Of the absolute values of a source, in double and single precision: sums that count as 0.
+_COMPATIBLE = {8: 1e-8, 4: 1e-4}
 
 Boundary = Literal["walls", "free slip", "channel", "stream", "periodic"]
 
@@ -36,7 +40,7 @@ def pressure_system(solid: np.ndarray, grid: Grid, boundary: Boundary = "walls")
         boundary: see `opforge.pdes.IncompressibleFlow`.
 
     Raises:
-        InputError: no cell of fluid, an unknown boundary, another shape.
+        InputError: no cell of fluid, an unknown boundary, another shape, other values than 0 and 1.
 
     Example:
         >>> A = pressure_system(np.zeros((4, 4)), Grid((4, 4)))
@@ -67,7 +71,7 @@ def transform_preconditioner(solid: np.ndarray, grid: Grid, boundary: Boundary =
     from scipy.sparse.linalg import LinearOperator
 
     box = _box(grid, boundary)
-    fluid = np.asarray(solid) < 0.5
+    fluid = ~checked_solid(solid, grid)
     scale = sum(2 / h**2 for h in grid.spacing)
 
     def apply(r: np.ndarray) -> np.ndarray:
@@ -97,7 +101,7 @@ class PressureSolver:
         iterations: of the last solution.
 
     Raises:
-        InputError: no cell of fluid, a preconditioner of another shape.
+        InputError: what `pressure_system` refuses, a preconditioner of another shape.
 
     Example:
         >>> solid = np.zeros((8, 8))
@@ -119,7 +123,8 @@ class PressureSolver:
     ):
         self.matrix = pressure_system(solid, grid, boundary)
         self.iterations = 0
-        self._grid, self._fluid = grid, np.asarray(solid) < 0.5
+        self._grid, self._fluid = grid, ~checked_solid(solid, grid)
+        self._regions = floating_regions(solid, grid, _box(grid, boundary))
         self._on_system = on_system
         if preconditioner is None:
             preconditioner = transform_preconditioner(solid, grid, boundary)
@@ -129,15 +134,50 @@ class PressureSolver:
         """φ with Δφ = source, (..., *space), 0 in obstacles; numpy or torch, with gradients.
 
         Raises:
+            InputError: a source that is not finite, or whose sum is not 0 in a region of fluid that nothing holds.
             WorkError: no convergence.
         """
+        self._check(detached(source))
         return symmetric(self._solve, source)
+
+    def of_divergence(self, source: Any) -> Any:
+        """The same of the divergence of a flow through open faces, whose sums are rounding: they are not looked at.
+
+        The source may be all rounding too, that of a flow without divergence; one that is not finite gives NaN.
+
+        Example:
+            >>> solve = PressureSolver(np.eye(4), Grid((4, 4)))
+            >>> bool(np.abs(solve.of_divergence(1e-17 * np.ones((4, 4)))).max() < 1e-15)
+            True
+        """
+        return symmetric(self._solve, source)
+
+    def _check(self, source: np.ndarray) -> None:
+        """Refuse a source that no flow through open faces has."""
+        if source.shape[-self._grid.ndim :] != self._grid.shape:
+            raise InputError(f"source must be an array (..., {self._grid.shape}), got shape {source.shape}")
+        if not np.isfinite(source).all():
+            raise InputError("source must be finite, got NaN or infinity in it; correct the flow that it comes from")
+        rows = source.reshape(-1, self._grid.size)
+        part = _COMPATIBLE[source.dtype.itemsize]
+        for number in range(1, int(self._regions.max(initial=0)) + 1):
+            inside = rows[:, self._regions.ravel() == number].astype(np.float64)
+            off, most = np.abs(inside.sum(1)), part * np.abs(inside).sum(1)
+            worst = int((off - most).argmax())
+            if off[worst] > most[worst]:
+                raise InputError(
+                    "source must have the sum 0 in every region of fluid that no outflow holds, for nothing leaves it, "
+                    f"got {inside[worst].sum():.3g} in a region of {inside.shape[1]} cells, where the tolerance is "
+                    f"{most[worst]:.1e}; subtract the region's mean"
+                )
 
     def _solve(self, source: np.ndarray) -> np.ndarray:
         found = np.zeros_like(source)
         for index in np.ndindex(*source.shape[: -self._grid.ndim]):
             b = np.where(self._fluid, -source[index], 0.0).astype(np.float64).ravel()
-            if np.any(b):
+            if not np.isfinite(b).all():
+                found[index] = np.nan
+            elif np.any(b):
                 found[index] = np.where(self._fluid, self._one(b).reshape(self._grid.shape), 0.0)
         return found
 

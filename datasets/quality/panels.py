@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,9 @@ from opforge.errors import InputError
 FIELD_COLOURS = "viridis"
 SIGNED_COLOURS = "RdBu_r"
 DPI = 100
+
+# Inches that a letter of a bar's label takes, with room to the next row; letters below which lines are not broken.
+_LETTER, _SHORTEST_LINE = 0.08, 12
 
 
 @dataclass(frozen=True)
@@ -162,12 +166,17 @@ def draw_plane(figure: FigureBase, axes: Axes, panel: Panel, grid: Grid, *, unit
 
 
 def add_bar(figure: FigureBase, image: AxesImage, axes: Sequence[Axes], label: str = "") -> None:
-    """A colour bar for an image, beside the axes whose colours it explains."""
+    """A colour bar for an image, beside the axes whose colours it explains; its label in lines no longer than a row."""
     bar = figure.colorbar(image, ax=axes, shrink=0.85, pad=0.02)
     bar.formatter.set_powerlimits((-2, 3))  # type: ignore[attr-defined]  # a ScalarFormatter unless one is given
     bar.ax.tick_params(labelsize=9)
     if label:
-        bar.set_label(label, fontsize=10)
+        place = axes[0].get_subplotspec()
+        rows = 1 if place is None else place.get_gridspec().nrows
+        inches = figure.bbox.height / figure.get_figure(root=True).dpi  # type: ignore[attr-defined]  # of both kinds
+        bar.set_label(
+            fill(label, max(_SHORTEST_LINE, int(inches / rows / _LETTER)), break_long_words=False), fontsize=10
+        )
 
 
 def _extent(grid: Grid) -> tuple[float, float, float, float]:

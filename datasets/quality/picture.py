@@ -106,6 +106,7 @@ def plot_sample(
     figure = Figure(figsize=sample.size(title), dpi=DPI, layout="constrained")
     sample.draw(figure)
     add_title(figure, grid, title)
+    figure.draw_without_rendering()  # the first layout does not know yet how wide the bars' labels are
     return figure
 
 

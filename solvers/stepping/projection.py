@@ -12,7 +12,7 @@ from opforge.core import Grid
 from opforge.errors import InputError
 from opforge.pdes import _staggered as staggered
 from opforge.pdes._arrays import detached, like, stack, unstack
-from opforge.pdes._pressure import FactoredPressure
+from opforge.pdes._pressure import FactoredPressure, checked_solid, floating_regions
 from opforge.pdes.incompressible_flow import IncompressibleFlow
 from opforge.solvers.pressure import PressureSolver
 from opforge.solvers.stepping.limits import StepTooLong
@@ -45,7 +45,7 @@ class ProjectionStepper(Stepper):
         equation: what is solved.
         grid: cells.
         dt: the time step, greater than 0.
-        solid: obstacles, a truth value for every cell.
+        solid: obstacles, a truth value for every cell, or 0 and 1.
         preconditioner, on_system: see `PressureSolver`, which is taken if one of them is given.
         strict: whether a state that needs shorter steps is refused at the start; else steps are taken in parts from the
             start on.
@@ -54,7 +54,8 @@ class ProjectionStepper(Stepper):
 
     Raises:
         InputError: a time step that is not positive or beyond the limit of viscosity and stream, a viscosity that is
-            negative, obstacles where a stream enters; when it is given a state: a time step beyond the limit.
+            negative, obstacles that are not 0 and 1, leave no fluid, or stop a stream; when it is given a state: a time
+            step beyond the limit.
 
     Example:
         >>> step = ProjectionStepper(IncompressibleFlow(lid=1.0), Grid((16, 16)), dt=0.01)
@@ -78,28 +79,38 @@ class ProjectionStepper(Stepper):
             raise InputError(f"dt must be a time greater than 0, got {dt!r}")
         equation.check_grid(grid)
         self.equation, self.grid, self.dt = equation, grid, float(dt)
-        self._solve: PressureSolver | FactoredPressure | None = None
+        self._solve: Callable[[Any], Any] | None = None
         self._bodies: staggered.Bodies | None = None
-        if solid is not None and np.any(solid):
-            solid = np.asarray(solid) > 0.5
-            if equation.boundary == "stream" and solid[0].any():
-                raise InputError("solid must leave the cells open at which the stream enters, the first ones along x")
+        if solid is not None and np.any(solid := self._checked_solid(solid)):
             iterate = preconditioner is not None or on_system is not None or (grid.ndim > 2 and grid.size > _FACTORED)
             self._solve = (
-                PressureSolver(solid, grid, preconditioner, on_system, equation.boundary)
+                PressureSolver(solid, grid, preconditioner, on_system, equation.boundary).of_divergence
                 if iterate
                 else FactoredPressure(solid, grid, equation.box)
             )
             self._bodies = staggered.Bodies.of(solid.astype(np.float64), equation.box)
         self._own = {name: self._checked(name, values) for name, values in (own or {}).items()}
         self._strict, self._times = strict, 1
-        self.limited = equation.buoyancy is not None  # the smoke's slopes are
+        # the smoke's slopes are, and so may be the momentum's fluxes
+        self.limited = equation.buoyancy is not None or equation.convection == "limited"
         self._check_step(self._speeds(np.zeros((1, len(equation.unknowns), *(1,) * grid.ndim))), "the viscosity")
 
     def halved(self) -> ProjectionStepper:
         finer = copy(self)
         finer._times = 2 * self._times
         return finer
+
+    def _checked_solid(self, solid: Any) -> np.ndarray:
+        solid = checked_solid(solid, self.grid)
+        if self.equation.boundary == "stream":
+            if solid[0].any():
+                raise InputError("solid must leave the cells open at which the stream enters, the first ones along x")
+            if floating_regions(solid, self.grid, self.equation.box)[0].any():
+                raise InputError(
+                    "solid must leave the stream a way to where it leaves, the last cells along x, got obstacles "
+                    "across it; use fewer or smaller ones"
+                )
+        return solid
 
     def _checked(self, name: str, values: Any) -> np.ndarray:
         values = np.asarray(values, dtype=np.float64)

@@ -79,6 +79,53 @@ def test_coarser_velocities_have_no_divergence_either():
     assert np.abs(recipe.equation.divergence(fields, grid)).max() < 1e-11
 
 
+def test_ahead_of_bodies_there_are_no_stripes():
+    """At a Reynolds number of 31 in a cell; the validation has errors too."""
+    left = {}
+    for convection in ("limited", "central"):
+        recipe = IncompressibleFlowRecipe(
+            scene="stream", obstacles=2, convection=convection, frames=2, end_time=0.5, tolerance=0.5
+        )
+        fields = recipe.sample(np.random.default_rng(3), recipe.grid((64, 32))).fields
+        first = int(np.flatnonzero(fields["solid"].any(1))[0])
+        # what alternates from cell to cell along x ahead of the bodies
+        left[convection] = np.sqrt((np.diff(fields["v"][-1, : first - 1], 4, axis=0) ** 2).mean()) / 16
+    assert 0 < left["limited"] < 0.15 * left["central"], left
+
+
+def test_cells_that_are_too_large_for_the_layers_of_a_stream_are_refused():
+    def check(resolution, **parameters):
+        recipe = IncompressibleFlowRecipe(scene="stream", obstacles=2, **parameters)
+        recipe.check(recipe.grid(resolution))
+
+    check((128, 64))
+    check((64, 32), oversampling=2)
+    with pytest.raises(InputError, match=r"too coarse for viscosity=0\.001: .* number 31\.2 in a cell.* 125x63 points"):
+        check((64, 32))
+    with pytest.raises(InputError, match=r"too coarse for viscosity=0: .* take a viscosity of at least 0\.00196"):
+        check((64, 32), viscosity=0.0)
+    check((64, 32), viscosity=0.00196)
+    with pytest.raises(InputError, match=r"too coarse for viscosity=0\.0005"):
+        check((128, 64), draw="viscosity:0.0005:0.01")
+
+
+def test_steps_that_are_too_long_are_refused_by_their_parameter():
+    recipe = IncompressibleFlowRecipe(draw="viscosity:0.001:0.1", time_step=0.01)
+    with pytest.raises(
+        InputError, match=r"time_step must be at most 0\.001221 for the viscosity on this grid, got 0\.01"
+    ):
+        recipe.check(recipe.grid(32))
+    stream = IncompressibleFlowRecipe(scene="stream", obstacles=1, time_step=0.5, frames=2)
+    with pytest.raises(InputError, match=r"time_step must be .* the viscosity and the speed of the stream"):
+        stream.check(stream.grid((128, 64)))
+    IncompressibleFlowRecipe(viscosity=0.0, time_step=1.0).check(recipe.grid(32))  # parts of steps, as the flow needs
+
+
+def test_the_solver_that_is_recorded_says_which_fluxes():
+    solvers = [IncompressibleFlowRecipe(convection=each).solver for each in ("limited", "central")]
+    assert "limited central fluxes" in solvers[0] and "limited" not in solvers[1]
+
+
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
@@ -90,6 +137,9 @@ def test_coarser_velocities_have_no_divergence_either():
         ({"pressure": 1}, "pressure must be true or false"),
         ({"scene": "vortices", "ndim": 3}, "goes with two axes and without obstacles"),
         ({"viscosity": -1.0}, "viscosity must be"),
+        ({"obstacles": 10000}, "obstacles must be at most 20 in 2 dimensions, got 10000"),
+        ({"obstacles": 101, "ndim": 3}, "obstacles must be at most 100 in 3 dimensions, got 101"),
+        ({"convection": "upwind"}, "convection must be one of limited, central"),
     ],
 )
 def test_parameters_out_of_range(parameters, message):

@@ -214,3 +214,11 @@ def test_breakdown_says_so():
     """Without a warning of pyamg, which would be a line on stderr."""
     with pytest.raises(WorkError, match=r"not positive definite|lower its contrast"):
         solve_elliptic(Darcy(ndim=3), {"a": rough((16, 16, 16), 1e36)}, Grid.cube(3, 16))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_fields_that_are_not_finite_are_refused(value):
+    a = np.ones((8, 8))
+    a[2, 3:5] = value
+    with pytest.raises(InputError, match="field 'a' must be finite, got NaN or infinity in 2 of 64 values"):
+        solve_elliptic(Darcy(), {"a": a}, Grid.cube(2, 8))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from opforge.core import Grid
+from opforge.errors import InputError
 from opforge.pdes import Helmholtz
 from opforge.solvers import solve_helmholtz
 
@@ -45,3 +46,11 @@ def test_symmetries_by_solving_twice(shape, wavenumber, medium):
             size = np.abs(wave[name]).max()
             assert np.abs(expected[name] - wave[name]).max() > 0.01 * size
             np.testing.assert_allclose(values, expected[name], rtol=0, atol=1e-9 * size, err_msg=symmetry.name)
+
+
+@pytest.mark.parametrize("name", ["f", "c"])
+def test_fields_that_are_not_finite_are_refused(name):
+    fields = {"f": np.zeros(64), "c": np.ones(64)}
+    fields[name][5] = np.nan
+    with pytest.raises(InputError, match=f"field '{name}' must be finite, got NaN or infinity in 1 of 64 values"):
+        solve_helmholtz(Helmholtz(1, 20.0), fields, Grid((64,)))

@@ -86,3 +86,15 @@ def test_a_source_that_is_not_finite_is_refused(boundary, value):
     f[3, 4] = value
     with pytest.raises(InputError, match="f must be finite"):
         fast_poisson(f, Grid((8, 8)), boundary)
+
+
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+@pytest.mark.parametrize("name", ["f", "a", "solid"])
+@pytest.mark.parametrize("value", [np.nan, -np.inf])
+def test_fields_that_are_not_finite_are_refused(boundary, name, value):
+    grid = Grid((8, 8))
+    fields = {"f": np.zeros((8, 8)), "a": np.ones((8, 8)), "solid": np.zeros((8, 8))}
+    fields = {"f": fields["f"], name: fields[name]}
+    fields[name][3, 4] = value
+    with pytest.raises(InputError, match=f"field '{name}' must be finite, got NaN or infinity in 1 of 64 values"):
+        solve_poisson(Poisson(2, boundary), fields, grid)

@@ -120,7 +120,37 @@ def test_few_iterations_whatever_the_grid():
 def test_gradients_are_those_of_a_symmetric_map():
     solver = PressureSolver(obstacle(), GRID, boundary="stream")
     b = torch.from_numpy(source("stream")[0]).requires_grad_()
-    assert torch.autograd.gradcheck(solver, b, eps=1e-3, atol=1e-6)
+    assert torch.autograd.gradcheck(solver.of_divergence, b, eps=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("boundary", ["walls", "channel", "periodic"])
+def test_sources_that_no_flow_has_are_refused(boundary):
+    solver, right = PressureSolver(obstacle(), GRID, boundary=boundary), source(boundary)
+    solver(right)  # sums of divergences are rounding
+    solver(torch.from_numpy(right).float())
+    for cell, region in (((0, 0), 47), ((4, 3), 1)):  # each region counts, and every sample
+        wrong = right.copy()
+        wrong[(1, *cell)] += 0.5
+        with pytest.raises(InputError, match=f"source must have the sum 0 .* got 0.5 in a region of {region} cells"):
+            solver(wrong)
+        with pytest.raises(InputError, match=r"tolerance is .*; subtract the region's mean"):
+            solver(torch.from_numpy(wrong))
+    right[0, 1, 1] = np.nan
+    with pytest.raises(InputError, match="source must be finite"):
+        solver(right)
+    found = solver.of_divergence(right)
+    assert np.isnan(found[0]).all() and np.isfinite(found[1]).all()
+    with pytest.raises(InputError, match="source must be an array"):
+        solver(np.zeros((7, 8)))
+
+
+def test_what_a_stream_may_take_along_has_any_sum():
+    right = source("stream")
+    right[:, 0, 0] += 0.5
+    assert np.isfinite(PressureSolver(obstacle(), GRID, boundary="stream")(right)).all()
+    right[:, 4, 3] += 0.5  # but not what the obstacle encloses
+    with pytest.raises(InputError, match=r"got 0\.5 in a region of 1 cells"):
+        PressureSolver(obstacle(), GRID, boundary="stream")(right)
 
 
 def test_what_is_refused():
@@ -128,6 +158,9 @@ def test_what_is_refused():
         pressure_system(np.ones((8, 7)), GRID)
     with pytest.raises(InputError, match=r"solid must have the grid's shape \(8, 7\), got \(7, 8\)"):
         pressure_system(np.zeros((7, 8)), GRID)
+    for value in (np.nan, 0.5, -1.0):
+        with pytest.raises(InputError, match=f"solid must hold 1 in obstacles and 0 elsewhere.*got {value}"):
+            PressureSolver(np.full((8, 7), value), GRID)
     with pytest.raises(InputError, match="boundary must be one of"):
         pressure_system(np.zeros((8, 7)), GRID, "pipe")
     with pytest.raises(InputError, match=r"preconditioner must be a function, or an operator of shape \(56, 56\)"):

@@ -106,7 +106,7 @@ DATA = [
     ("heat", {"ndim": 3, "coefficient": "lognormal", "frames": 5, "end_time": 0.1}, 12),
     ("incompressible_flow", {"scene": "vortices", "frames": 5, "end_time": 0.2}, 16),
     ("incompressible_flow", {"scene": "source", "obstacles": 1, "frames": 5, "end_time": 0.1, "pressure": True}, 16),
-    ("incompressible_flow", {"scene": "stream", "obstacles": 1, "frames": 5, "end_time": 0.1}, 16),
+    ("incompressible_flow", {"scene": "stream", "obstacles": 1, "viscosity": 0.01, "frames": 5, "end_time": 0.1}, 16),
     ("korteweg_de_vries", {"frames": 5, "end_time": 1.0}, 128),
     ("kuramoto_sivashinsky", {"frames": 5, "end_time": 1.0}, 96),
     ("navier_stokes", {"flow": "kolmogorov", "tracer": 0.01, "frames": 5, "end_time": 0.2}, 32),

@@ -122,3 +122,19 @@ def test_bad_input_is_refused():
         plot_sample({"u": u}, grid)
     with pytest.raises(InputError, match=r"field 'u' must have the grid's shape \(2, 4, 4\), got \(3, 4, 4\)"):
         plot_sample({"u": u}, grid, times=[0.0, 1.0])
+
+
+def test_labels_of_bars_keep_to_their_rows_and_the_picture():
+    """Of a box twice as long as high, whose rows are lower than the labels are long."""
+    grid = Grid((8, 4), (2.0, 1.0))
+    x = grid.mesh()[0]
+    words = {name: f"velocity along {axis}, on upper faces {name}" for name, axis in zip("uvw", "xyz", strict=True)}
+    figure = plot_sample({name: np.stack([x, -1e-2 * x]) for name in "uvw"}, grid, times=[0.0, 1.0], labels=words)
+    texts = [axes.yaxis.label for axes in figure.axes if axes.get_label() == "<colorbar>"]
+    assert [" ".join(text.get_text().split()) for text in texts] == list(words.values())
+    found = [text.get_window_extent() for text in texts]
+    figure.draw_without_rendering()
+    high, middle, low = (text.get_window_extent() for text in texts)
+    np.testing.assert_allclose([box.x1 for box in found], [box.x1 for box in (high, middle, low)], atol=1.0)
+    assert low.y1 < middle.y0 and middle.y1 < high.y0 and high.y1 < figure.bbox.y1
+    assert max(box.x1 for box in (high, middle, low)) <= figure.bbox.x1

@@ -1,4 +1,4 @@
-"""Steps of incompressible flow: gradients, obstacles, samples of their own, systems to learn from, what is refused."""
+"""Steps of incompressible flow: orders, gradients, obstacles, samples of their own, systems to learn from, refusals."""
 
 from functools import partial
 
@@ -9,7 +9,9 @@ import torch
 from opforge.core import Grid
 from opforge.errors import InputError
 from opforge.pdes import IncompressibleFlow
-from opforge.solvers import BlowUp, ProjectionStepper, pressure_systems, repeat
+from opforge.pdes._momentum import momentum_rate
+from opforge.pdes._staggered import Box, projected, without_wall
+from opforge.solvers import SSPRK3, BlowUp, ProjectionStepper, pressure_systems, repeat
 
 GRID = Grid((8, 7))
 
@@ -101,13 +103,83 @@ def test_the_systems_of_a_run():
     assert all(b.shape == (56,) and abs(b.sum()) < 1e-12 and not b[obstacle().ravel()].any() for b in found)
 
 
+def manufactured(x, y):
+    """U = sin²πx sin 2πy, which sticks to the walls; U's convection (U·∇)U along x, and ΔU.
+
+    With V(x, y) = −U(y, x) the flow has no divergence.
+    """
+    k = np.pi
+    sx, s2x, c2x, sy, s2y, c2y = (
+        *(np.sin(k * x), np.sin(2 * k * x), np.cos(2 * k * x)),
+        *(np.sin(k * y), np.sin(2 * k * y), np.cos(2 * k * y)),
+    )
+    u, v = sx**2 * s2y, -s2x * sy**2
+    u_x, u_y = k * s2x * s2y, 2 * k * sx**2 * c2y
+    return u, u * u_x + v * u_y, 2 * k**2 * c2x * s2y - 4 * k**2 * u
+
+
+def manufactured_error(n, viscosity, limited):
+    """Driven by a force that changes with time, at t = 1 of u(t) = (1 + ½ sin 2πt) U: root mean square, relative."""
+    grid, box = Grid((n, n)), Box((False, False))
+    (x, y), h = grid.mesh(), 1 / n
+    along_x, along_y = manufactured(x + h / 2, y), manufactured(y + h / 2, x)  # v is −U with x and y exchanged
+    flow, carried, spread = (np.stack([a, sign * b]) for a, b, sign in zip(along_x, along_y, (-1, 1, -1), strict=True))
+    push = np.stack([np.exp(x + h / 2) * np.sin(y), np.exp(x) * np.cos(y + h / 2)])  # ∇p of p = eˣ sin y
+
+    def rate(state):
+        t = state[2, 0, 0]
+        size, growth = 1 + np.sin(2 * np.pi * t) / 2, np.pi * np.cos(2 * np.pi * t)
+        force = growth * flow + size**2 * carried - size * viscosity * spread + push
+        rates = momentum_rate(list(state[:2]), viscosity, grid, box, limited=limited)
+        pushed = [without_wall(a + f, i - 2, box) for i, (a, f) in enumerate(zip(rates, force, strict=True))]
+        return np.stack([*projected(pushed, grid, box)[0], np.ones_like(x)])
+
+    start = [without_wall(u, i - 2, box) for i, u in enumerate(flow)]
+    state = np.stack([*projected(start, grid, box)[0], 0 * x])
+    steps = int(n * (3.0 + 8 * viscosity * n)) + 1
+    step = SSPRK3(rate, 1.0 / steps)
+    for _ in range(steps):
+        state = step.advance(state)
+    return np.sqrt(((state[:2] - flow) ** 2).mean() / (flow**2).mean())
+
+
+@pytest.mark.parametrize(
+    ("limited", "viscosity", "least", "most"),
+    [
+        (False, 0.002, 1.9, 2.2),
+        (True, 0.02, 1.8, 2.1),
+        # cells are 21 and 10 times as large as the viscosity resolves: what is limited goes away faster than order 2
+        (True, 0.002, 2.2, 3.0),
+    ],
+)
+def test_a_flow_driven_by_a_force_is_of_order_2(limited, viscosity, least, most):
+    coarse, fine = (manufactured_error(n, viscosity, limited) for n in (24, 48))
+    assert fine < 0.002
+    assert least < np.log2(coarse / fine) < most, (coarse, fine)
+
+
+def rows(number):
+    """Obstacles across a stream."""
+    solid = np.zeros((8, 7))
+    solid[number] = 1.0
+    return solid
+
+
 def test_what_is_refused():
+    stream = IncompressibleFlow(boundary="stream", inflow=1.0)
     with pytest.raises(InputError, match=r"dt must be at most 0\.\d+, for the viscosity on this grid, got 0\.1"):
         ProjectionStepper(IncompressibleFlow(viscosity=1.0), GRID, 0.1)
     with pytest.raises(InputError, match=r"dt must be at most 0\.\d+, for the flow and the viscosity"):
         ProjectionStepper(IncompressibleFlow(buoyancy=1.0), GRID, 0.1)(10 * state())
     with pytest.raises(InputError, match="solid must leave the cells open at which the stream enters"):
-        ProjectionStepper(IncompressibleFlow(boundary="stream", inflow=1.0), GRID, 0.01, solid=np.ones((8, 7)))
+        ProjectionStepper(stream, GRID, 0.01, solid=rows(0))
+    with pytest.raises(InputError, match="solid must leave the stream a way to where it leaves"):
+        ProjectionStepper(stream, GRID, 0.01, solid=rows(4))
+    for value in (np.nan, 0.4):
+        with pytest.raises(InputError, match=f"solid must hold 1 in obstacles and 0 elsewhere.*got {value}"):
+            ProjectionStepper(IncompressibleFlow(), GRID, 0.01, solid=np.where(obstacle(), value, 0.0))
+    with pytest.raises(InputError, match=r"solid must have the grid's shape \(8, 7\), got \(7, 8\)"):
+        ProjectionStepper(IncompressibleFlow(), GRID, 0.01, solid=np.zeros((7, 8)))
     with pytest.raises(InputError, match="viscosity must have one value for each of 2 samples, got 3"):
         ProjectionStepper(IncompressibleFlow(), GRID, 0.001, own={"viscosity": np.ones(3) * 0.1})(state()[:, :2])
     with pytest.raises(InputError, match=r"state must be an array \(samples, components, \*space\)"):

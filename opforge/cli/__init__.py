@@ -5,7 +5,13 @@ from collections.abc import Sequence
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """See `opforge.cli.app.main`; Ctrl-C is answered in one line while that is still being loaded, too."""
+    """Run the command line, see `opforge.cli.app.main`; Ctrl-C is one line while that is still being loaded, too.
+
+    Example:
+        >>> main(["--version"])  # doctest: +ELLIPSIS
+        opforge ...
+        0
+    """
     try:
         from opforge.cli import app
     except KeyboardInterrupt:

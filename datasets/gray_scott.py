@@ -40,7 +40,8 @@ class GrayScottRecipe(EvolutionRecipe):
         feed, kill: F and k, instead of a pattern's.
         draw: ``"feed"``, ``"kill"`` or both, see `DrawingRecipe`; within 10 % and 3 % of their values unless given.
         drops: how many, at least 1.
-        side: of the box, greater than 0; the source's unless given.
+        side: of the box, greater than 0; the source's unless given. Drops grow with it: below 0.6 some patterns' fade
+            before they react, and nothing is left (spirals at 0.5, spots at 0.3).
 
     Raises:
         InputError: a parameter out of range, an unknown pattern.

@@ -152,11 +152,16 @@ class BlowUp(WorkError):
         )
 
 
-def repeat(stepper: Stepper, steps: int) -> Callable[[Any], Any]:
+def repeat(stepper: Stepper, steps: int, *, checked: bool = True) -> Callable[[Any], Any]:
     """``steps`` steps as one function of the state.
 
+    Args:
+        stepper: what takes a step.
+        steps: how many.
+        checked: see `rollout`.
+
     Raises:
-        InputError: a negative number of steps. The function: `BlowUp`.
+        InputError: a negative number of steps. The function: `StepTooLong`, `BlowUp`.
 
     Example:
         >>> from opforge.core import Grid
@@ -170,7 +175,7 @@ def repeat(stepper: Stepper, steps: int) -> Callable[[Any], Any]:
     _check_steps(steps)
 
     def run(state: Any) -> Any:
-        return rollout(stepper, state, frames=1, steps=steps)[-1] if steps else state
+        return rollout(stepper, state, frames=1, steps=steps, checked=checked)[-1] if steps else state
 
     return run
 

@@ -151,7 +151,8 @@ def points(equation, modes):
 def solved(make, equation, problem, n, steps, end):
     grid = box(equation.ndim, n)
     stepper = make(ClockedModes(equation, grid, problem.source), grid, end / steps)
-    return problem.error(repeat(stepper, steps)(problem.start(grid)), grid, end)
+    run = repeat(stepper, steps, checked=False)  # the source is no function of the state alone
+    return problem.error(run(problem.start(grid)), grid, end)
 
 
 @EACH
@@ -186,7 +187,8 @@ def split(equation, problem, n, steps, end):
     reaction = clocked(lambda state: equation.reaction(state, equation.ndim), problem.source, grid)
     rates = np.array([equation.diffusivity_u, equation.diffusivity_v, 0.0])
     stepper = StrangSplitting(ExactDiffusion(grid, rates, dt / 2, "neumann"), RK4(reaction, dt))
-    return problem.error(repeat(stepper, steps)(problem.start(grid)), grid, end)
+    run = repeat(stepper, steps, checked=False)  # the source is no function of the state alone
+    return problem.error(run(problem.start(grid)), grid, end)
 
 
 @pytest.mark.parametrize("ndim", [1, 2])

@@ -5,7 +5,7 @@ import pytest
 from opforge.benchmarks.validation.checks import Check, checks_of, validated
 
 # Those whose checks take longer than some seconds.
-SLOW = {}
+SLOW = {"incompressible_flow"}
 
 
 @pytest.mark.parametrize(

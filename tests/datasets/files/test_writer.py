@@ -170,7 +170,7 @@ def test_a_sample_that_was_not_written_whole_is_made_again(tmp_path, name, sampl
 def test_a_plain_file_cut_anywhere_is_gone_on_with(tmp_path):
     write(tmp_path / "whole.nc")
     whole = (tmp_path / "whole.nc").read_bytes()
-    for size in range(0, len(whole), 97):
+    for size in range(0, len(whole), 389):
         (tmp_path / "d.nc.partial").write_bytes(whole[:size])
         with FileWriter(tmp_path / "d.nc", HEADER, FLOAT, resume=True) as writer:
             fill(writer)

@@ -138,7 +138,7 @@ def test_oversampled_states_are_those_of_the_finer_grid():
         (NavierStokesRecipe(flow="kolmogorov", time_step=1.0), 64),
         (KortewegDeVriesRecipe(time_step=5.0, frames=2), 128),
         (KuramotoSivashinskyRecipe(time_step=5.0, frames=2), 128),
-        (GrayScottRecipe(time_step=2000.0, frames=2), 64),
+        (GrayScottRecipe(time_step=2000.0, frames=2, side=0.4), 64),
         (FisherRecipe(time_step=5.0, frames=2), 64),
         (AllenCahnRecipe(time_step=5.0, frames=2), 64),
         (CahnHilliardRecipe(time_step=0.1, frames=2), 64),

@@ -226,4 +226,9 @@ def _equation(provenance: Mapping[str, Any]) -> Equation | None:
         raise InputError(
             f"the attribute 'equation' names {name!r}, which this version lacks; known: {', '.join(known)}"
         )
-    return known[name].from_parameters(provenance.get("equation_parameters", {}))
+    if "equation_parameters" not in provenance:  # its defaults would be another equation
+        raise InputError(
+            f"the attribute 'equation_parameters' is missing beside 'equation' ({name}); copy or generate the file "
+            "again, or delete 'equation' too"
+        )
+    return known[name].from_parameters(provenance["equation_parameters"])

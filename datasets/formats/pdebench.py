@@ -186,9 +186,7 @@ def _groups(file: h5py.File, names: set[str], points: Points | None) -> Contents
     axes, fields = _GROUPED[kind]
     sizes = sizes_of(f"{first}/data", data, (*axes, 0))
     for name in order[1:]:
-        shape = _sample(file, name).shape
-        if shape != data.shape:
-            raise InputError(f"variable '{name}/data' must have the shape {data.shape} of '{first}/data', got {shape}")
+        _check_alike(f"{name}/data", _sample(file, name), f"{first}/data", data)
     places = tuple(f"{name}/data" for name in order)
     where = {name: Stored(places, (*axes, channel)) for channel, name in enumerate(fields)}
     space = [axis for axis in AXIS_NAMES if axis in sizes]
@@ -208,6 +206,13 @@ def _sample(file: h5py.File, name: str) -> h5py.Dataset:
         return array_at(group_at(file, name), "data")
     except InputError as error:
         raise InputError(f"sample {name!r}: {error}") from error
+
+
+def _check_alike(path: str, array: h5py.Dataset, first_path: str, first: h5py.Dataset) -> None:
+    """Refuse a sample that is stored otherwise than the first, as which it would be read."""
+    for what, here, there in (("shape", array.shape, first.shape), ("type", array.dtype, first.dtype)):
+        if here != there:
+            raise InputError(f"variable {path!r} must have the {what} {there} of {first_path!r}, got {here}")
 
 
 def _settings(thing: Any) -> dict[str, Any]:

@@ -386,17 +386,19 @@ class HDF5Source(Source):
     def to_xarray(self, header: Header) -> xarray.Dataset:
         import xarray
 
-        if self._netcdf:
-            try:
-                return xarray.open_dataset(str(self.path), engine="h5netcdf")
-            except DAMAGE as error:
-                raise InputError(
-                    f"{self.path} cannot be read by xarray: {' '.join(str(error).split()):.200}; mend the file"
-                ) from error
-        from opforge.datasets.reading.lazy import lazy_dataset
+        from opforge.datasets.reading.lazy import checked_fields, lazy_dataset
 
-        others = {name: (values, header.describe(name)) for name, values in self._all_drawn().items()}
-        return lazy_dataset(header, self, {name: self.kind(name) for name in header.names}, others)
+        kinds = {name: self.kind(name) for name in self._header.names}
+        if not self._netcdf:
+            others = {name: (values, header.describe(name)) for name, values in self._all_drawn().items()}
+            return lazy_dataset(header, self, kinds, others)
+        try:
+            data = xarray.open_dataset(str(self.path), engine="h5netcdf")
+        except DAMAGE as error:
+            raise InputError(
+                f"{self.path} cannot be read by xarray: {' '.join(str(error).split()):.200}; mend the file"
+            ) from error
+        return data if self._sums is None else checked_fields(data, self._header, self, kinds)
 
 
 def _numbers(file: h5py.File, stored: Stored) -> np.ndarray:

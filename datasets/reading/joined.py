@@ -85,7 +85,8 @@ class JoinedSource(Source):
                 if name not in found:
                     found[name] = np.empty((len(samples), *values.shape[1:]), values.dtype)
                 elif not np.can_cast(values.dtype, found[name].dtype):  # shards of different precision
-                    found[name] = found[name].astype(values.dtype)
+                    with np.errstate(invalid="ignore"):  # of rows that are not filled yet
+                        found[name] = found[name].astype(values.dtype)
                 found[name][rows] = values
         return found
 

@@ -42,6 +42,30 @@ class _LazyField(BackendArray):
         return values.reshape([n for part in along for n in np.shape(part)])
 
 
+def checked_fields(
+    data: xarray.Dataset, header: Header, source: Source, kinds: Mapping[str, np.dtype]
+) -> xarray.Dataset:
+    """A dataset that xarray opened, whose fields are read through the source, which compares them with checksums.
+
+    Args:
+        data: as the file has it.
+        header: what the file holds.
+        source: where it is.
+        kinds: type of each field.
+    """
+    fields = {
+        name: xarray.Variable(
+            data[name].dims,
+            indexing.LazilyIndexedArray(_LazyField(header, source, name, kinds[name])),
+            data[name].attrs,
+            data[name].encoding,
+        )
+        for name in header.names
+        if data[name].dims == tuple(header.dimensions(name))
+    }
+    return data.assign(fields)
+
+
 def lazy_dataset(
     header: Header,
     source: Source,

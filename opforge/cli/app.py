@@ -126,10 +126,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as exit:  # typer's own answer to a closed pipe
         return exit.code if isinstance(exit.code, int) else FAILED
     except (KeyboardInterrupt, typer.Abort):
-        _complain("terminated" if process.terminated() else "interrupted")
-        return TERMINATED if process.terminated() else INTERRUPTED
+        return _stopped()
     except Exception as error:
-        return _explained(error, verbose=verbose)
+        # Python 3.11 makes a RuntimeError of what is raised while a class is made, as modules do that are imported
+        return _stopped() if isinstance(error.__cause__, KeyboardInterrupt) else _explained(error, verbose=verbose)
+
+
+def _stopped() -> int:
+    """Say what stopped the command, and return the exit status for it."""
+    _complain("terminated" if process.terminated() else "interrupted")
+    return TERMINATED if process.terminated() else INTERRUPTED
 
 
 def _global_options_first(words: list[str]) -> list[str]:

@@ -26,6 +26,13 @@ COMMANDS = (
 )
 
 
+def wrapped(error):
+    """As Python 3.11 does it with what is raised while a class is made."""
+    outer = RuntimeError("Error calling __set_name__")
+    outer.__cause__ = error
+    return outer
+
+
 def process(*words, **options):
     command = [sys.executable, "-m", "opforge", *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, **options)
@@ -106,6 +113,7 @@ def failing(monkeypatch, opforge):
         (OSError("truncated file"), 1, "truncated file"),
         (MemoryError(), 1, "out of memory; use a smaller resolution, batch size or model"),
         (KeyboardInterrupt(), 130, "interrupted"),
+        (wrapped(KeyboardInterrupt()), 130, "interrupted"),
         (
             ZeroDivisionError("division\nby zero"),
             1,

@@ -51,7 +51,7 @@ def test_fields_are_described_by_the_equation_or_by_their_name():
     assert HEADER.describe("other") == {"long_name": "other", "units": "1"}
 
 
-@pytest.mark.parametrize("name", ["inputs", "outputs", "grid"])
+@pytest.mark.parametrize("name", ["inputs", "outputs", "grid", "equation_parameters"])
 def test_missing_attribute_is_named(name):
     attributes = HEADER.to_attributes()
     del attributes[name]

@@ -127,6 +127,16 @@ def test_times_that_differ_between_runs_are_numbered(tmp_path):
     assert "differs from sample to sample" in dataset.to_xarray().time.long_name
 
 
+def test_samples_of_another_type_are_refused(tmp_path):
+    """They would be read as the first one's, and lose digits."""
+    data = examples.pdebench_groups(tmp_path / "d.h5", "rdb")["h"]
+    with h5py.File(tmp_path / "d.h5", "r+") as file:
+        del file["0001/data"]
+        file["0001/data"] = data[1][..., None].astype(np.float64)
+    with pytest.raises(InputError, match="'0001/data' must have the type float32 of '0000/data', got float64"):
+        open_dataset(tmp_path / "d.h5")
+
+
 @pytest.mark.parametrize("name", ["netcdf", "empty", "other"])
 def test_other_files_do_not_match(tmp_path, name):
     with h5py.File(tmp_path / name, "w") as file:

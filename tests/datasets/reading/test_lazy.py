@@ -1,9 +1,12 @@
+import h5py
 import numpy as np
 import pytest
 import xarray
 
+from opforge.datasets import generate, open_dataset
 from opforge.datasets.reading.lazy import lazy_dataset
 from opforge.datasets.reading.source import ArraySource
+from opforge.errors import InputError
 from tests.datasets.reading.examples import HEADER, columns
 
 ARRAYS = columns()
@@ -67,3 +70,22 @@ def test_coordinates_and_attributes_are_those_of_the_header():
     in_memory = ArraySource(HEADER, {name: ARRAYS[name] for name in HEADER.names}, others).to_xarray(HEADER)
     xarray.testing.assert_identical(data.load(), in_memory)
     assert data.u.attrs == {"long_name": "the field u", "units": "m"}
+
+
+@pytest.mark.parametrize("compression", [None, 3])
+def test_damaged_samples_of_a_file_are_refused(tmp_path, compression):
+    made = generate("advection", 6, 32, frames=6, out=tmp_path / "d.nc", compression=compression)
+    expected = made.arrays(range(6))["u"]
+    whole = made.to_xarray()
+    np.testing.assert_array_equal(whole.u, expected)
+    assert whole.u.attrs["long_name"] == "advected quantity"
+    with h5py.File(tmp_path / "d.nc") as file:
+        place = file["u"].id.get_chunk_info_by_coord((3, 0, 0))
+    content = bytearray((tmp_path / "d.nc").read_bytes())
+    content[place.byte_offset + place.size // 2] ^= 1
+    (tmp_path / "damaged.nc").write_bytes(content)
+    found = open_dataset(tmp_path / "damaged.nc").to_xarray()
+    for part in (found, found.isel(sample=3, time=2), found.isel(sample=[3, 1])):
+        with pytest.raises(InputError, match=r"damaged\.nc is damaged: .*sample 3"):
+            part.u.load()
+    np.testing.assert_array_equal(found.u[[4, 1], ::2], expected[[4, 1], ::2])

@@ -52,7 +52,7 @@ def fast_poisson(f: Any, grid: Grid, boundary: Boundary = "dirichlet") -> Any:
         if boundary == "periodic":
             angle = 2 * np.pi * np.arange(n // 2 + 1 if number == grid.ndim - 1 else n) / n
         axes.append((2 - 2 * np.cos(angle)) / h**2)
-    values: np.ndarray = sum(np.meshgrid(*axes, indexing="ij"))  # type: ignore[assignment]
+    values = np.sum(np.meshgrid(*axes, indexing="ij"), axis=0)
     if boundary != "dirichlet":
         mean = _largest(f.mean(tuple(range(-grid.ndim, 0))))
         rounding = 1e-4 if str(f.dtype).endswith("32") else 1e-9

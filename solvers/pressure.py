@@ -13,6 +13,7 @@ from opforge.pdes import _staggered as staggered
 from opforge.pdes._arrays import detached
 from opforge.pdes._pressure import checked_solid, floating_regions, pressure_matrix, symmetric
 from opforge.pdes.incompressible_flow import IncompressibleFlow
+from opforge.solvers._operators import symmetric_operator
 
 if TYPE_CHECKING:
     import scipy.sparse
@@ -68,8 +69,6 @@ def transform_preconditioner(solid: np.ndarray, grid: Grid, boundary: Boundary =
         >>> M.matvec(np.ones(16)).shape
         (16,)
     """
-    from scipy.sparse.linalg import LinearOperator
-
     box = _box(grid, boundary)
     fluid = ~checked_solid(solid, grid)
     scale = sum(2 / h**2 for h in grid.spacing)
@@ -82,7 +81,7 @@ def transform_preconditioner(solid: np.ndarray, grid: Grid, boundary: Boundary =
             z = z + inside.mean() * grid.size / scale
         return np.where(fluid, z, r / scale).ravel()
 
-    return LinearOperator((grid.size, grid.size), matvec=apply, dtype=np.float64)  # type: ignore[call-arg]
+    return symmetric_operator(grid.size, apply)
 
 
 class PressureSolver:
@@ -205,10 +204,8 @@ class PressureSolver:
 
 def _operator(preconditioner: Any, matrix: scipy.sparse.csr_matrix) -> Any:
     """What scipy's `cg` takes for M."""
-    from scipy.sparse.linalg import LinearOperator
-
     if callable(preconditioner) and not hasattr(preconditioner, "shape"):
-        return LinearOperator(matrix.shape, matvec=preconditioner, dtype=np.float64)  # type: ignore[call-arg]
+        return symmetric_operator(len(matrix.indptr) - 1, preconditioner)
     if getattr(preconditioner, "shape", None) != matrix.shape:
         raise InputError(
             f"preconditioner must be a function, or an operator of shape {matrix.shape}, got "

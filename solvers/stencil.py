@@ -12,6 +12,7 @@ from opforge.core.full_transforms.transforms import is_torch
 from opforge.errors import InputError
 from opforge.pdes._arrays import along
 from opforge.pdes._finite_volumes import BOUNDARIES, conductances
+from opforge.solvers._operators import symmetric_operator
 from opforge.solvers._stencil_of_matrix import stencil_of_matrix
 
 if TYPE_CHECKING:
@@ -198,14 +199,12 @@ class Stencil:
 
     def aslinearoperator(self) -> LinearOperator:
         """As scipy's ``LinearOperator``, of vectors (n,)."""
-        from scipy.sparse.linalg import LinearOperator
-
         dtype = np.dtype(str(self.dtype).removeprefix("torch."))
 
         def product(u: np.ndarray) -> np.ndarray:
             return self(np.asarray(u, dtype=dtype).reshape(self.space)).reshape(-1)
 
-        return LinearOperator(self.shape, matvec=product, rmatvec=product, dtype=dtype)  # type: ignore[call-arg]
+        return symmetric_operator(self.shape[0], product, dtype)
 
     def matrix(self) -> scipy.sparse.csr_array:
         """The matrix, rows in C order.

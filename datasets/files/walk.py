@@ -63,7 +63,7 @@ def _tried(action: Callable[..., Any], *arguments: Any) -> Any:
     """What an action gives, or None: all that counts is that it comes to an end."""
     try:
         return action(*arguments)
-    except Exception:
+    except Exception:  # damage shows as any of them; what ends this process is told by its parent
         return None
 
 

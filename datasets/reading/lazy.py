@@ -54,11 +54,8 @@ def checked_fields(
         kinds: type of each field.
     """
     fields = {
-        name: xarray.Variable(
-            data[name].dims,
-            indexing.LazilyIndexedArray(_LazyField(header, source, name, kinds[name])),
-            data[name].attrs,
-            data[name].encoding,
+        name: _variable(
+            header, source, name, kind=kinds[name], attributes=data[name].attrs, encoding=data[name].encoding
         )
         for name in header.names
         if data[name].dims == tuple(header.dimensions(name))
@@ -81,13 +78,22 @@ def lazy_dataset(
         others: (samples,) of what goes with every sample: name -> array and attributes.
     """
     fields = {
-        name: xarray.Variable(
-            tuple(header.dimensions(name)),
-            indexing.LazilyIndexedArray(_LazyField(header, source, name, kinds[name])),
-            header.describe(name),
-        )
+        name: _variable(header, source, name, kind=kinds[name], attributes=header.describe(name), encoding={})
         for name in header.names
     }
     rest = {name: (("sample",), values, attributes) for name, (values, attributes) in (others or {}).items()}
     coordinates = {name: ((name,), values, header.describe(name)) for name, values in header.coordinates().items()}
     return xarray.Dataset(fields | rest, coordinates, header.to_attributes())
+
+
+def _variable(
+    header: Header,
+    source: Source,
+    name: str,
+    kind: np.dtype,
+    attributes: Mapping[Any, Any],
+    encoding: Mapping[Any, Any],
+) -> xarray.Variable:
+    """A field that is read when it is asked for."""
+    lazy = indexing.LazilyIndexedArray(_LazyField(header, source, name, kind))
+    return xarray.Variable(tuple(header.dimensions(name)), lazy, dict(attributes), dict(encoding))

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from opforge.core.full_transforms.transforms import is_torch
 from opforge.errors import InputError
+from opforge.solvers._operators import symmetric_operator
 
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator
 
 
-class Preconditioner:
+class Preconditioner(ABC):
     """M ≈ A⁻¹, symmetric and positive definite, as ``M=`` of cg of scipy, of pyamg and of opforge.
 
     Called with a residual it gives M r. A subclass implements ``apply``; what it knows of A it learns once, in its
@@ -40,9 +42,9 @@ class Preconditioner:
         name = dtype if isinstance(dtype, (type, np.dtype)) else str(dtype).removeprefix("torch.")
         self.shape, self.dtype, self.space = (size, size), np.dtype(name), space
 
+    @abstractmethod
     def apply(self, r: Any) -> Any:
         """M r of a vector (n,), or of tensors (batch, *space)."""
-        raise NotImplementedError
 
     def __call__(self, r: Any) -> Any:
         """M r, of the shape and kind of r: a vector (n,), where it acts on fields also (*space) or (batch, *space).
@@ -88,9 +90,7 @@ class Preconditioner:
         Raises:
             InputError: another shape than A's.
         """
-        from scipy.sparse.linalg import LinearOperator
-
         if A is not None and tuple(getattr(A, "shape", self.shape)) != self.shape:
             raise InputError(f"A must have the shape {self.shape} of the preconditioner, got {tuple(A.shape)}")
         dtype = np.result_type(self.dtype, np.float64)
-        return LinearOperator(self.shape, matvec=self.matvec, rmatvec=self.matvec, dtype=dtype)  # type: ignore[call-arg]
+        return symmetric_operator(self.shape[0], self.matvec, dtype)

@@ -13,6 +13,7 @@ from opforge.core.full_transforms.transforms import is_torch
 from opforge.errors import InputError
 from opforge.pdes._arrays import detached
 from opforge.pdes._finite_volumes import Boundary, assemble
+from opforge.solvers.stepping._timed import Timed, start_of
 from opforge.solvers.stepping.stepper import Stepper
 
 
@@ -75,10 +76,8 @@ class CrankNicolson(Stepper):
         self._half = (dt / 2) * assemble(values, grid.spacing, boundary)
         whole = scipy.sparse.eye_array(grid.size, format="csr") + self._half
         self._solve = scipy.sparse.linalg.splu(whole.tocsc(), permc_spec="COLAMD").solve
-        if not np.isfinite(start):
-            raise InputError(f"start must be a finite time, got {start!r}")
         self._a, self._version = (a, a._version) if _asks_for_gradients(a) else (None, 0)
-        self.source, self.start = source, float(start)
+        self.source, self.start = source, start_of(start)
         self.source_at(self.start)
 
     def prepare(self, state: Any) -> _Timed:
@@ -156,16 +155,11 @@ class CrankNicolson(Stepper):
 
 
 @dataclass(frozen=True)
-class _Timed:
-    """A state in float64, how many steps were taken to it, and what it is given back as."""
+class _Timed(Timed):
+    """A state in float64, and what it is given back as."""
 
-    state: Any
-    steps: int
     kind: Any
     device: Any = None
-
-    def after(self, state: Any) -> _Timed:
-        return _Timed(state, self.steps + 1, self.kind, self.device)
 
 
 def _coefficient(a: Any, grid: Grid) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from opforge.pdes._arrays import along, concatenate, full_like, like
 from opforge.pdes._constants import Constant
 from opforge.pdes._finite_volumes import divergence
 from opforge.pdes.wave import Wave
+from opforge.solvers.stepping._timed import Timed, start_of
 from opforge.solvers.stepping.diffusion import eigenvalues, from_modes, to_modes
 from opforge.solvers.stepping.limits import StepTooLong
 from opforge.solvers.stepping.stepper import Stepper
@@ -70,21 +70,19 @@ class Leapfrog(Stepper):
         self._speed = None if speed is None else speed[:, None]
         self._constant = Constant(self._speed) if isinstance(self._speed, np.ndarray) else None
         self._damped = float(np.exp(-equation.damping * dt / 2))
-        if not np.isfinite(start):
-            raise InputError(f"start must be a finite time, got {start!r}")
-        self.source, self.start, self.recordable = source, float(start), not callable(source)
+        self.source, self.start, self.recordable = source, start_of(start), not callable(source)
         self._steady = Constant(source) if isinstance(source, np.ndarray) else None
 
     def prepare(self, state: Any) -> Any:
-        return _Timed(state, 0) if callable(self.source) else state
+        return Timed(state, 0) if callable(self.source) else state
 
     def advance(self, inner: Any) -> Any:
-        if not isinstance(inner, _Timed):
+        if not isinstance(inner, Timed):
             return self._step(inner, self.start)
-        return _Timed(self._step(inner.state, self.start + inner.steps * self.dt), inner.steps + 1)
+        return inner.after(self._step(inner.state, self.start + inner.steps * self.dt))
 
     def finish(self, inner: Any) -> Any:
-        return inner.state if isinstance(inner, _Timed) else inner
+        return inner.state if isinstance(inner, Timed) else inner
 
     def _step(self, state: Any, time: float) -> Any:
         axis = -self.grid.ndim - 1
@@ -162,11 +160,3 @@ class ExactWave(Stepper):
         cos, sin, back = (x.like(modes) for x in (self._cos, self._sin, self._back))
         moved = concatenate([cos * u + sin * v, back * u + cos * v], axis)
         return from_modes(moved, self.grid, boundary)
-
-
-@dataclass(frozen=True)
-class _Timed:
-    """A state, and how many steps were taken to it."""
-
-    state: Any
-    steps: int

@@ -44,7 +44,7 @@ def r2c(x: np.ndarray, axes: tuple[int, ...], norm: str, how: Planning) -> np.nd
     scipy = None if _as_well_by_numpy(x, axes, how) else _scipy()
     with under_way():
         if scipy is None:
-            return np.fft.rfft(x, None, axes[0], norm)  # type: ignore[arg-type]
+            return np.fft.rfft(x, None, axes[0], norm)  # type: ignore[arg-type]  # norm is any str here
         if len(axes) == 1:
             return scipy.rfft(x, axis=axes[0], norm=norm, workers=how.threads)
         return scipy.rfftn(x, axes=axes, norm=norm, workers=how.threads)
@@ -54,7 +54,7 @@ def c2r(x: np.ndarray, axes: tuple[int, ...], norm: str, how: Planning, *, sizes
     scipy = None if _as_well_by_numpy(x, axes, how) else _scipy()
     with under_way():
         if scipy is None:
-            return np.fft.irfft(x, sizes[0], axes[0], norm)  # type: ignore[arg-type]
+            return np.fft.irfft(x, sizes[0], axes[0], norm)  # type: ignore[arg-type]  # as above
         if len(axes) == 1:
             return scipy.irfft(x, sizes[0], axis=axes[0], norm=norm, workers=how.threads)
         return scipy.irfftn(x, sizes, axes=axes, norm=norm, workers=how.threads)

@@ -171,13 +171,13 @@ def positivity(name: str, tolerance: float, remedy: str = "") -> Invariant:
     return Invariant("positivity", f"{name} >= 0", below, tolerance, remedy)
 
 
-def within_first(name: str, *, zero: bool = False, tolerance: float = 1e-6) -> Invariant:
+def within_first(name: str, *, zero: bool = False, tolerance: float = 1e-6, remedy: str = "") -> Invariant:
     """A field stays between the least and the greatest value of its first frame.
 
     Args:
         name: the field.
         zero: whether 0 counts as one of the first frame's values: what the boundary has.
-        tolerance: see `Invariant`.
+        tolerance, remedy: see `Invariant`.
 
     Example:
         >>> from opforge.pdes import Heat
@@ -194,7 +194,8 @@ def within_first(name: str, *, zero: bool = False, tolerance: float = 1e-6) -> I
         off = np.maximum(np.maximum(low - u.min((-2, -1)), u.max((-2, -1)) - high), 0.0)
         return relative(off, high - low)
 
-    return Invariant("maximum principle", f"{name} stays between the first frame's extremes", beyond, tolerance)
+    statement = f"{name} stays between the first frame's extremes"
+    return Invariant("maximum principle", statement, beyond, tolerance, remedy)
 
 
 def drift(quantity: np.ndarray, size: np.ndarray | None = None) -> np.ndarray:

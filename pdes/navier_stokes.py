@@ -13,7 +13,7 @@ from opforge.errors import InputError
 from opforge.pdes._arrays import like, stack
 from opforge.pdes._numbers import axes_of_space, finite, not_negative
 from opforge.pdes.equation import Field
-from opforge.pdes.invariant import Invariant, conserved_mean, within
+from opforge.pdes.invariant import Invariant, conserved_mean, within_first
 from opforge.pdes.semilinear import SemilinearEquation, SpectralForm
 from opforge.pdes.symmetry import Composed, PeriodicReflection, Shift, SignChange, Symmetry, Transposition, shifts
 
@@ -29,8 +29,8 @@ class NavierStokes(SemilinearEquation):
     """w_t + (u·∇) w = ν Δw − α w + f for the vorticity w = v_x − u_y of a flow with ∇·u = 0 on the torus.
 
     All quantities are without dimension. The velocity is that of w, plus a constant ``mean_flow``. A tracer c that the
-    flow carries and that diffuses, c_t + (u·∇) c = κ Δc, is a second field where ``tracer_diffusivity`` is given: a
-    concentration, 0 <= c <= 1.
+    flow carries and that diffuses, c_t + (u·∇) c = κ Δc, is a second field where ``tracer_diffusivity`` is given; it
+    stays between its first extremes.
 
     The convection is ∇×∇·(u uᵀ): two products, u v and v² − u², and as many transforms back and forth.
 
@@ -103,7 +103,8 @@ class NavierStokes(SemilinearEquation):
         circulation = conserved_mean("w", "circulation")
         if self.tracer_diffusivity is None:
             return (circulation,)
-        bounds = within("c", 0.0, 1.0, _RINGING, "take more points, oversampling, or a tracer that diffuses faster")
+        remedy = "take more points, oversampling, or a tracer that diffuses faster"
+        bounds = within_first("c", tolerance=_RINGING, remedy=remedy)
         return (circulation, conserved_mean("c", "mass of the tracer"), bounds)
 
     @property

@@ -29,7 +29,7 @@ def test_a_tracer_that_the_grid_does_not_resolve_is_caught():
     """Filaments ring below 0; the same flow with a tracer that diffuses faster does not."""
     brief = {"flow": "decaying", "frames": 3, "end_time": 1.0, "workers": 1}
     with pytest.raises(
-        WorkError, match=r"c stays between the first frame.s extremes\) is violated by 0\..*; take more points, oversampling, or a tracer"
+        WorkError, match=r"first frame's extremes\) is violated by 0\..*; take more points, oversampling, or a tracer"
     ):
         generate("navier_stokes", 1, 32, tracer=1e-3, **brief)
     c = generate("navier_stokes", 1, 32, tracer=0.05, **brief).arrays([0])["c"]

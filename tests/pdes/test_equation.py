@@ -141,7 +141,17 @@ def test_torch_and_numpy_agree_and_batches_are_samples(name, cls, ndim):
         np.testing.assert_allclose(scale[i, 0].numpy(), equation.residual_scale(sample, grid), rtol=1e-12)
 
 
-@pytest.mark.parametrize(("name", "cls", "ndim"), DIMENSIONS)
+# Those whose gradients take longer than some seconds.
+SLOW_GRADIENTS = {("compressible_flow", 2), ("shallow_water", 2), ("gray_scott", 3), ("incompressible_flow", 2)}
+
+
+@pytest.mark.parametrize(
+    ("name", "cls", "ndim"),
+    [
+        pytest.param(name, cls, ndim, marks=pytest.mark.slow if (name, ndim) in SLOW_GRADIENTS else ())
+        for name, cls, ndim in DIMENSIONS
+    ],
+)
 def test_residual_gradients(name, cls, ndim):
     equation, grid = cls(ndim=ndim), Grid((4, 3, 3)[:ndim], points=cls.points)
     names = [field.name for field in equation.fields]

@@ -5,7 +5,7 @@ import pytest
 from opforge.benchmarks.validation.checks import Check, checks_of, validated
 
 # Those whose checks take longer than some seconds.
-SLOW = {"incompressible_flow"}
+SLOW = {"incompressible_flow", "shallow_water", "compressible_flow"}
 
 
 @pytest.mark.parametrize(

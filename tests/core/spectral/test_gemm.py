@@ -110,7 +110,9 @@ def test_exports_to_grids_that_torch_cannot_reason_about():
 
 
 @NETS
-@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-12)])
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [(torch.float32, 1e-5), pytest.param(torch.float64, 1e-12, marks=pytest.mark.slow)]
+)
 @pytest.mark.filterwarnings("ignore")  # the exporter's own
 def test_onnx_file_serves_any_batch_and_any_grid(make, dtype, tolerance, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")

@@ -349,7 +349,7 @@ def test_equal_functions_on_different_grids():
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
-@pytest.mark.parametrize("compression", [None, 4])
+@pytest.mark.parametrize("compression", [None, pytest.param(4, marks=pytest.mark.slow)])
 def test_killed_at_any_moment_it_goes_on_to_the_same_file(tmp_path, compression):
     """Twenty times SIGKILL, anywhere from the first import to the last sample."""
     code = f"""

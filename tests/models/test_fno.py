@@ -72,7 +72,7 @@ def test_wrong_input_is_named(options, message):
 
 
 @pytest.mark.parametrize("strict", [True, False])
-@pytest.mark.parametrize("padding", [0.0, 0.25])
+@pytest.mark.parametrize("padding", [0.0, pytest.param(0.25, marks=pytest.mark.slow)])
 def test_exports_with_any_batch_and_grid(strict, padding):
     torch.manual_seed(0)
     model = FNO(1, 1, (3, 3), width=4, depth=2, padding=padding).eval()

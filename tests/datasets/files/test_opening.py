@@ -104,6 +104,7 @@ def test_hole_in_the_structures(path):
     refused(path, "damaged")
 
 
+@pytest.mark.slow
 def test_overwritten_bytes_are_one_line(original, tmp_path, capfd):
     """Also where h5netcdf leaves half an object behind: nothing else is said, not even by a destructor."""
     with h5py.File(shutil.copy(original, tmp_path / "unsealed.nc"), "r+"):

@@ -167,6 +167,7 @@ def test_a_sample_that_was_not_written_whole_is_made_again(tmp_path, name, sampl
     assert (tmp_path / "d.nc").read_bytes() == (tmp_path / "whole.nc").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_plain_file_cut_anywhere_is_gone_on_with(tmp_path):
     write(tmp_path / "whole.nc")
     whole = (tmp_path / "whole.nc").read_bytes()

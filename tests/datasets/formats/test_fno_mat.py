@@ -165,6 +165,7 @@ def test_values_that_are_not_finite_are_refused(write):
         dataset.batch([0, 1])
 
 
+@pytest.mark.slow
 def test_a_damaged_file_of_version_5_is_one_line(tmp_path):
     examples.mat_v5(tmp_path / "d.mat", examples.darcy())
     content = (tmp_path / "d.mat").read_bytes()

@@ -49,6 +49,7 @@ def test_any_number_of_workers_writes_the_same_bytes(tmp_path, workers, referenc
     assert_same(contents(many), reference)
 
 
+@pytest.mark.slow
 def test_threads_of_libraries_change_nothing(tmp_path):
     """A fresh process with many BLAS threads, where nothing is loaded yet that could be limited."""
     code = "import sys, opforge; opforge.generate('darcy', 6, 24, seed=3, out=sys.argv[1], workers=int(sys.argv[2]))"

@@ -17,7 +17,9 @@ def state(components):
     return np.random.default_rng(0).uniform(0.8, 1.2, (2, components, 6, 5))
 
 
-@pytest.mark.parametrize(("equation", "components"), CASES)
+@pytest.mark.parametrize(
+    ("equation", "components"), [CASES[0], pytest.param(*CASES[1], marks=pytest.mark.slow), CASES[2]]
+)
 def test_numpy_torch_and_gradients(equation, components):
     stepper = FiniteVolumes(equation, GRID, 0.01)
     tensors = torch.from_numpy(state(components)[:1]).requires_grad_()

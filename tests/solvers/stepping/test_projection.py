@@ -27,6 +27,7 @@ def obstacle():
     return solid
 
 
+@pytest.mark.slow
 def test_numpy_torch_and_gradients():
     stepper = ProjectionStepper(IncompressibleFlow(buoyancy=1.0), GRID, 0.01)
     tensors = torch.from_numpy(state()).requires_grad_()

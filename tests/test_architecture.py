@@ -22,7 +22,7 @@ ALLOWED = {
     "datasets": {"core", "pdes", "solvers"},
     "layers": {"core"},
     "models": {"core", "layers"},
-    "precond": {"core", "layers", "models"},
+    "precond": {"core", "layers", "models", "pdes", "solvers", "datasets"},
     "training": {"core", "layers", "models"},
 }
 OPEN_TO_ALL = {"errors", "_lazy", "__version__"}

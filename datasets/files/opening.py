@@ -116,7 +116,7 @@ def _check_coordinates(hdf5: h5py.File) -> None:
         if not isinstance(variable, h5py.Dataset) or "DIMENSION_LIST" not in variable.attrs:
             continue
         dimensions: Any = variable.attrs["DIMENSION_LIST"]
-        for reference in (reference for references in dimensions for reference in references):
+        for axis, reference in ((axis, each) for axis, references in enumerate(dimensions) for each in references):
             try:
                 scale = hdf5[reference]
             except DAMAGE:
@@ -124,8 +124,9 @@ def _check_coordinates(hdf5: h5py.File) -> None:
             if scale is None or scale.name is None:
                 label = b"" if scale is None else scale.attrs.get("NAME", b"")
                 label = label.decode(errors="replace") if isinstance(label, bytes) else str(label)
+                which = f"coordinate {label!r}" if label else f"coordinate of axis {axis}"
                 raise InputError(
-                    f"the coordinate {label!r} of variable {name!r} is missing: it was deleted or the file is "
+                    f"the {which} of variable {name!r} is missing: it was deleted or the file is "
                     "damaged; copy or generate the file again"
                 )
 

@@ -21,7 +21,7 @@ def packing(name: str, attributes: Mapping[str, Any]) -> dict[str, Any]:
         attributes: all of them.
 
     Raises:
-        InputError: an attribute that should be a number and is not.
+        InputError: an attribute that should be a number and is not; a scale of 0, NaN or infinity.
 
     Example:
         >>> packing("k", {"scale_factor": np.array([0.5]), "units": "1"})
@@ -35,6 +35,15 @@ def packing(name: str, attributes: Mapping[str, Any]) -> dict[str, Any]:
             raise InputError(
                 f"attribute {key!r} of variable {name!r} must be a number, got {' '.join(repr(value).split()):.80}; "
                 "mend the file"
+            )
+    for key, wrong in (
+        ("scale_factor", lambda v: v == 0 or not np.isfinite(v)),
+        ("add_offset", lambda v: not np.isfinite(v)),
+    ):
+        if key in found and wrong(found[key]):
+            raise InputError(
+                f"attribute {key!r} of variable {name!r} must be finite{' and not 0' * (key == 'scale_factor')}, got "
+                f"{found[key]:g}; mend the file"
             )
     fills_only = set(found) <= {"_FillValue", "missing_value"}
     return {} if fills_only and all(np.isnan(value).all() for value in found.values()) else found

@@ -25,8 +25,8 @@ from opforge.errors import InputError
 
 # Units of dates, such as "hours since 2000-01-01", in seconds. Months and years are of no fixed length.
 _UNITS = {"second": 1.0, "sec": 1.0, "": 1.0, "minute": 60.0, "min": 60.0, "hour": 3600.0, "hr": 3600.0, "h": 3600.0}
-_UNITS |= {"day": 86400.0, "d": 86400.0, "millisecond": 1e-3, "msec": 1e-3, "microsecond": 1e-6}
-_SINCE = re.compile(rf"({'|'.join(filter(None, _UNITS))}|s)s? since ", re.IGNORECASE)
+_UNITS |= {"day": 86400.0, "d": 86400.0, "millisecond": 1e-3, "msec": 1e-3, "microsecond": 1e-6, "nanosecond": 1e-9}
+_SINCE = re.compile(r"\s*(\w+) since ", re.IGNORECASE)
 
 # What goes with every sample in opforge's own files and is no field.
 _OWN = ("solver_residual", "seed", "checksum")
@@ -54,14 +54,30 @@ def describe(path: Path, asked: Asked) -> Described:
         return Described(header, fields, available, netcdf=as_named and not asked.rename, drawn=drawn)
 
 
-def failed(hdf5: h5py.File, samples: int) -> np.ndarray:
-    """Which samples of a file of opforge have failed: a truth value for each."""
-    if "grid" in hdf5.attrs:
-        with suppress(InputError):  # it is missing, or no array of numbers
-            residual = array_at(hdf5, "solver_residual")
-            if residual.shape == (samples,):
-                return np.isnan(residual[...])
-    return np.zeros(samples, bool)
+def failed(hdf5: h5py.File, header: Header) -> np.ndarray:
+    """Which samples of a file of opforge have failed: a truth value for each.
+
+    Raises:
+        InputError: a sample is marked as failed, but its fields hold numbers.
+    """
+    none = np.zeros(header.samples, bool)
+    if "grid" not in hdf5.attrs:
+        return none
+    residual = none
+    with suppress(InputError):  # it is missing, or no array of numbers
+        residual = array_at(hdf5, "solver_residual")
+    if residual.shape != none.shape or residual.dtype.kind != "f":
+        return none
+    found = np.isnan(residual[...])
+    fields = [array_at(hdf5, name) for name in header.names]
+    for sample in np.flatnonzero(found).tolist():  # these have NaN everywhere, as they were written
+        for array in fields:
+            if array.dtype.kind == "f" and not np.isnan(array[(sample, *[0] * (array.ndim - 1))]):
+                raise InputError(
+                    f"solver_residual of sample {sample} is NaN, which marks samples that failed, but its field "
+                    f"{array.name.strip('/')!r} holds numbers; the file was changed: copy or generate it again"
+                )
+    return found
 
 
 class _Names:
@@ -162,9 +178,17 @@ def _times(file: h5netcdf.File, names: _Names, evolving: tuple[str, ...]) -> tup
     values = _values(file, there)
     if values.shape != (count,) or not np.all(np.isfinite(values)) or not np.all(np.diff(values) > 0):
         raise InputError("coordinate 'time' must increase from frame to frame, one number for each; mend the file")
-    unit = _SINCE.match(str(attributes_of(array_at(file.variables[there]._h5ds.file, there)).get("units", "")))
-    if unit is not None:  # a date for each frame: as seconds since the first
-        values = (values - values[0]) * _UNITS[unit[1].lower().rstrip("s")]
+    units = one_line(str(attributes_of(array_at(file.variables[there]._h5ds.file, there)).get("units", "")))
+    since = _SINCE.match(units)
+    if since is not None:  # a date for each frame: as seconds since the first
+        unit = since[1].lower().rstrip("s")
+        if unit not in _UNITS:
+            known = ", ".join(f"{name}s" for name in ("nanosecond", "microsecond", "millisecond", "second"))
+            raise InputError(
+                f"the units of coordinate 'time' must be a fixed length of time ({known}, minutes, hours, days) since a "
+                f"date, got {units!r:.80}; mend the file"
+            )
+        values = (values - values[0]) * _UNITS[unit]
     return tuple(map(float, values))
 
 

@@ -121,7 +121,7 @@ def _opened(path: Path, asked: Asked) -> tuple[Header, Source, np.ndarray]:
     good = np.arange(found.header.samples)
     if found.netcdf:
         with opened_hdf5(path) as file:
-            good = np.flatnonzero(~netcdf.failed(file, found.header.samples))
+            good = np.flatnonzero(~netcdf.failed(file, found.header))
     source = HDF5Source(
         path, found.header, found.fields, netcdf=found.netcdf, drawn=found.drawn, coordinates=found.coordinates
     )

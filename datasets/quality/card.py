@@ -25,6 +25,9 @@ from opforge.datasets.quality.verification import Verification
 from opforge.datasets.reading.dataset import OperatorDataset
 from opforge.datasets.recipe import make_recipe, registry
 
+# What is said of attributes and coordinates that the seal does not vouch for.
+CHANGED = "changed, or saved anew by another program, since opforge wrote the file"
+
 # Seeds that are compared with those of a generation, spread over the samples.
 _SEEDS = 64
 
@@ -202,6 +205,8 @@ def _quality(
     dataset: OperatorDataset, summary: Summary, spectra: Mapping[str, Spectrum], verification: Verification | None
 ) -> list[str]:
     parts = ["Every sample agrees with its checksum."] if summary.checked else []
+    if summary.as_written is False:
+        parts.append(f"Attributes and coordinates: {CHANGED}.")
     if summary.residual is not None:
         residual = summary.residual
         parts.append(

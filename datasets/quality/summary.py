@@ -14,6 +14,7 @@ import torch
 from opforge.core import Moments
 from opforge.datasets.files.layout import read_failures
 from opforge.datasets.files.opening import open_hdf5
+from opforge.datasets.files.seal import is_sealed
 from opforge.datasets.generating.progress import progress_bar
 from opforge.datasets.reading.dataset import OperatorDataset
 from opforge.pdes import Equation, Invariant
@@ -91,6 +92,8 @@ class Summary:
         reasons: why, for as many of these as their file has room for; with their number in the file, and their seed.
         ranges: of every field.
         checked: whether every sample was compared with its checksum, and agrees.
+        as_written: whether all the rest of the files, attributes and coordinates among it, is as opforge wrote it, by
+            their seals; False where another program changed or saved them; None for files of other layouts.
         residual: None where the file has none.
         promises: one for every invariant of the equation; none where there is no equation.
         drawn: of every parameter of which each sample has a number of its own.
@@ -101,6 +104,7 @@ class Summary:
     reasons: tuple[str, ...]
     ranges: Mapping[str, Range]
     checked: bool
+    as_written: bool | None
     residual: Residual | None
     promises: tuple[Promise, ...]
     drawn: Mapping[str, Range] = field(default_factory=dict)
@@ -142,11 +146,13 @@ def summarise(dataset: OperatorDataset, paths: Sequence[Path] = (), *, progress:
     tolerances = [invariant.tolerance + _rounding(ranges) for invariant in invariants]
     paths = paths or ([] if dataset.path is None else [dataset.path])
     content = dataset.to_xarray()
+    reasons, as_written = _beside_the_samples(paths)
     return Summary(
         samples=dataset.samples,
         failed=dataset.header.samples - dataset.samples,
-        reasons=_reasons(paths),
+        reasons=reasons,
         checked=bool(paths) and _summed(content, dataset),
+        as_written=as_written,
         ranges=ranges,
         residual=_residual(content),
         promises=tuple(
@@ -157,15 +163,18 @@ def summarise(dataset: OperatorDataset, paths: Sequence[Path] = (), *, progress:
     )
 
 
-def _reasons(paths: Sequence[Path]) -> tuple[str, ...]:
-    """Why samples failed, by what the files of a dataset say."""
-    found: list[str] = []
+def _beside_the_samples(paths: Sequence[Path]) -> tuple[tuple[str, ...], bool | None]:
+    """Why samples failed, by what the files of a dataset say, and whether opforge's own are as they were written."""
+    reasons: list[str] = []
+    sealed: list[bool] = []
     for path in paths:
         if not h5py.is_hdf5(path):  # a MATLAB file of version 5
             continue
         with open_hdf5(path) as file:
-            found += read_failures(file)
-    return tuple(found)
+            reasons += read_failures(file)
+            if "grid" in file.attrs:
+                sealed.append(is_sealed(path))
+    return tuple(reasons), all(sealed) if sealed else None
 
 
 class _Span:

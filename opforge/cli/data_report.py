@@ -108,6 +108,7 @@ def as_values(found: Found) -> dict[str, Any]:
         },
         "drawn": {name: header.describe(name) | dataclasses.asdict(values) for name, values in summary.drawn.items()},
         "checksums_agree": True if summary.checked else None,
+        "as_written": summary.as_written,
         "solver_residual": None if summary.residual is None else dataclasses.asdict(summary.residual),
         "failed": {"samples": summary.failed, "reasons": list(summary.reasons)},
         "invariants": [dataclasses.asdict(each) | {"holds": each.holds} for each in summary.promises],
@@ -146,7 +147,7 @@ def show(found: Found, report: Report) -> None:
 
 def _facts(found: Found) -> list[tuple[str, str]]:
     """Properties of the whole, as texts."""
-    from opforge.datasets.quality.card import samples_text
+    from opforge.datasets.quality.card import CHANGED, samples_text
     from opforge.datasets.quality.tables import failures, provenance_of
 
     values, data, summary = as_values(found), found.data, found.summary
@@ -161,6 +162,8 @@ def _facts(found: Found) -> list[tuple[str, str]]:
         facts.append(("samples", samples_text(data)))
     if summary.checked:
         facts.append(("checksums", "every sample agrees with its own"))
+    if summary.as_written is not None:
+        facts.append(("attributes", "as opforge wrote them, by the seal" if summary.as_written else CHANGED))
     if summary.residual is not None:
         residual = summary.residual
         facts.append(("solver residual", f"mean {residual.mean:.2g}, max {residual.max:.2g} (relative)"))

@@ -84,3 +84,9 @@ def test_text_is_refused(key):
 def test_signed_numbers_that_stand_for_unsigned_ones():
     packed = packing("k", {"_Unsigned": "true", "scale_factor": 0.5})
     np.testing.assert_array_equal(unpack(np.array([-1, 1], np.int8), packed), [127.5, 0.5])
+
+
+@pytest.mark.parametrize(("key", "value"), [("scale_factor", 0.0), ("scale_factor", np.nan), ("add_offset", np.inf)])
+def test_a_scale_that_leaves_no_numbers_is_refused(key, value):
+    with pytest.raises(InputError, match=f"attribute {key!r} of variable 'k' must be finite"):
+        packing("k", {key: np.float64(value)})

@@ -1,5 +1,6 @@
 import warnings
 
+import h5py
 import numpy as np
 import pytest
 
@@ -51,6 +52,19 @@ def test_residuals_and_checksums_are_those_of_the_file(tmp_path):
     assert summary.residual.mean == residuals.mean()
     assert summary.checked
     assert not summarise(open_dataset(tmp_path / "d.nc", outputs=("a",))).checked  # u is not read
+
+
+def test_changed_attributes_are_noticed(tmp_path):
+    path = tmp_path / "d.nc"
+    assert summarise(generate("darcy", 3, 8, out=path)).as_written is True
+    with h5py.File(path, "r+") as file:
+        file.attrs["tolerance"] = 1e-12
+    found = summarise(open_dataset(path))
+    assert found.checked and found.as_written is False
+
+
+def test_files_of_others_were_not_written_by_opforge(hand_made):
+    assert summarise(hand_made(Grid((6, 5)), {"u": np.ones((3, 6, 5))})).as_written is None
 
 
 def test_failed_samples_are_counted_with_their_reasons(tmp_path):

@@ -361,3 +361,77 @@ def test_failed_samples_are_told_by_their_residuals(original, tmp_path):
         assert failed(file, replace(header, samples=3)).tolist() == [False] * 3, "not of this many samples"
         del file["solver_residual"]
         assert failed(file, header).tolist() == [False, False]
+
+
+@pytest.fixture
+def drawing(tmp_path, loaded):
+    """A file whose samples have drawn parameters."""
+    return generate(loaded, 4, 16, out=tmp_path / "d.nc").path
+
+
+def _replaced(values):
+    def change(file):
+        del file["shift"]
+        file["shift"] = values
+        if np.shape(values):
+            file["shift"].dims[0].attach_scale(file["sample" if np.shape(values)[0] == 4 else "x"])
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (lambda file: file.pop("shift"), "the variable 'shift' is missing"),
+        (_replaced(np.zeros(16)), "variable 'shift' must have the dimensions sample=4, got x=16"),
+        (_replaced(0.0), "variable 'shift' must have the dimensions sample=4, got none"),
+        (_replaced(np.array([b"a", b"b", b"c", b"d"])), "variable 'shift' must hold real numbers, got text"),
+        (_replaced(np.zeros(4, complex)), "variable 'shift' must hold real numbers"),
+        (lambda file: file.attrs.update(drawn="forcing shft"), "'shft' is missing; did you mean 'shift'"),
+        (
+            lambda file: file.attrs.update(drawn="forcing u"),
+            "drawn must name parameters by names of their own, got 'u'",
+        ),
+        (lambda file: file.attrs.update(drawn="a/b"), "'a/b' is missing"),
+        (lambda file: file["shift"].attrs.update(scale_factor="x"), "attribute 'scale_factor' of variable 'shift'"),
+    ],
+)
+def test_drawn_parameters_that_are_not_as_the_file_says(drawing, change, match):
+    refused(changed(drawing, change), match)
+
+
+def test_a_damaged_drawn_parameter_is_seen(drawing):
+    content = bytearray(drawing.read_bytes())
+    content[content.index(open_dataset(drawing).drawn["shift"].tobytes()) + 11] ^= 4
+    drawing.write_bytes(content)
+    refused(drawing, "is cut off or damaged")
+
+
+def test_drawn_parameters_are_not_taken_for_fields(drawing):
+    refused(drawing, "'shift' is no field but a parameter that was drawn", inputs=("shift",), outputs=("u",))
+    found = describe(drawing, Asked())
+    assert found.available == ("a", "u") and found.fields.keys() == {"a", "u"} and found.drawn.keys() == set(NAMES)
+
+
+def test_drawn_parameters_of_a_file_whose_names_are_given(drawing):
+    plain, renamed = open_dataset(drawing), open_dataset(drawing, rename={"a": "k"}, inputs=("k",))
+    np.testing.assert_array_equal(renamed.drawn["shift"], plain.drawn["shift"])
+    content = renamed.to_xarray()
+    np.testing.assert_array_equal(content["shift"], plain.drawn["shift"])
+    assert content["forcing"].attrs["units"] == "Pa m-2"
+
+
+def test_packed_drawn_parameters(drawing):
+    values = open_dataset(drawing).drawn["shift"]
+
+    def change(file):
+        file["shift"].attrs["scale_factor"] = 2.0
+
+    np.testing.assert_array_equal(open_dataset(changed(drawing, change)).drawn["shift"], 2 * values)
+
+
+def test_what_other_files_call_drawn_is_left_alone(tmp_path):
+    foreign(tmp_path / "d.nc")
+    changed(tmp_path / "d.nc", lambda file: file.attrs.update(drawn="by hand"))
+    dataset = open_dataset(tmp_path / "d.nc", inputs=("conductivity",), outputs=("head",))
+    assert dataset.drawn == {} and dataset.samples == 3

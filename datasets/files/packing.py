@@ -36,11 +36,8 @@ def packing(name: str, attributes: Mapping[str, Any]) -> dict[str, Any]:
                 f"attribute {key!r} of variable {name!r} must be a number, got {' '.join(repr(value).split()):.80}; "
                 "mend the file"
             )
-    for key, wrong in (
-        ("scale_factor", lambda v: v == 0 or not np.isfinite(v)),
-        ("add_offset", lambda v: not np.isfinite(v)),
-    ):
-        if key in found and wrong(found[key]):
+    for key in found.keys() & {"scale_factor", "add_offset"}:
+        if not np.isfinite(found[key]) or (key == "scale_factor" and found[key] == 0):
             raise InputError(
                 f"attribute {key!r} of variable {name!r} must be finite{' and not 0' * (key == 'scale_factor')}, got "
                 f"{found[key]:g}; mend the file"

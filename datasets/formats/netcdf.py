@@ -183,10 +183,9 @@ def _times(file: h5netcdf.File, names: _Names, evolving: tuple[str, ...]) -> tup
     if since is not None:  # a date for each frame: as seconds since the first
         unit = since[1].lower().rstrip("s")
         if unit not in _UNITS:
-            known = ", ".join(f"{name}s" for name in ("nanosecond", "microsecond", "millisecond", "second"))
             raise InputError(
-                f"the units of coordinate 'time' must be a fixed length of time ({known}, minutes, hours, days) since a "
-                f"date, got {units!r:.80}; mend the file"
+                "the units of coordinate 'time' must be a fixed length of time (days, hours, minutes, seconds, milli-, "
+                f"micro- or nanoseconds) since a date, got {units!r:.80}; mend the file"
             )
         values = (values - values[0]) * _UNITS[unit]
     return tuple(map(float, values))

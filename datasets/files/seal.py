@@ -146,7 +146,7 @@ def _end(file: int) -> int | None:
 def _checksum(file: int, spans: Sequence[Span], end: int) -> int | None:
     """CRC-32 of the bytes before ``end`` that are in none of the spans; None if the file is shorter."""
     total = 0
-    for start, stop in _between(spans, end):
+    for start, stop in between(spans, end):
         while start < stop:
             data = os.pread(file, min(stop - start, _READ_AT_ONCE), start)
             if not data:
@@ -156,7 +156,13 @@ def _checksum(file: int, spans: Sequence[Span], end: int) -> int | None:
     return total
 
 
-def _between(spans: Sequence[Span], end: int) -> Iterator[Span]:
+def between(spans: Sequence[Span], end: int) -> Iterator[Span]:
+    """What lies between the spans, which increase, up to ``end``.
+
+    Example:
+        >>> list(between([(2, 4), (6, 8)], 10))
+        [(0, 2), (4, 6), (8, 10)]
+    """
     position = 0
     for start, stop in spans:
         yield position, min(start, end)

@@ -33,6 +33,7 @@ from opforge.datasets.files.outputs import (
 from opforge.datasets.files.probe import probe
 from opforge.datasets.files.seal import Span, chunk_spans, place_spans, seal_of
 from opforge.datasets.files.slots import Slots, assemble, identity_of_slots
+from opforge.datasets.files.structure import renew
 from opforge.datasets.files.targets import PlainTarget, SlotTarget, Target, WriteError, clipped
 from opforge.datasets.files.whole import assembled_of, note_said, partial_of, samples_left
 from opforge.errors import InputError, WorkError, make_room, no_room
@@ -188,6 +189,10 @@ class FileWriter:
                 return False
             whole = found.whole(left.fileno(), self.header.samples)
             self.target, self.missing, self._count = found, np.flatnonzero(~whole), int(whole.sum())
+            if self._count > 0:
+                if isinstance(found, PlainTarget):
+                    renew(left, self.header, self.dtype, found.places)
+                found.write_failures([])  # those samples are made again
             return self._count > 0
         if not self.overwrite and left.seek(0, os.SEEK_END) > 0:
             raise InputError(

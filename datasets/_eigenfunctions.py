@@ -14,7 +14,7 @@ from opforge.errors import InputError
 Boundary = Literal["neumann", "dirichlet", "periodic"]
 
 # The kinds of points on which each boundary condition's eigenfunctions have a fast transform.
-POINTS = {"neumann": ("cells", "nodes"), "dirichlet": ("cells", "nodes"), "periodic": ("periodic",)}
+POINTS = {"neumann": ("cells", "nodes"), "dirichlet": ("cells", "nodes"), "periodic": ("periodic", "cells")}
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,12 @@ class Eigenfunctions:
         # negative wavenumbers count from the end, as the Fourier transform has them
         spectrum[np.ix_(*(k - first for k in self.wavenumbers()))] = coefficients / math.sqrt(math.prod(grid.lengths))
         if self.boundary == "periodic":
-            waves = ifftn(spectrum.astype(np.complex128), norm="forward")
+            waves = spectrum.astype(np.complex128)
+            if cells:  # half a spacing from the points of the transform
+                for axis, n in enumerate(grid.shape):
+                    k = (np.arange(n) + n // 2) % n - n // 2
+                    waves *= np.exp(1j * np.pi * k / n).reshape([-1 if i == axis else 1 for i in range(grid.ndim)])
+            waves = ifftn(waves, norm="forward")
             return waves.real + waves.imag
         for axis, n in enumerate(grid.shape):
             spectrum *= self._factors(n).reshape([-1 if i == axis else 1 for i in range(grid.ndim)])

@@ -12,7 +12,7 @@ from opforge.core import Grid
 from opforge.core.grid import Points
 from opforge.datasets.evolution import EvolutionRecipe
 from opforge.datasets.random_drops import Drops
-from opforge.datasets.random_fields import field_of_size
+from opforge.datasets.random_fields import field_of_size, law_boundary
 from opforge.datasets.random_obstacles import Obstacles
 from opforge.datasets.restriction import restricted_halves
 from opforge.errors import InputError
@@ -163,8 +163,7 @@ class ElasticRecipe(EvolutionRecipe):
 
     def _random(self, rng: np.random.Generator, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
         """The logarithm of the speed, within ±_CONTRAST, and where between its bounds c_s/c_p is, from 0 to 1."""
-        around = self.boundary == "periodic"
-        law = field_of_size(1.0, 3.0, 8.0, self.lengths, "periodic" if around else "neumann")
+        law = field_of_size(1.0, 3.0, 8.0, self.lengths, law_boundary(self.boundary))
         first, second = (law.sample(one, grid) for one in rng.spawn(2))
         return _CONTRAST * np.tanh(_SPREAD / _CONTRAST * first), (1 + np.tanh(second)) / 2
 

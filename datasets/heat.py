@@ -140,7 +140,7 @@ class HeatRecipe(EvolutionRecipe):
         return ("u", "f") if self.timed else ("u",)
 
     def initial_states(self, rngs: Sequence[np.random.Generator], grid: Grid) -> np.ndarray:
-        return np.stack([self._law().sample(rng, _points(grid, self.boundary)) for rng in rngs])[:, None]
+        return np.stack([self._law().sample(rng, grid) for rng in rngs])[:, None]
 
     def _law(self) -> GaussianField:
         return field_of_size(1.0, _SMOOTHNESS, _INVERSE_LENGTH, self.lengths, self.boundary)
@@ -209,8 +209,3 @@ class HeatRecipe(EvolutionRecipe):
         assert isinstance(stepper, EachSample)
         steppers = [one for one in stepper.steppers if isinstance(one, CrankNicolson)]
         return {"f": np.array([[one.source_at(time) for one in steppers] for time in self.times.tolist()])}
-
-
-def _points(grid: Grid, boundary: str) -> Grid:
-    """The same cells for a periodic field: its points are their centres, which are as good as any."""
-    return Grid(grid.shape, grid.lengths, "periodic", grid.origin) if boundary == "periodic" else grid

@@ -9,7 +9,7 @@ import numpy as np
 
 from opforge.core import Grid
 from opforge.core.grid import Points
-from opforge.datasets.random_fields import field_of_size
+from opforge.datasets.random_fields import field_of_size, law_boundary
 from opforge.datasets.random_obstacles import Obstacles
 from opforge.datasets.recipe import Recipe, Sample
 from opforge.errors import InputError, WorkError
@@ -92,13 +92,14 @@ class PoissonRecipe(Recipe):
         """
         for_f, for_a, for_solid = rng.spawn(3)
         fields: dict[str, np.ndarray] = {}
+        around = law_boundary(self.boundary)
         if self.coefficient == "lognormal":
-            fields["a"] = np.exp(field_of_size(0.5, 3.0, 7.0, self.lengths).sample(for_a, grid))
+            fields["a"] = np.exp(field_of_size(0.5, 3.0, 7.0, self.lengths, around).sample(for_a, grid))
         fluid = np.ones(grid.shape, bool)
         if self.obstacles:
             fluid = ~self.equation.without_pockets(Obstacles(self.obstacles).sample(for_solid, grid))
             fields["solid"] = (~fluid).astype(np.float64)
-        f = np.where(fluid, field_of_size(1.0, 2.0, 7.0, self.lengths).sample(for_f, grid), 0.0)
+        f = np.where(fluid, field_of_size(1.0, 2.0, 7.0, self.lengths, around).sample(for_f, grid), 0.0)
         if self.equation.floats:
             f[fluid] -= f[fluid].mean()
         fields["f"] = f

@@ -27,7 +27,7 @@ class GaussianField:
         tau: inverse correlation length τ >= 0; 0 only where the constant mode is left out.
         sigma: amplitude σ > 0.
         boundary: ``"neumann"``, ``"dirichlet"`` or ``"periodic"``. The first two live on cells and nodes, the last on
-            periodic points.
+            periodic points and cells.
         constant_mode: whether the mode k = 0 belongs to the field; without it the mean over the box is 0. Dirichlet
             fields have no such mode.
 
@@ -132,6 +132,16 @@ def field_of_size(
     grid = Grid((64,) * len(lengths), lengths, POINTS[boundary][0])
     whole = float(np.sqrt(GaussianField(alpha, tau, boundary=boundary).variance(grid).mean()))
     return GaussianField(alpha, tau, size / whole, boundary=boundary)
+
+
+def law_boundary(boundary: str) -> Boundary:
+    """The boundary condition of random media and sources: periodic where the equation is, else that of cosines.
+
+    Example:
+        >>> law_boundary("dirichlet"), law_boundary("periodic")
+        ('neumann', 'periodic')
+    """
+    return "periodic" if boundary == "periodic" else "neumann"
 
 
 def threshold(field: np.ndarray, high: float = 12.0, low: float = 3.0) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 from opforge.core import Grid
 from opforge.core.grid import Points
 from opforge.datasets.evolution import EvolutionRecipe
-from opforge.datasets.random_fields import field_of_size
+from opforge.datasets.random_fields import GaussianField, field_of_size, law_boundary
 from opforge.errors import InputError
 from opforge.pdes.shallow_water import ShallowWater
 from opforge.solvers.stepping.conservation import FiniteVolumes
@@ -102,16 +102,19 @@ class ShallowWaterRecipe(EvolutionRecipe):
         if self.is_dam:
             h = np.stack([self._dam(rng.uniform(*_RADII), grid) for rng in rngs])
         else:
-            law = field_of_size(_SURFACE, 3.0, 10.0, self.lengths)
+            law = self._law(_SURFACE)
             h = 1 + np.stack([law.sample(rng, grid) for rng in rngs])
         return np.stack([h, *(np.zeros_like(h),) * self.ndim], 1)
+
+    def _law(self, size: float) -> GaussianField:
+        return field_of_size(size, 3.0, 10.0, self.lengths, law_boundary(self.equation.boundary))
 
     def _dam(self, radius: float, grid: Grid) -> np.ndarray:
         x, y = grid.mesh()
         return np.where(np.hypot(x, y) <= radius, _INSIDE, _OUTSIDE)
 
     def media(self, rngs: Sequence[np.random.Generator], grid: Grid) -> dict[str, np.ndarray]:
-        law = field_of_size(_BOTTOM, 3.0, 10.0, self.lengths)
+        law = self._law(_BOTTOM)
         return {"b": np.stack([law.sample(rng, grid) for rng in rngs])}
 
     def stepper(self, grid: Grid, dt: float) -> FiniteVolumes:

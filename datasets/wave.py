@@ -13,7 +13,7 @@ from opforge.core.grid import Points
 from opforge.datasets.drawing import Drawable
 from opforge.datasets.evolution import EvolutionRecipe
 from opforge.datasets.random_drops import Drops
-from opforge.datasets.random_fields import field_of_size
+from opforge.datasets.random_fields import field_of_size, law_boundary
 from opforge.errors import InputError
 from opforge.pdes.wave import Wave
 from opforge.solvers.stepping.stepper import Stepper
@@ -88,7 +88,7 @@ class WaveRecipe(EvolutionRecipe):
         return np.stack([u, np.zeros_like(u)], 1)
 
     def media(self, rngs: Sequence[np.random.Generator], grid: Grid) -> dict[str, np.ndarray]:
-        law = field_of_size(_CONTRAST, 3.0, 8.0, self.lengths)
+        law = field_of_size(_CONTRAST, 3.0, 8.0, self.lengths, law_boundary(self.boundary))
         return {"c": self.speed * np.exp(np.stack([law.sample(rng, grid) for rng in rngs]))}
 
     def stepper(self, grid: Grid, dt: float) -> Stepper:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from opforge.errors import InputError
 from opforge.pdes._arrays import along, concatenate, difference
 
 if TYPE_CHECKING:
@@ -22,6 +23,16 @@ if TYPE_CHECKING:
 
 Boundary = Literal["dirichlet", "neumann", "periodic"]
 BOUNDARIES: tuple[str, ...] = ("dirichlet", "neumann", "periodic")
+
+
+def checked_boundary(boundary: Any) -> None:
+    """Refuse what is no boundary condition.
+
+    Raises:
+        InputError: something else than one of `BOUNDARIES`.
+    """
+    if not isinstance(boundary, str) or boundary not in BOUNDARIES:
+        raise InputError(f"boundary must be one of {', '.join(BOUNDARIES)}, got {boundary!r}")
 
 
 def conductances(a: Any, axis: int, h: float, boundary: Boundary = "dirichlet") -> Any:

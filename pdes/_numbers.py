@@ -39,6 +39,17 @@ def positive(name: str, value: Any, why: str = "") -> float:
     return float(value)
 
 
+def time_step(dt: Any) -> float:
+    """A time step, a number greater than 0, as a float.
+
+    Raises:
+        InputError: anything else.
+    """
+    if not _is_number(dt) or not 0 < dt < np.inf:
+        raise InputError(f"dt must be a time greater than 0, got {dt!r}")
+    return float(dt)
+
+
 def not_negative(name: str, value: Any, why: str = "") -> float:
     """A number that is at least 0 as a float.
 

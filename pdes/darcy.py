@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -14,6 +13,7 @@ from opforge.core.grid import Points
 from opforge.errors import InputError
 from opforge.pdes._arrays import full_like
 from opforge.pdes._finite_volumes import assemble, divergence
+from opforge.pdes._numbers import finite
 from opforge.pdes.equation import Field, LinearEquation
 from opforge.pdes.invariant import Invariant, relative
 from opforge.pdes.symmetry import Reflection, Symmetry, Transposition
@@ -62,8 +62,9 @@ class Darcy(LinearEquation):
     def __post_init__(self) -> None:
         if isinstance(self.ndim, bool) or not isinstance(self.ndim, int) or not 1 <= self.ndim <= 3:
             raise InputError(f"ndim must be 1, 2 or 3, got {self.ndim!r}")
-        if not (math.isfinite(self.forcing) and self.forcing != 0):
-            raise InputError(f"forcing must be finite and not 0 (the solution would be 0), got {self.forcing!r}")
+        object.__setattr__(self, "forcing", finite("forcing", self.forcing))
+        if self.forcing == 0:
+            raise InputError(f"forcing must not be 0 (the solution would be 0), got {self.forcing!r}")
 
     @property
     def symmetries(self) -> tuple[Symmetry, ...]:

@@ -12,7 +12,7 @@ from opforge.core import Grid
 from opforge.core.grid import Points
 from opforge.errors import InputError
 from opforge.pdes._arrays import full_like
-from opforge.pdes._finite_volumes import BOUNDARIES, divergence
+from opforge.pdes._finite_volumes import checked_boundary, divergence
 from opforge.pdes._numbers import axes_of_space, positive
 from opforge.pdes._own_parameters import with_own_parameters
 from opforge.pdes.equation import Field
@@ -59,8 +59,7 @@ class Heat(EvolutionEquation):
     def __post_init__(self) -> None:
         axes_of_space(self.ndim, self.dimensions)
         object.__setattr__(self, "diffusivity", positive("diffusivity", self.diffusivity))
-        if self.boundary not in BOUNDARIES:
-            raise InputError(f"boundary must be one of {', '.join(BOUNDARIES)}, got {self.boundary!r}")
+        checked_boundary(self.boundary)
         if not isinstance(self.forced, bool):
             raise InputError(f"forced must be true or false, got {self.forced!r}")
 

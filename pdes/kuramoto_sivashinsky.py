@@ -7,8 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from opforge.errors import InputError
-from opforge.pdes._numbers import positive
+from opforge.pdes._numbers import axes_of_space, positive
 from opforge.pdes._products import square
 from opforge.pdes.equation import Field
 from opforge.pdes.invariant import Invariant, conserved_mean
@@ -54,8 +53,7 @@ class KuramotoSivashinsky(SemilinearEquation):
     invariants: ClassVar[tuple[Invariant, ...]] = (conserved_mean("u"),)
 
     def __post_init__(self) -> None:
-        if self.ndim != 1:
-            raise InputError(f"ndim must be 1, got {self.ndim!r}")
+        axes_of_space(self.ndim, self.dimensions)
         object.__setattr__(self, "viscosity", positive("viscosity", self.viscosity))
 
     @property

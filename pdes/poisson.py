@@ -12,7 +12,7 @@ from opforge.core import Grid
 from opforge.core.grid import Points
 from opforge.errors import InputError
 from opforge.pdes._arrays import full_like
-from opforge.pdes._finite_volumes import BOUNDARIES, assemble, divergence
+from opforge.pdes._finite_volumes import assemble, checked_boundary, divergence
 from opforge.pdes._numbers import axes_of_space
 from opforge.pdes.equation import Field, LinearEquation
 from opforge.pdes.symmetry import Reflection, SignChange, Symmetry, Transposition, shifts
@@ -57,8 +57,7 @@ class Poisson(LinearEquation):
 
     def __post_init__(self) -> None:
         axes_of_space(self.ndim, self.dimensions)
-        if self.boundary not in BOUNDARIES:
-            raise InputError(f"boundary must be one of {', '.join(BOUNDARIES)}, got {self.boundary!r}")
+        checked_boundary(self.boundary)
 
     @property
     def symmetries(self) -> tuple[Symmetry, ...]:
@@ -180,7 +179,14 @@ class Poisson(LinearEquation):
         return a * (1 - fields["solid"]) if "solid" in fields else a
 
     def _solid(self, fields: Mapping[str, Any], grid: Grid) -> np.ndarray:
-        solid = np.asarray(fields["solid"]) > 0.5 if "solid" in fields else np.zeros(grid.shape, bool)
+        solid = np.asarray(fields["solid"] if "solid" in fields else np.zeros(grid.shape))
+        neither = ~((solid == 0) | (solid == 1))
+        if neither.any():
+            raise InputError(
+                f"field 'solid' must hold 1 in obstacles and 0 elsewhere, got {solid[neither][0]} in one of "
+                f"{int(neither.sum())} cells; compare it with a number first, such as solid > 0.5"
+            )
+        solid = solid == 1
         if solid.all():
             raise InputError("field 'solid' must leave some cells of fluid, got obstacles everywhere")
         return solid

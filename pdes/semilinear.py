@@ -209,6 +209,19 @@ class SemilinearEquation(EvolutionEquation):
             )
 
 
+def check_semilinear(equation: Any) -> None:
+    """Refuse an equation that has no `SpectralForm`.
+
+    Raises:
+        InputError: such an equation.
+    """
+    if not hasattr(equation, "form"):
+        raise InputError(
+            f"equation must be linear for every Fourier mode but for products, got {equation!r}; a recipe has its "
+            "stepper: `opforge list equations` names the method"
+        )
+
+
 def _check_real(name: str, values: Any) -> None:
     """
     Raises:

@@ -10,9 +10,8 @@ import numpy as np
 
 from opforge.core import Grid
 from opforge.core.grid import Points
-from opforge.errors import InputError
 from opforge.pdes._arrays import along, concatenate, full_like
-from opforge.pdes._finite_volumes import BOUNDARIES, divergence
+from opforge.pdes._finite_volumes import checked_boundary, divergence
 from opforge.pdes._numbers import axes_of_space, not_negative, positive
 from opforge.pdes._own_parameters import with_own_parameters
 from opforge.pdes.equation import Field
@@ -62,8 +61,7 @@ class Wave(EvolutionEquation):
         axes_of_space(self.ndim, self.dimensions)
         object.__setattr__(self, "speed", positive("speed", self.speed))
         object.__setattr__(self, "damping", not_negative("damping", self.damping))
-        if self.boundary not in BOUNDARIES:
-            raise InputError(f"boundary must be one of {', '.join(BOUNDARIES)}, got {self.boundary!r}")
+        checked_boundary(self.boundary)
 
     @property
     def symmetries(self) -> tuple[Symmetry, ...]:

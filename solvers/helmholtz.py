@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from opforge.core import Grid
-from opforge.errors import WorkError
+from opforge.errors import InputError, WorkError
+from opforge.pdes._numbers import positive
 from opforge.pdes.helmholtz import Helmholtz
 from opforge.solvers.elliptic import check_finite
 
@@ -22,7 +23,8 @@ def solve_helmholtz(equation: Helmholtz, fields: Mapping[str, Any], grid: Grid) 
         grid: cell centres.
 
     Raises:
-        InputError: a field that is not finite, a speed that is not positive.
+        InputError: a field that is missing, complex, of another shape or not finite, a speed or a wavenumber that is
+            not positive.
         WorkError: a matrix without factors.
 
     Example:
@@ -35,6 +37,15 @@ def solve_helmholtz(equation: Helmholtz, fields: Mapping[str, Any], grid: Grid) 
     import scipy.sparse.linalg
 
     check_finite(fields)
+    for name in ("f", *(("c",) if "c" in fields else ())):
+        values = np.asarray(fields.get(name))
+        if values.shape != grid.shape or values.dtype.kind not in "fiu":
+            raise InputError(
+                f"field {name!r} must be real and have the grid's shape {grid.shape}, one sample at a time, got "
+                f"{values.dtype} of shape {values.shape}" + "; solve for the real and the imaginary part of a complex "
+                "source, and add u1 + i u2" * (values.dtype.kind == "c")
+            )
+    positive("wavenumber", fields.get("wavenumber", equation.wavenumber))
     A, b = equation.operator(fields, grid), equation.right_hand_side(fields, grid)
     try:
         u = scipy.sparse.linalg.splu(A, permc_spec="MMD_AT_PLUS_A").solve(b).reshape(grid.shape)

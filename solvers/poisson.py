@@ -11,7 +11,7 @@ from opforge.core import Grid
 from opforge.core.full_transforms.transforms import is_torch
 from opforge.errors import InputError
 from opforge.pdes._arrays import like
-from opforge.pdes._finite_volumes import Boundary
+from opforge.pdes._finite_volumes import Boundary, checked_boundary
 from opforge.pdes.poisson import Poisson
 from opforge.solvers.elliptic import check_finite, solve_elliptic
 from opforge.solvers.stepping.diffusion import from_modes, to_modes
@@ -31,7 +31,8 @@ def fast_poisson(f: Any, grid: Grid, boundary: Boundary = "dirichlet") -> Any:
         An array like f.
 
     Raises:
-        InputError: a source that is not finite, a mean that is not 0 where it must be.
+        InputError: another boundary, points or shape; a source that is not finite, a mean that is not 0 where it must
+            be.
 
     Example:
         >>> fields = Poisson(2).exact(Grid((8, 9)))
@@ -42,6 +43,12 @@ def fast_poisson(f: Any, grid: Grid, boundary: Boundary = "dirichlet") -> Any:
         Swarztrauber, "The methods of cyclic reduction, Fourier analysis and the FACR algorithm for the discrete
         solution of Poisson's equation on a rectangle".
     """
+    checked_boundary(boundary)
+    if grid.points != "cells":
+        raise InputError(f"grid must have points='cells', got {grid.points!r}")
+    if tuple(f.shape[-grid.ndim :]) != grid.shape or 0 in f.shape:
+        shape = ", ".join(map(str, grid.shape))
+        raise InputError(f"f must be an array (..., {shape}), got shape {tuple(f.shape)}")
     size = _largest(f)
     if not size < np.inf:
         raise InputError("f must be finite, got NaN or infinity in it; correct the source")
@@ -78,7 +85,7 @@ def solve_poisson(
         rtol: bound of the relative residual of iterations.
 
     Raises:
-        InputError: a field that is not finite; what the equation refuses.
+        InputError: a tolerance out of range, a field that is not finite or of another shape; what the equation refuses.
         WorkError: no convergence.
 
     Example:
@@ -89,6 +96,13 @@ def solve_poisson(
         >>> bool(u.min() >= 0), residual < 1e-9
         (True, True)
     """
+    if not 0 < rtol < 1:
+        raise InputError(f"rtol must lie between 0 and 1, got {rtol!r}")
+    for name, values in fields.items():
+        if np.shape(values) != grid.shape:
+            raise InputError(
+                f"field {name!r} must have the grid's shape {grid.shape}, one sample at a time, got {np.shape(values)}"
+            )
     check_finite(fields)
     if "a" not in fields and "solid" not in fields:
         b = equation.right_hand_side(fields, grid).reshape(grid.shape)

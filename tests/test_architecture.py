@@ -39,6 +39,7 @@ WHOLE = {
     "pdes/test_manufactured_sorption.py",
     "pdes/test_manufactured_spectral.py",
     "pdes/test_manufactured_waves.py",
+    "solvers/stepping/test_refusals.py",
     "test_architecture.py",
     "test_doctests.py",
     "test_documentation.py",

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from opforge.core import Grid
-from opforge.errors import InputError
 from opforge.pdes._arrays import along, difference, maximum, minimum, unstack, where
 from opforge.pdes._godunov import GHOSTS, faces, fastest, padded
+from opforge.pdes._numbers import time_step
 from opforge.pdes.burgers import Burgers
 from opforge.solvers.stepping.limits import StepTooLong
 from opforge.solvers.stepping.runge_kutta import SSPRK3
@@ -50,10 +48,9 @@ class BurgersFV(Stepper):
     limited = True
 
     def __init__(self, equation: Burgers, grid: Grid, dt: float):
-        if not 0 < dt < np.inf:
-            raise InputError(f"dt must be a time greater than 0, got {dt!r}")
+        dt = time_step(dt)
         equation.check_grid(grid)
-        self.equation, self.grid, self.dt = equation, grid, float(dt)
+        self.equation, self.grid, self.dt = equation, grid, dt
         self._step = SSPRK3(self.rate, dt)
 
     def prepare(self, state: Any) -> Any:

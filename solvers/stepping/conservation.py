@@ -12,6 +12,7 @@ from opforge.core import Grid
 from opforge.errors import InputError
 from opforge.pdes._arrays import concatenate, detached, like, stack
 from opforge.pdes._godunov import Walls
+from opforge.pdes._numbers import time_step
 from opforge.solvers.stepping._positive import positive_euler, samples_that_fail
 from opforge.solvers.stepping.limits import StepTooLong
 from opforge.solvers.stepping.stepper import Stepper
@@ -69,9 +70,8 @@ class FiniteVolumes(Stepper):
     limited = True
 
     def __init__(self, equation: ConservationLaw, grid: Grid, dt: float, medium: Any = None, *, strict: bool = True):
-        if not 0 < dt < np.inf:
-            raise InputError(f"dt must be a time greater than 0, got {dt!r}")
-        self.equation, self.grid, self.dt = equation, grid, float(dt)
+        dt = time_step(dt)
+        self.equation, self.grid, self.dt = equation, grid, dt
         self._medium, self._strict = medium, strict
         self._times = 1
 
@@ -82,6 +82,8 @@ class FiniteVolumes(Stepper):
 
     def prepare(self, state: Any) -> Any:
         self.equation.check_state(state, self.grid)
+        if str(state.dtype).removeprefix("torch.") not in ("float32", "float64"):
+            raise InputError(f"state must hold float32 or float64, got {state.dtype}; convert it")
         self.equation.check_physical(state, self.grid.ndim)
         if self._medium is not None:
             self.equation.check_medium(self._medium, len(state), self.grid)

@@ -12,7 +12,8 @@ from opforge.core import Grid
 from opforge.core.full_transforms.transforms import is_torch
 from opforge.errors import InputError
 from opforge.pdes._arrays import detached
-from opforge.pdes._finite_volumes import Boundary, assemble
+from opforge.pdes._finite_volumes import Boundary, assemble, checked_boundary
+from opforge.pdes._numbers import time_step
 from opforge.solvers.stepping._timed import Timed, start_of
 from opforge.solvers.stepping.stepper import Stepper
 
@@ -69,10 +70,10 @@ class CrankNicolson(Stepper):
         import scipy.sparse
         import scipy.sparse.linalg
 
+        checked_boundary(boundary)
         values = _coefficient(a, grid)
-        if not 0 < dt < np.inf:
-            raise InputError(f"dt must be a time greater than 0, got {dt!r}")
-        self.grid, self.dt, self.boundary = grid, float(dt), boundary
+        dt = time_step(dt)
+        self.grid, self.dt, self.boundary = grid, dt, boundary
         self._half = (dt / 2) * assemble(values, grid.spacing, boundary)
         whole = scipy.sparse.eye_array(grid.size, format="csr") + self._half
         self._solve = scipy.sparse.linalg.splu(whole.tocsc(), permc_spec="COLAMD").solve

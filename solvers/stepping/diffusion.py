@@ -9,7 +9,8 @@ import numpy as np
 from opforge.core import Grid, dctn, dstn, irfftn, rfftn
 from opforge.errors import InputError
 from opforge.pdes._constants import Constant
-from opforge.pdes._finite_volumes import BOUNDARIES, Boundary
+from opforge.pdes._finite_volumes import Boundary, checked_boundary
+from opforge.pdes._numbers import time_step
 from opforge.solvers.stepping.stepper import Stepper
 
 
@@ -76,13 +77,18 @@ class ExactDiffusion(Stepper):
     """
 
     def __init__(self, grid: Grid, diffusivity: float | np.ndarray, dt: float, boundary: Boundary = "neumann"):
-        if boundary not in BOUNDARIES:
-            raise InputError(f"boundary must be one of {', '.join(BOUNDARIES)}, got {boundary!r}")
+        checked_boundary(boundary)
         a = np.atleast_1d(np.asarray(diffusivity, dtype=np.float64))
-        if not (np.all(a >= 0) and np.all(np.isfinite(a)) and 0 < dt < np.inf):
-            raise InputError(f"diffusivity must be at least 0 and dt greater than 0, got {diffusivity!r} and {dt!r}")
-        self.grid, self.dt, self.boundary = grid, float(dt), boundary
+        dt = time_step(dt)
+        if not (np.all(a >= 0) and np.all(np.isfinite(a))):
+            raise InputError(f"diffusivity must be finite and at least 0, got {diffusivity!r}")
+        self.grid, self.dt, self.boundary, self._samples = grid, dt, boundary, len(a) if a.ndim > 1 else 1
         self._decay = Constant(np.exp(-dt * a.reshape(*a.shape, *(1,) * grid.ndim) * eigenvalues(grid, boundary)))
+
+    def prepare(self, state: Any) -> Any:
+        if self._samples not in (1, len(state)):
+            raise InputError(f"diffusivity must have one value for each of {len(state)} samples, got {self._samples}")
+        return state
 
     def advance(self, inner: Any) -> Any:
         modes = to_modes(inner, self.grid, self.boundary)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from opforge.core import Grid
 from opforge.errors import InputError
 from opforge.pdes import _solid as solids
 from opforge.pdes._arrays import stack, unstack
+from opforge.pdes._numbers import time_step
 from opforge.pdes.elastic import Elastic
 from opforge.solvers.stepping.limits import StepTooLong
 from opforge.solvers.stepping.stepper import Stepper
@@ -47,12 +46,11 @@ class ElasticLeapfrog(Stepper):
         for name, values in media.items():
             if values.ndim != grid.ndim + 1:
                 raise InputError(f"{name} must be an array (samples or 1, *space), got shape {tuple(values.shape)}")
-        if not 0 < dt < np.inf:
-            raise InputError(f"dt must be a time greater than 0, got {dt!r}")
+        dt = time_step(dt)
         limit = equation.longest_step(grid, media)
         if dt > limit * (1 + 1e-12):
             raise StepTooLong(limit, "where leapfrog is stable on this grid", dt)
-        self.equation, self.grid, self.dt = equation, grid, float(dt)
+        self.equation, self.grid, self.dt = equation, grid, dt
         self._places, self._solid = equation.places(grid), equation.solid(grid, media)
 
     def prepare(self, state: Any) -> list[Any]:

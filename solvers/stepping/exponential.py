@@ -20,8 +20,9 @@ from opforge.core.pairs import PairedModes
 from opforge.errors import InputError
 from opforge.pdes._arrays import like
 from opforge.pdes._frozen import FrozenRates
+from opforge.pdes._numbers import time_step
 from opforge.pdes._phi import contour_mean
-from opforge.pdes.semilinear import SemilinearEquation
+from opforge.pdes.semilinear import SemilinearEquation, check_semilinear
 from opforge.solvers.stepping._etdrk4_arrays import FACTORS, Steps
 from opforge.solvers.stepping._etdrk4_limit import ETDRK4Limit
 from opforge.solvers.stepping.stepper import Stepper
@@ -66,9 +67,9 @@ class ETDRK4(Stepper):
     recordable = True
 
     def __init__(self, equation: SemilinearEquation, grid: Grid, dt: float, *, compiled: bool = False):
-        if not 0 < dt < np.inf:
-            raise InputError(f"dt must be a time greater than 0, got {dt!r}")
-        self.equation, self.grid, self.dt = equation, grid, float(dt)
+        dt = time_step(dt)
+        check_semilinear(equation)
+        self.equation, self.grid, self.dt = equation, grid, dt
         self._form = equation.form(grid)
         self._modes = PairedModes(grid.shape, equation.highest_modes(grid))
         self._compiled = compiled

@@ -12,7 +12,8 @@ from opforge.core import Grid
 from opforge.core.pairing import LOOK_EVERY, Spectrum, alone, in_order, order_by_modes, order_by_size
 from opforge.errors import InputError
 from opforge.pdes._constants import Constant
-from opforge.pdes.semilinear import SemilinearEquation
+from opforge.pdes._numbers import time_step
+from opforge.pdes.semilinear import SemilinearEquation, check_semilinear
 from opforge.solvers.stepping.stepper import Stepper
 
 Rows = tuple[tuple[float, ...], ...]
@@ -119,9 +120,9 @@ class IMEXRK(Stepper):
     recordable = True
 
     def __init__(self, equation: SemilinearEquation, grid: Grid, dt: float, table: IMEXTable = ARS443):
-        if not 0 < dt < np.inf:
-            raise InputError(f"dt must be a time greater than 0, got {dt!r}")
-        self.equation, self.grid, self.dt, self.table = equation, grid, float(dt), table
+        dt = time_step(dt)
+        check_semilinear(equation)
+        self.equation, self.grid, self.dt, self.table = equation, grid, dt, table
         self._form = equation.form(grid)
         growth = float(np.real(self._form.linear).max())
         largest = max(row[-1] for row in table.implicit)

@@ -12,6 +12,7 @@ from opforge.core import Grid
 from opforge.errors import InputError
 from opforge.pdes import _staggered as staggered
 from opforge.pdes._arrays import detached, like, stack, unstack
+from opforge.pdes._numbers import time_step
 from opforge.pdes._pressure import FactoredPressure, checked_solid, floating_regions
 from opforge.pdes.incompressible_flow import IncompressibleFlow
 from opforge.solvers.pressure import PressureSolver
@@ -75,10 +76,9 @@ class ProjectionStepper(Stepper):
         strict: bool = True,
         own: Mapping[str, np.ndarray] | None = None,
     ):
-        if not 0 < dt < np.inf:
-            raise InputError(f"dt must be a time greater than 0, got {dt!r}")
+        dt = time_step(dt)
         equation.check_grid(grid)
-        self.equation, self.grid, self.dt = equation, grid, float(dt)
+        self.equation, self.grid, self.dt = equation, grid, dt
         self._solve: Callable[[Any], Any] | None = None
         self._bodies: staggered.Bodies | None = None
         if solid is not None and np.any(solid := self._checked_solid(solid)):
@@ -113,9 +113,16 @@ class ProjectionStepper(Stepper):
         return solid
 
     def _checked(self, name: str, values: Any) -> np.ndarray:
+        known = ("viscosity", "force", *(() if self.equation.buoyancy is None else ("buoyancy", "diffusivity", "q")))
+        if name not in known:
+            raise InputError(f"own must name {', '.join(known)} of {self.equation}, got {name!r}")
         values = np.asarray(values, dtype=np.float64)
-        if name in ("viscosity", "diffusivity") and not np.all(values >= 0):
+        if not np.all(np.isfinite(values)):
+            raise InputError(f"{name} must be finite for every sample, got NaN or infinity; correct it")
+        if name in ("viscosity", "diffusivity", "q") and not np.all(values >= 0):
             raise InputError(f"{name} must be at least 0 for every sample, got {values.min()}")
+        if name == "q" and values.shape[1:] != self.grid.shape:
+            raise InputError(f"q must be an array (samples or 1, *{self.grid.shape}), got shape {values.shape}")
         return values if name == "q" else values.reshape(-1, *(1,) * self.grid.ndim)
 
     def prepare(self, state: Any) -> Any:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from opforge.errors import InputError
+from opforge.pdes._numbers import time_step
 from opforge.solvers.stepping.stepper import Stepper
 
 
@@ -31,9 +30,8 @@ class SSPRK3(Stepper):
     """
 
     def __init__(self, tendency: Callable[[Any], Any], dt: float):
-        if not 0 < dt < np.inf:
-            raise InputError(f"dt must be a time greater than 0, got {dt!r}")
-        self.tendency, self.dt = tendency, float(dt)
+        dt = time_step(dt)
+        self.tendency, self.dt = tendency, dt
 
     def advance(self, inner: Any) -> Any:
         first = inner + self.dt * self.tendency(inner)

@@ -188,7 +188,7 @@ def rollout(
     Args:
         stepper: what takes a step.
         state: the first one, (samples, components, *space).
-        frames: how many to give back.
+        frames: how many to give back, at least 1, or 0 with ``start``.
         steps: from one to the next, at least 1.
         start: whether ``state`` itself comes first, as a frame more.
         checked: whether a time step that the state does not bear is refused before the start; see
@@ -211,7 +211,7 @@ def rollout(
         >>> rollout(stepper, u, frames=3, steps=10, start=True).shape
         (4, 1, 1, 64)
     """
-    _check_steps(frames)
+    _check_steps(frames, least=0 if start else 1)
     _check_steps(steps, least=1)
     if _not_finite(state):
         raise InputError("state must be finite, got NaN or infinity in it; correct the initial state")

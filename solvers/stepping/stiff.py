@@ -9,6 +9,7 @@ import numpy as np
 
 from opforge.core.full_transforms.transforms import is_torch
 from opforge.errors import InputError, WorkError
+from opforge.pdes._numbers import time_step
 from opforge.solvers.stepping.stepper import Stepper
 
 
@@ -44,9 +45,9 @@ class BDF(Stepper):
     def __init__(
         self, tendency: Callable[[Any], Any], dt: float, *, rtol: float = 1e-6, atol: float = 1e-9, band: int = 1
     ):
-        if not 0 < dt < np.inf or not 0 < rtol < 1 or not atol > 0:
-            raise InputError(f"dt, rtol and atol must be greater than 0, got {dt!r}, {rtol!r} and {atol!r}")
-        self.tendency, self.dt = tendency, float(dt)
+        if not 0 < rtol < 1 or not atol > 0:
+            raise InputError(f"rtol and atol must be greater than 0, rtol less than 1, got {rtol!r} and {atol!r}")
+        self.tendency, self.dt = tendency, time_step(dt)
         self.rtol, self.atol, self.band = rtol, atol, band
 
     def advance(self, inner: Any) -> Any:

@@ -11,6 +11,7 @@ from opforge.errors import InputError
 from opforge.pdes._arrays import along, concatenate, full_like, like
 from opforge.pdes._constants import Constant
 from opforge.pdes._finite_volumes import divergence
+from opforge.pdes._numbers import time_step
 from opforge.pdes.wave import Wave
 from opforge.solvers.stepping._timed import Timed, start_of
 from opforge.solvers.stepping.diffusion import eigenvalues, from_modes, to_modes
@@ -35,8 +36,8 @@ class Leapfrog(Stepper):
         start: the time of states that steps are begun from; what a function of time is given is counted from there.
 
     Raises:
-        InputError: a time step that is not positive or not stable, a start that is not finite; when it is given a
-            state: a source of another shape.
+        InputError: a time step that is not positive or not stable, a speed that is not positive or of another shape, a
+            start that is not finite; when it is given a state: a speed or a source of another number of samples.
 
     Example:
         >>> step = Leapfrog(Wave(ndim=1), Grid((32,)), dt=0.03)
@@ -61,12 +62,13 @@ class Leapfrog(Stepper):
         source: Any = None,
         start: float = 0.0,
     ):
+        dt = time_step(dt)
+        if speed is not None:
+            _check_speed(speed, grid)
         limit = equation.longest_step(grid, speed)
-        if not 0 < dt < np.inf:
-            raise InputError(f"dt must be a time greater than 0, got {dt!r}")
         if dt > limit * (1 + 1e-12):
             raise StepTooLong(limit, "where leapfrog is stable on this grid", dt)
-        self.equation, self.grid, self.dt = equation, grid, float(dt)
+        self.equation, self.grid, self.dt = equation, grid, dt
         self._speed = None if speed is None else speed[:, None]
         self._constant = Constant(self._speed) if isinstance(self._speed, np.ndarray) else None
         self._damped = float(np.exp(-equation.damping * dt / 2))
@@ -74,6 +76,8 @@ class Leapfrog(Stepper):
         self._steady = Constant(source) if isinstance(source, np.ndarray) else None
 
     def prepare(self, state: Any) -> Any:
+        if self._speed is not None and len(self._speed) not in (1, len(state)):
+            raise InputError(f"speed must be that of each of {len(state)} samples, or of one, got {len(self._speed)}")
         return Timed(state, 0) if callable(self.source) else state
 
     def advance(self, inner: Any) -> Any:
@@ -117,6 +121,16 @@ class Leapfrog(Stepper):
         return self._speed.to(u)
 
 
+def _check_speed(speed: Any, grid: Grid) -> None:
+    if tuple(speed.shape[1:]) != grid.shape:
+        shape = ", ".join(map(str, grid.shape))
+        raise InputError(f"speed must be an array (samples or 1, {shape}), got shape {tuple(speed.shape)}")
+    if not bool(((speed > 0) & (speed < np.inf)).all()):
+        raise InputError(
+            f"speed must be finite and greater than 0 everywhere, got values from {float(speed.min()):.3g}; correct it"
+        )
+
+
 class ExactWave(Stepper):
     """Waves in a homogeneous medium without damping, exact for the sum of eigenfunctions that a state is.
 
@@ -140,9 +154,9 @@ class ExactWave(Stepper):
     def __init__(self, equation: Wave, grid: Grid, dt: float, speed: np.ndarray | None = None):
         if equation.damping:
             raise InputError(f"damping must be 0 for the exact solution, got {equation.damping}; use Leapfrog")
-        if not 0 < dt < np.inf:
-            raise InputError(f"dt must be a time greater than 0, got {dt!r}")
-        self.equation, self.grid, self.dt = equation, grid, float(dt)
+        dt = time_step(dt)
+        self.equation, self.grid, self.dt = equation, grid, dt
+        self._samples = 1 if speed is None else np.size(speed)
         c = np.asarray(equation.speed if speed is None else speed, dtype=np.float64)
         if not np.all((c > 0) & (c < np.inf)):
             raise InputError(f"speed must be greater than 0, got {speed!r}")
@@ -152,6 +166,11 @@ class ExactWave(Stepper):
         self._cos = Constant(np.cos(omega * dt))
         self._sin = Constant(dt * np.sinc(omega * dt / np.pi))  # sin ωt/ω
         self._back = Constant(-omega * np.sin(omega * dt))
+
+    def prepare(self, state: Any) -> Any:
+        if self._samples not in (1, len(state)):
+            raise InputError(f"speed must have one value for each of {len(state)} samples, got {self._samples}")
+        return state
 
     def advance(self, inner: Any) -> Any:
         axis, boundary = -self.grid.ndim - 1, self.equation.boundary

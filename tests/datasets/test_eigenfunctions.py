@@ -83,7 +83,7 @@ def test_eigenvalues_are_those_of_the_laplacian(boundary):
 
 
 @pytest.mark.parametrize(
-    ("boundary", "points"), [("neumann", "periodic"), ("periodic", "cells"), ("dirichlet", "periodic")]
+    ("boundary", "points"), [("neumann", "periodic"), ("periodic", "nodes"), ("dirichlet", "periodic")]
 )
 def test_other_points_are_refused(boundary, points):
     with pytest.raises(InputError, match=f"grid must have points=.*{boundary}.*got {points!r}"):

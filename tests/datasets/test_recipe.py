@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 
+from opforge import generate
 from opforge.datasets import EvolutionRecipe, registry
 from opforge.datasets.recipe import make_recipe
 from opforge.errors import InputError, UnknownNameError
@@ -251,3 +252,25 @@ def test_drawn_parameters_are_the_same_however_the_sample_is_made(name):
     if names:  # the error of data is measured by finer grids and smaller steps: of the same problem
         doubled = grid.with_shape([2 * n - 1 if grid.points == "nodes" else 2 * n for n in grid.shape])
         assert drawn(recipe, doubled) == drawn(recipe.refined(), grid) == found
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "parameters"),
+    [
+        ("shallow_water", "h", {"initial": "waves"}),
+        ("shallow_water", "b", {"initial": "bottom"}),
+        ("wave", "c", {"medium": "random"}),
+        ("poisson", "f", {}),
+        ("poisson", "a", {"coefficient": "lognormal"}),
+        ("heat", "u", {}),
+    ],
+)
+def test_random_fields_go_on_across_a_periodic_boundary(name, field, parameters):
+    """No jump at the edge: neighbours across it differ as much as neighbours inside, not many times more."""
+    data = generate(name, 3, 48, boundary="periodic", **parameters)
+    values = data.arrays(range(3))[field].astype(np.float64)
+    values = values[:, 0] if field in data.header.evolving else values
+    for axis in (-1, -2)[: data.grid.ndim]:
+        inside = np.abs(np.diff(values, axis=axis)).max()
+        across = np.abs(np.take(values, 0, axis) - np.take(values, -1, axis)).max()
+        assert 0.05 * inside < across <= 1.3 * inside

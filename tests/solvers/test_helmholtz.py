@@ -54,3 +54,17 @@ def test_fields_that_are_not_finite_are_refused(name):
     fields[name][5] = np.nan
     with pytest.raises(InputError, match=f"field '{name}' must be finite, got NaN or infinity in 1 of 64 values"):
         solve_helmholtz(Helmholtz(1, 20.0), fields, Grid((64,)))
+
+
+@pytest.mark.parametrize(
+    ("fields", "match"),
+    [
+        ({"f": np.ones(40) * 1j}, "field 'f' must be real .* add u1"),
+        ({"f": np.ones((2, 40))}, "field 'f' must be real and have the grid's shape"),
+        ({}, "field 'f' must be real"),
+        ({"f": np.ones(40), "wavenumber": -40.0}, "wavenumber must be a number greater than 0, got -40"),
+    ],
+)
+def test_what_is_no_source_is_refused(fields, match):
+    with pytest.raises(InputError, match=match):
+        solve_helmholtz(Helmholtz(ndim=1), fields, Grid((40,)))

@@ -98,3 +98,19 @@ def test_fields_that_are_not_finite_are_refused(boundary, name, value):
     fields[name][3, 4] = value
     with pytest.raises(InputError, match=f"field '{name}' must be finite, got NaN or infinity in 1 of 64 values"):
         solve_poisson(Poisson(2, boundary), fields, grid)
+
+
+def test_what_is_no_system_is_refused():
+    grid, f = Grid((12, 10)), np.ones((12, 10))
+    for points in ("nodes", "periodic"):
+        with pytest.raises(InputError, match="grid must have points='cells'"):
+            fast_poisson(f, Grid((12, 10), points=points))
+    for wrong in (np.ones((10, 12)), np.ones((0, 12, 10))):
+        with pytest.raises(InputError, match=r"f must be an array \(..., 12, 10\), got shape"):
+            fast_poisson(wrong, grid)
+    with pytest.raises(InputError, match=r"field 'solid' must hold 1 in obstacles and 0 elsewhere, got 0.5"):
+        solve_poisson(Poisson(), {"f": f, "solid": 0.5 * f}, grid)
+    with pytest.raises(InputError, match=r"field 'f' must have the grid's shape .* one sample at a time"):
+        solve_poisson(Poisson(), {"f": f[None]}, grid)
+    with pytest.raises(InputError, match="rtol must lie between 0 and 1, got -1"):
+        solve_poisson(Poisson(), {"f": f}, grid, rtol=-1)

@@ -42,7 +42,7 @@ def test_what_is_refused():
     grid = Grid((4,))
     with pytest.raises(InputError, match="boundary must be one of dirichlet, neumann, periodic, got 'open'"):
         ExactDiffusion(grid, 0.1, 0.1, "open")
-    with pytest.raises(InputError, match="diffusivity must be at least 0 and dt greater than 0"):
+    with pytest.raises(InputError, match="diffusivity must be finite and at least 0"):
         ExactDiffusion(grid, -0.1, 0.1)
 
 

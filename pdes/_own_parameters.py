@@ -22,7 +22,7 @@ def with_own_parameters(method: Callable[..., Any]) -> Callable[..., Any]:
     evolve have an axis of frames.
 
     Raises:
-        InputError: numbers of another shape.
+        InputError: numbers of another shape, or that ask for gradients.
 
     Example:
         >>> from opforge.pdes import AllenCahn
@@ -37,7 +37,7 @@ def with_own_parameters(method: Callable[..., Any]) -> Callable[..., Any]:
     def of_each(equation: Any, fields: Mapping[str, Any], grid: Grid) -> Any:
         members = equation.__dataclass_fields__
         known = {field.name for field in equation.fields}
-        own = {name: detached(x).astype(np.float64) for name, x in fields.items() if name in members.keys() - known}
+        own = {name: number(name, x) for name, x in fields.items() if name in members.keys() - known}
         if not own:
             return method(equation, fields, grid)
         others = {name: x for name, x in fields.items() if name not in own}
@@ -52,6 +52,20 @@ def with_own_parameters(method: Callable[..., Any]) -> Callable[..., Any]:
         return whole.reshape(*leading, *whole.shape[1:])
 
     return of_each
+
+
+def number(name: str, x: Any) -> np.ndarray:
+    """A parameter of samples in float64.
+
+    Raises:
+        InputError: it asks for gradients, which methods have to fields alone.
+    """
+    if getattr(x, "requires_grad", False):
+        raise InputError(
+            f"{name} asks for gradients, which this equation has to its fields alone, not to parameters; give "
+            f"{name}.detach(), and differences of two values for a derivative"
+        )
+    return detached(x).astype(np.float64)
 
 
 def _leading(own: Mapping[str, np.ndarray], fields: Mapping[str, Any], equation: Any, grid: Grid) -> tuple[int, ...]:

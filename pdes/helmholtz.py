@@ -14,6 +14,7 @@ from opforge.core.grid import Points
 from opforge.errors import InputError
 from opforge.pdes._arrays import along, concatenate, difference, full_like, stack
 from opforge.pdes._numbers import axes_of_space, positive
+from opforge.pdes._own_parameters import number
 from opforge.pdes.equation import Equation, Field
 from opforge.pdes.symmetry import Reflection, SignChange, Symmetry, Transposition
 
@@ -165,8 +166,7 @@ class Helmholtz(Equation):
 
     def _wavenumbers(self, fields: Mapping[str, Any], grid: Grid) -> np.ndarray:
         """k, (..., 1, [1])."""
-        k = fields.get("wavenumber", self.wavenumber)
-        k = np.asarray(k.detach().cpu() if is_torch(k) else k, dtype=np.float64)
+        k = number("wavenumber", fields.get("wavenumber", self.wavenumber))
         return k.reshape(*k.shape, *(1,) * grid.ndim) if k.ndim else k
 
     def inside(self, grid: Grid) -> tuple[slice, ...]:

@@ -61,3 +61,11 @@ def test_gradients_flow_through_the_fields():
 def test_as_many_numbers_as_samples():
     with pytest.raises(InputError, match=r"one number for each, got the shapes \(3,\) of 'rate', \(2,\) of 'u'"):
         Fisher(1).residual({"u": states(2), "time": TIME, "rate": np.ones(3)}, GRID)
+
+
+def test_gradients_to_parameters_are_refused_not_forgotten():
+    rates = torch.tensor([0.5, 2.0], dtype=torch.float64, requires_grad=True)
+    fields = {"u": torch.from_numpy(states(2)), "time": TIME, "rate": rates}
+    with pytest.raises(InputError, match="rate asks for gradients, which this equation has to its fields alone"):
+        Fisher(1).residual(fields, GRID)
+    Fisher(1).residual({**fields, "rate": rates.detach()}, GRID)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -44,9 +44,9 @@ class Schedule:
             but gives other weights on another machine.
     """
 
-    steps: int = 12_000
-    cells: tuple[int, int] = (24, 64)
-    regions: int = 12
+    steps: int = 5_000
+    cells: tuple[int, int] = (16, 48)
+    regions: int = 8
     iterations: int = 8
     rate: float = 2e-3
     minutes: float = 60.0
@@ -76,8 +76,8 @@ class Record:
 
 # What the shipped networks are made by, with one thread: (constructor's arguments, schedule).
 SHIPPED: dict[str, tuple[dict[str, int], Schedule]] = {
-    "dcdm_2d": ({"ndim": 2}, Schedule(steps=12_000)),
-    "dcdm_3d": ({"ndim": 3}, Schedule(steps=8_000, cells=(8, 20), regions=8)),
+    "dcdm_2d": ({"ndim": 2}, Schedule(steps=5_000)),
+    "dcdm_3d": ({"ndim": 3}, Schedule(steps=4_000, cells=(6, 16), regions=6)),
 }
 
 
@@ -137,7 +137,7 @@ def residual_loss(A: Stencil, b: Tensor, d: Tensor) -> Tensor:
     Ad = A(d)
     alpha = _dot(d, b) / _dot(d, Ad).clamp_min(torch.finfo(b.dtype).tiny)
     left = b - alpha * Ad
-    return (_dot(left, left) / _dot(b, b)).flatten()
+    return (_dot(left, left) / _dot(b, b).clamp_min(torch.finfo(b.dtype).tiny)).flatten()
 
 
 def train_directions(
@@ -210,11 +210,11 @@ class _Samples:
         while True:
             A = random_stencil(self._rng, self._net.ndim, schedule.cells, schedule.regions, self._net.boundaries)
             with torch.no_grad():
-                region = self._net.region(self._net.levels(A))
+                region = self._net.region(A)
             self._A, self._b, self._earlier = A, _unit(right_hand_sides(A, schedule.regions, self._generator)), []
             for _ in range(int(self._rng.integers(1, schedule.iterations + 1))):
                 # gates anew, of the weights as they are
-                yield A, self._b, Region(region.levels, self._net.gates(region.levels), region.inverse)
+                yield A, self._b, replace(region, gates=self._net.gates(region.levels))
 
     @torch.no_grad()
     def follow(self, d: Tensor) -> None:
@@ -225,7 +225,8 @@ class _Samples:
             d, Ad = d - part * e, Ad - part * Ae
         curvature = _dot(d, Ad).clamp_min(torch.finfo(d.dtype).tiny)
         self._earlier = [*self._earlier, (d, Ad, curvature)][-_KEPT:]
-        self._b = _unit(self._b - _dot(d, self._b) / curvature * Ad)
+        left = self._b - _dot(d, self._b) / curvature * Ad
+        self._b = _unit(_solvable(self._A, left))
 
 
 def right_hand_sides(A: Stencil, regions: int, generator: torch.Generator) -> Tensor:
@@ -237,17 +238,21 @@ def right_hand_sides(A: Stencil, regions: int, generator: torch.Generator) -> Te
         >>> tuple(b.shape), bool(abs(b.mean()) < 1e-6)
         ((3, 8, 8), True)
     """
-    fluid = torch.ones(A.space) if A.fluid is None else A.fluid
-    fluid = fluid.expand(regions, *A.space)
-    noise = _solvable(A, torch.randn(regions, *A.space, generator=generator) * fluid, fluid)
+    fluid = _fluid(A).expand(regions, *A.space)
+    noise = _solvable(A, torch.randn(regions, *A.space, generator=generator) * fluid)
     vectors = ritz_vectors(A, noise, min(_RITZ, A.grid.size // 2))[1]
-    made = _solvable(A, ritz_combinations(vectors, generator), fluid)
+    made = _solvable(A, ritz_combinations(vectors, generator))
     chosen = torch.rand(regions, generator=generator) < _OF_RITZ
     return torch.where(chosen.reshape(-1, *(1,) * len(A.space)), _unit(made), _unit(noise))
 
 
-def _solvable(A: Stencil, b: Tensor, fluid: Tensor) -> Tensor:
+def _fluid(A: Stencil) -> Tensor:
+    return (torch.ones(A.space) if A.fluid is None else A.fluid).reshape(-1, *A.space)
+
+
+def _solvable(A: Stencil, b: Tensor) -> Tensor:
     """Without the mean where nothing holds u: the fluid is one part there."""
+    fluid = _fluid(A)
     return b - _dot(b, fluid) / _dot(fluid, fluid) * fluid if A.floats else b
 
 

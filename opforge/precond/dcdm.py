@@ -189,7 +189,6 @@ class ConjugateDirections(nn.Module):
 
     def levels(self, A: Stencil) -> list[Level]:
         """The stencil, scaled such that conductances of open faces are 1, and its coarsenings, scaled alike."""
-        check_operator(self, A)
         scale = 1 / _open_conductance(A)
         level, levels = _scaled(finest(A), scale, channel=not A.batched), []
         while True:
@@ -205,6 +204,7 @@ class ConjugateDirections(nn.Module):
         Raises:
             InputError: see `on`.
         """
+        check_operator(self, A)
         weight = self.mix.weight
         levels = self.levels(A.to(device=weight.device))
         inverse = levels[-1].inverse().to(weight.dtype)

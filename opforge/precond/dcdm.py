@@ -84,8 +84,7 @@ class Smoother(nn.Module):
         super().__init__()
         taps = 3**ndim
         self.widen = nn.Parameter(torch.empty(channels, taps).uniform_(-1, 1) / math.sqrt(taps))
-        # at the start little more than a sweep of damped Jacobi, the same in every cell
-        self.narrow = nn.Parameter(0.1 * torch.empty(taps, channels).uniform_(-1, 1) / math.sqrt(taps * channels))
+        self.narrow = nn.Parameter(torch.zeros(taps, channels))  # at the start a sweep of damped Jacobi and no more
         self.gate = _CONV[ndim](region_channels, 2 * channels + 1, 1)
         with torch.no_grad():
             self.gate.weight.zero_()

@@ -29,6 +29,7 @@ def network(ndim: int = 2, seed: int = 0) -> ConjugateDirections:
         with torch.no_grad():
             for smoother in (net.pre, net.post):
                 smoother.gate.weight.normal_(0, 0.1)
+                smoother.narrow.normal_(0, 0.02)
     return net
 
 
@@ -167,7 +168,6 @@ def test_a_smoother_starts_as_a_sweep_of_jacobi():
     A = Stencil(unit_grid(16, 16))
     net = ConjugateDirections(2)
     with torch.no_grad():
-        net.pre.narrow.zero_()
         level = net.levels(A)[0]
         level.to(torch.float32)
         gates = net.pre.gates(torch.randn(1, 16, 16, 16), level)

@@ -1,6 +1,6 @@
 """Iterations and seconds of CG and of deep conjugate directions to 1e-4, in regions that no training has seen.
 
-    python -m benchmarks._dcdm_trial WEIGHTS_2D WEIGHTS_3D
+python -m benchmarks._dcdm_trial WEIGHTS_2D WEIGHTS_3D
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ SEED = 10**6
 def system(ndim: int, n: int, sample: int) -> tuple[Stencil, torch.Tensor]:
     """An unseen region and white noise; walls all around with u = 0, or one open end as that of a chimney."""
     rng, grid = np.random.default_rng((SEED, sample)), Grid.cube(ndim, n)
-    boundary = sides(["dirichlet"] * ndim if sample % 2 else ["neumann"] * (ndim - 1) + [("neumann", "dirichlet")], ndim)  # type: ignore[list-item]
+    boundary = sides(
+        ["dirichlet"] * ndim if sample % 2 else ["neumann"] * (ndim - 1) + [("neumann", "dirichlet")], ndim
+    )
     A = Stencil(grid, boundary, solid=random_solid(rng, grid, boundary))
     generator = torch.Generator().manual_seed(SEED + sample)
     return A, torch.randn(1, *grid.shape, dtype=torch.float64, generator=generator) * A.fluid
@@ -51,16 +53,16 @@ def compare(net: ConjugateDirections, n: int, samples: int, rtol: float = 1e-4) 
         classical, cycle_seconds = timed(dcdm, A, b, rtol=rtol, M=cycle, maxiter=500)
         for result in (plain, deep, classical):
             assert result.converged, result
-        rows.append(
-            [plain.iterations, deep.iterations, classical.iterations, seconds, setup, deep_seconds]
-            + [cycle_setup, cycle_seconds]
-        )
+        counts = [result.iterations for result in (plain, deep, classical)]
+        rows.append([*counts, seconds, setup, deep_seconds, cycle_setup, cycle_seconds])
     r = np.array(rows)
+    plain, deep, classical = r[:, 0], r[:, 1], r[:, 2]
+    seconds = r[:, 3:].mean(0)
     print(
-        f"{net.ndim}-D {n:4d}  CG {r[:, 0].mean():6.1f} ({r[:, 0].min():.0f}-{r[:, 0].max():.0f})  "
-        f"DCDM {r[:, 1].mean():5.2f} ({r[:, 1].min():.0f}-{r[:, 1].max():.0f})  least ratio {(r[:, 0] / r[:, 1]).min():5.1f}  "
-        f"V-cycle in DCDM {r[:, 2].mean():5.2f}  seconds: CG {r[:, 3].mean():.3f}  DCDM set-up {r[:, 4].mean():.3f} "
-        f"solve {r[:, 5].mean():.3f}  V-cycle {r[:, 6].mean():.3f} + {r[:, 7].mean():.3f}",
+        f"{net.ndim}-D {n:4d}  CG {plain.mean():6.1f} ({plain.min():.0f}-{plain.max():.0f})  "
+        f"DCDM {deep.mean():5.2f} ({deep.min():.0f}-{deep.max():.0f})  least ratio {(plain / deep).min():5.1f}  "
+        f"V-cycle {classical.mean():5.2f} ({classical.min():.0f}-{classical.max():.0f})  seconds: CG {seconds[0]:.3f}  "
+        f"DCDM {seconds[1]:.3f} + {seconds[2]:.3f}  V-cycle {seconds[3]:.3f} + {seconds[4]:.3f}",
         flush=True,
     )
 

@@ -78,9 +78,8 @@ def without_pockets(solid: np.ndarray, boundary: tuple[Sides, ...]) -> np.ndarra
     """
     from scipy.ndimage import label
 
-    parts, count = label(~solid)
-    parts = _joined_around(parts, boundary)
-    sizes = np.bincount(parts.ravel(), minlength=count + 1)
+    parts = _joined_around(np.asarray(label(~solid)[0]), boundary)  # type: ignore[index]
+    sizes = np.bincount(parts.ravel())
     sizes[0] = 0
     held: set[int] = set()
     for axis, ends in enumerate(boundary):

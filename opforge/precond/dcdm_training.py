@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -76,7 +77,7 @@ class Record:
 
 
 # What the shipped networks are made by, with one thread: (constructor's arguments, schedule).
-SHIPPED: dict[str, tuple[dict[str, int], Schedule]] = {
+SHIPPED: dict[str, tuple[dict[str, Any], Schedule]] = {
     "dcdm_2d": ({"ndim": 2}, Schedule(steps=5_000)),
     "dcdm_3d": ({"ndim": 3}, Schedule(steps=4_000, cells=(6, 16), regions=6)),
 }
@@ -278,7 +279,9 @@ class _bar:
 
         columns = (TextColumn("directions"), BarColumn(), MofNCompleteColumn(), TextColumn("loss {task.fields[loss]}"))
         console = Console(stderr=True)
-        self._progress = Progress(*columns, TimeRemainingColumn(), TextColumn("left"), console=console, disable=not show)
+        self._progress = Progress(
+            *columns, TimeRemainingColumn(), TextColumn("left"), console=console, disable=not show
+        )
         self._task = self._progress.add_task("train", total=steps, loss="…")
 
     def __enter__(self) -> _bar:

@@ -15,7 +15,8 @@ from opforge.pdes import Poisson
 from opforge.precond import ConjugateDirections
 from opforge.precond._dcdm_files import load_directions, save_directions
 from opforge.precond._dcdm_regions import random_boundary, random_solid, without_pockets
-from opforge.precond.dcdm import Smoother, gathered, neighbours
+from opforge.precond._neighbours import gathered, neighbours
+from opforge.precond.dcdm import Smoother
 from opforge.solvers import SingularWarning, Stencil, cg, dcdm, fcg
 
 WALLS = (("dirichlet", "neumann"), ("neumann", "dirichlet"))
@@ -84,7 +85,9 @@ def test_what_flows_around_a_periodic_box_may_start_anywhere():
     assert 0.02 < solid.mean() < 0.6
     A, moved = (Stencil(grid, "periodic", solid=np.roll(s, k, (0, 1))) for s, k in ((solid, 0), (solid, (8, 8))))
     r, net = noise(A), network()
-    torch.testing.assert_close(net.on(moved)(r.roll((8, 8), (1, 2))), net.on(A)(r).roll((8, 8), (1, 2)), rtol=1e-3, atol=1e-5)
+    torch.testing.assert_close(
+        net.on(moved)(r.roll((8, 8), (1, 2))), net.on(A)(r).roll((8, 8), (1, 2)), rtol=1e-3, atol=1e-5
+    )
 
 
 def test_obstacles_are_solved_and_seen():
@@ -305,7 +308,9 @@ def test_a_network_comes_back_from_its_files(tmp_path):
 PRETRAINED = Path(opforge.precond.__file__).parent / "pretrained"
 
 
-@pytest.mark.parametrize(("name", "shape"), [("dcdm_2d", (128, 128)), ("dcdm_2d", (97, 141)), ("dcdm_3d", (32, 32, 32))])
+@pytest.mark.parametrize(
+    ("name", "shape"), [("dcdm_2d", (128, 128)), ("dcdm_2d", (97, 141)), ("dcdm_3d", (32, 32, 32))]
+)
 @pytest.mark.parametrize("boundary", ["dirichlet", "chimney"])
 def test_shipped_weights_need_few_iterations_in_unseen_regions(name, shape, boundary):
     if boundary == "chimney":

@@ -48,7 +48,9 @@ def mean_log_loss(net: ConjugateDirections, shapes: list[tuple[int, ...]]) -> fl
     return float(np.mean(found))
 
 
-@pytest.mark.parametrize(("ndim", "cells", "shapes"), [(2, (10, 24), [(64, 48), (51, 51), (30, 30)]), (3, (5, 9), [(16, 20, 18)])])
+@pytest.mark.parametrize(
+    ("ndim", "cells", "shapes"), [(2, (10, 24), [(64, 48), (51, 51), (30, 30)]), (3, (5, 9), [(16, 20, 18)])]
+)
 def test_a_short_training_lowers_the_loss_on_larger_grids_and_unseen_regions(ndim, cells, shapes):
     net = started(ndim)
     before = mean_log_loss(net, shapes)

@@ -17,7 +17,7 @@ from opforge.errors import InputError
 from opforge.pdes._finite_volumes import BOUNDARIES
 from opforge.precond._neighbours import gathered, neighbours, padded, products
 from opforge.solvers import Stencil
-from opforge.solvers.preconditioners._hierarchy import Level, coarsen, finest
+from opforge.solvers.preconditioners._hierarchy import Level, coarsen
 
 _CONV = {2: nn.Conv2d, 3: nn.Conv3d}
 
@@ -189,14 +189,13 @@ class ConjugateDirections(nn.Module):
 
     def levels(self, A: Stencil) -> list[Level]:
         """The stencil, scaled such that conductances of open faces are 1, and its coarsenings, scaled alike."""
-        scale = 1 / _open_conductance(A)
-        level, levels = _scaled(finest(A), scale, channel=not A.batched), []
-        while True:
-            levels.append(level)
-            coarser = coarsen(level) if level.cells > _DENSE else level
-            if coarser.cells == level.cells:
-                return levels
-            level = _scaled(coarser, self._shrinking)
+        levels = [_first_level(A)]
+        while levels[-1].cells > _DENSE:
+            coarser = coarsen(levels[-1])
+            if coarser.cells == levels[-1].cells:
+                break
+            levels.append(_scaled(coarser, self._shrinking))
+        return levels
 
     def region(self, A: Stencil) -> Region:
         """What is computed once for an operator.
@@ -351,17 +350,21 @@ def _open_conductance(A: Stencil) -> Tensor:
     return torch.stack([k.max() for k in _inner_conductances(A)] or [A.diagonal.max()]).max()
 
 
-def _scaled(level: Level, factor: Any, *, channel: bool = False) -> Level:
-    """A level with other units, fields (*space) or (batch, *space) brought to (batch, 1, *space)."""
+def _first_level(A: Stencil) -> Level:
+    """A in units in which conductances of open faces are 1, with an axis for channels."""
+    scale = 1 / _open_conductance(A)
 
     def formed(x: Tensor) -> Tensor:
-        if x.ndim == level.ndim:
-            return x[None, None]
-        return x[:, None] if x.ndim == level.ndim + 1 else x
+        return x.reshape(-1, 1, *x.shape[-A.grid.ndim :])
 
-    faces = [formed(k) * factor for k in level.faces]
-    fluid = None if level.fluid is None else formed(level.fluid)
-    return Level(faces, formed(level.extra) * factor, fluid, level.wrapped)
+    fluid = None if A.fluid is None else formed(A.fluid)
+    return Level([formed(k) * scale for k in A.faces], formed(A.extra) * scale, fluid, A.wrapped)
+
+
+def _scaled(level: Level, factor: float) -> Level:
+    if factor == 1:
+        return level
+    return Level([k * factor for k in level.faces], level.extra * factor, level.fluid, level.wrapped)
 
 
 def _faces_and_fluid(level: Level) -> Tensor:

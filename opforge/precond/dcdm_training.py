@@ -130,7 +130,7 @@ def residual_loss(A: Stencil, b: Tensor, d: Tensor) -> Tensor:
         >>> from opforge.core import Grid
         >>> A, b = Stencil(Grid((8, 8))), torch.ones(1, 8, 8, dtype=torch.float64)
         >>> [round(float(residual_loss(A, b, d)), 3) for d in (b, -7 * b)]
-        [2.0, 2.0]
+        [1.5, 1.5]
 
     Source:
         Kaneda et al., "A deep conjugate direction method for iteratively solving linear systems", equation (9), with

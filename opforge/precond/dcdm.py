@@ -275,8 +275,10 @@ class Directions:
     def __call__(self, r: Any) -> Any:
         """f(r) of the shape, kind and precision of r: (n,), (*space) or (batch, *space), numpy or torch.
 
+        What is not finite stays in its field of the batch: other systems of a solve go on.
+
         Raises:
-            InputError: another shape, numbers that are not finite.
+            InputError: another shape.
         """
         given = tuple(r.shape)
         if given != (self.shape[0],) and given[-len(self.space) :] != self.space:
@@ -285,8 +287,6 @@ class Directions:
         fields = x.reshape(-1, *self.space)
         # To root mean square 1: single precision has a small range.
         size = torch.linalg.vector_norm(fields.flatten(1), dim=1) / math.sqrt(self.shape[0])
-        if not bool(torch.isfinite(size).all()):
-            raise InputError("r must be finite, got NaN or infinite numbers in it")
         size = torch.where(size > 0, size, 1.0).reshape(-1, *(1,) * len(self.space))
         with torch.no_grad():
             d = self._net((fields / size).to(self._device, self._precision), self._region)

@@ -10,9 +10,9 @@ from opforge.datasets.random_obstacles import Obstacles
 from opforge.solvers import Stencil
 from opforge.solvers.stencil import Sides
 
-# Of the boxes: those with one boundary all around; of the others' axes: those that are periodic. Of the regions: those
-# without an obstacle.
-_UNIFORM, _PERIODIC, _EMPTY = 0.4, 0.15, 0.1
+# Of the boxes: those with one boundary all around; of the others' axes: those that are periodic. Of the axes: those of
+# 2^k + 1 cells. Of the regions: those without an obstacle.
+_UNIFORM, _PERIODIC, _ODD, _EMPTY = 0.4, 0.15, 0.2, 0.1
 
 
 def random_stencil(
@@ -26,7 +26,8 @@ def random_stencil(
     Args:
         rng: of everything.
         ndim: axes.
-        cells: least and most along an axis; half of the boxes are of multiples of four.
+        cells: least and most along an axis; half of the boxes are of multiples of four, a fifth of the other axes of
+            2^k + 1 cells, which stay odd on every level.
         regions: in the batch.
         boundaries: allowed kinds, of ``"dirichlet"``, ``"neumann"``, ``"periodic"``.
 
@@ -36,6 +37,8 @@ def random_stencil(
     shape = tuple(int(n) for n in rng.integers(cells[0], cells[1] + 1, ndim))
     if rng.random() < 0.5:
         shape = tuple(max(4, n // 4 * 4) for n in shape)
+    else:
+        shape = tuple(min(2 ** (n.bit_length() - 1) + 1, cells[1]) if rng.random() < _ODD else n for n in shape)
     grid = Grid(shape, tuple(n / max(shape) for n in shape))
     boundary = random_boundary(rng, ndim, boundaries)
     solid = np.stack([random_solid(rng, grid, boundary) for _ in range(regions)])

@@ -62,13 +62,14 @@ class Gates:
     before: Tensor
     after: Tensor
     jacobi: Tensor
+    scale: Tensor
     fluid: Tensor | None
 
 
 class Smoother(nn.Module):
-    """S r = conv(g₂ σ(g₁ conv(r))) + ω D⁻¹r, with g₁, g₂ and ω from the region around every cell.
+    """S r = D⁻¹(conv(g₂ σ(g₁ conv(r))) + ω r), with g₁, g₂ and ω from the region around every cell.
 
-    Nonlinear in r, and S(t r) = t S(r) for t >= 0: no biases, σ(t x) = t σ(x).
+    D is the diagonal. Nonlinear in r, and S(t r) = t S(r) for t >= 0: no biases, σ(t x) = t σ(x).
 
     Args:
         ndim: axes.
@@ -93,10 +94,16 @@ class Smoother(nn.Module):
 
     def gates(self, features: Tensor, level: Level) -> Gates:
         gate, channels = self.gate(features), len(self.widen)
-        damping = gate[:, -1:]
+        damping, scale = gate[:, -1:], level.inverse_diagonal
         if level.fluid is not None:  # in obstacles A is its diagonal
-            damping = damping * level.fluid + (1 - level.fluid)
-        return Gates(gate[:, :channels], gate[:, channels:-1], damping * level.inverse_diagonal, level.fluid)
+            damping, scale = damping * level.fluid + (1 - level.fluid), scale * level.fluid
+        return Gates(
+            before=gate[:, :channels],
+            after=gate[:, channels:-1],
+            jacobi=damping * level.inverse_diagonal,
+            scale=scale,
+            fluid=level.fluid,
+        )
 
     def forward(self, r: Tensor, gates: Gates, wrapped: tuple[bool, ...]) -> Tensor:
         inside = r if gates.fluid is None else r * gates.fluid
@@ -106,7 +113,7 @@ class Smoother(nn.Module):
         else:
             y = F.leaky_relu_(y.mul_(gates.before), _SLOPE).mul_(gates.after)
         y = gathered(products(self.narrow, y), wrapped)
-        return gates.jacobi * r + (y if gates.fluid is None else y * gates.fluid)
+        return gates.jacobi * r + gates.scale * y
 
 
 class ConjugateDirections(nn.Module):
@@ -368,8 +375,14 @@ def _scaled(level: Level, factor: float) -> Level:
 
 
 def _faces_and_fluid(level: Level) -> Tensor:
-    """The conductances of the faces around every cell, and how much of it is fluid: (batch, 2 ndim + 1, *space)."""
+    """k/(1 + k) of the faces around every cell, and whether it has fluid: (batch, 2 ndim + 1, *space).
+
+    The last of an odd number of cells is thinner on every level, and k to a wall there has no bound.
+    """
     shape = level.diagonal.shape
-    around = [k.narrow(axis, end, shape[axis]).expand(shape) for axis, k in level.each_axis() for end in (0, 1)]
+    parts = [k / (1 + k) for k in level.faces]
+    around = [
+        k.narrow(axis, end, shape[axis]).expand(shape) for axis, k in enumerate(parts, -level.ndim) for end in (0, 1)
+    ]
     fluid = torch.ones_like(level.diagonal) if level.fluid is None else level.fluid.expand(shape)
     return torch.cat([*around, fluid], 1)

@@ -19,7 +19,7 @@ from opforge.precond.dcdm import ConjugateDirections
 from opforge.solvers import SolveResult, Stencil, cg, dcdm, geometric_multigrid
 from opforge.solvers.stencil import sides
 
-SIZES = {2: (64, 128, 256, 512), 3: (16, 32, 64)}
+SIZES = {2: (64, 128, 129, 256, 333, 512), 3: (16, 32, 45, 64)}
 # Far from the seeds of trainings, which are small numbers.
 SEED = 10**6
 

@@ -179,6 +179,21 @@ def test_a_smoother_starts_as_a_sweep_of_jacobi():
     assert isinstance(net.pre, Smoother)
 
 
+def test_gates_have_bounds_where_cells_are_ever_thinner():
+    # 2^k + 1 cells: the last one is alone on every level, and its conductance to the wall doubles from level to level
+    found = []
+    for n in (9, 17, 33, 65, 129, 257):
+        A, net = Stencil(unit_grid(n, n)), network()
+        levels = net.levels(A)
+        assert levels[-2].diagonal.max() > n / 5
+        found.append(
+            max(
+                g.abs().max().item() for pair in net.region(A).gates for gate in pair for g in (gate.before, gate.after)
+            )
+        )
+    np.testing.assert_allclose(found[1:], found[1], rtol=0.2)
+
+
 # --- in the solver ------------------------------------------------------------------------------------------------
 
 
@@ -308,9 +323,17 @@ def test_a_network_comes_back_from_its_files(tmp_path):
 PRETRAINED = Path(opforge.precond.__file__).parent / "pretrained"
 
 
-@pytest.mark.parametrize(
-    ("name", "shape"), [("dcdm_2d", (128, 128)), ("dcdm_2d", (97, 141)), ("dcdm_3d", (32, 32, 32))]
-)
+SHAPES = [
+    ("dcdm_2d", (128, 128)),
+    ("dcdm_2d", (129, 129)),
+    ("dcdm_2d", (97, 141)),
+    ("dcdm_2d", (193, 40)),
+    ("dcdm_3d", (32, 32, 32)),
+    ("dcdm_3d", (33, 29, 17)),
+]
+
+
+@pytest.mark.parametrize(("name", "shape"), SHAPES)
 @pytest.mark.parametrize("boundary", ["dirichlet", "chimney"])
 def test_shipped_weights_need_few_iterations_in_unseen_regions(name, shape, boundary):
     if boundary == "chimney":

@@ -21,6 +21,9 @@ from opforge.solvers import Stencil
 # Ritz vectors of a right-hand side; of the right-hand sides, the part made of them, the others being white noise.
 _RITZ, _OF_RITZ = 48, 0.5
 
+# Coarsest cells in training: few, so that small boxes have many levels too.
+_DENSE = 40
+
 # Steps over which the rate rises; bound of the gradient's norm.
 _WARM_UP, _CLIP = 100, 1.0
 
@@ -212,7 +215,7 @@ class _Samples:
         while True:
             A = random_stencil(self._rng, self._net.ndim, schedule.cells, schedule.regions, self._net.boundaries)
             with torch.no_grad():
-                region = self._net.region(A)
+                region = self._net.region(A, _DENSE)
             self._A, self._b, self._earlier = A, _unit(right_hand_sides(A, schedule.regions, self._generator)), []
             for _ in range(int(self._rng.integers(1, schedule.iterations + 1))):
                 # gates anew, of the weights as they are

@@ -184,11 +184,14 @@ def test_gates_have_bounds_where_cells_are_ever_thinner():
     found = []
     for n in (9, 17, 33, 65, 129, 257):
         A, net = Stencil(unit_grid(n, n)), network()
-        levels = net.levels(A)
+        levels = net.levels(A, 40)
         assert levels[-2].diagonal.max() > n / 5
         found.append(
             max(
-                g.abs().max().item() for pair in net.region(A).gates for gate in pair for g in (gate.before, gate.after)
+                g.abs().max().item()
+                for pair in net.region(A, 40).gates
+                for gate in pair
+                for g in (gate.before, gate.after)
             )
         )
     np.testing.assert_allclose(found[1:], found[1], rtol=0.2)
@@ -342,6 +345,15 @@ def test_shipped_weights_need_few_iterations_in_unseen_regions(name, shape, boun
     b = noise(A)
     deep, plain = dcdm(A, b, rtol=1e-4, M=load_directions(PRETRAINED / name).on(A)), cg(A, b, rtol=1e-4)
     assert deep.converged and 2 <= deep.iterations <= plain.iterations / 8
+
+
+def test_shipped_weights_find_their_way_between_walls():
+    n, walls = 128, np.zeros((128, 128), bool)
+    for number, x in enumerate(range(8, n - 4, 8)):
+        walls[x, (10 if number % 2 else 0) : (n if number % 2 else n - 10)] = True
+    A = Stencil(Grid.cube(2, n), ["neumann", ("neumann", "dirichlet")], solid=walls)
+    result = dcdm(A, noise(A), rtol=1e-4, M=load_directions(PRETRAINED / "dcdm_2d").on(A))
+    assert result.converged and 2 <= result.iterations <= 20
 
 
 def test_shipped_weights_are_small():

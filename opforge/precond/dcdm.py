@@ -21,8 +21,8 @@ from opforge.solvers.preconditioners._hierarchy import Level, coarsen
 
 _CONV = {2: nn.Conv2d, 3: nn.Conv3d}
 
-# Coarsest cells, solved by a dense factor. Joined further, long thin walls are lost: around 15 of them on 256², 40 cells
-# take more than 200 iterations and 150 take 4.
+# Coarsest cells, solved by a dense factor. Where more are joined, long thin walls are lost: around 15 of them on 256²,
+# 40 cells take more than 200 iterations and 150 take 4.
 _DENSE = 150
 
 # Spacings and conductances that differ by more are not those of the cubes and the constant coefficient of training.

@@ -148,8 +148,9 @@ def test_neighbours_and_gathered_are_adjoint_and_a_convolution(wrapped):
 
 
 def test_gradients_are_those_of_differences():
-    A = region(9, 8)
+    A = region(14, 13)
     net = network().double()
+    assert len(net.levels(A)) == 2
     r = noise(A)
     parameters = [net.pre.widen, net.post.narrow, net.look.weight, net.pre.gate.bias]
 
@@ -261,15 +262,15 @@ def test_operators_of_another_kind(A, said):
 
 
 def test_bad_residuals():
-    f = network().on(region(8, 8))
-    r = torch.ones(2, 8, 8)
+    f = network().on(region(16, 16))
+    r = torch.ones(2, 16, 16)
     r[1, 3, 3] = torch.nan
     assert not f(r)[1].isfinite().any()
-    torch.testing.assert_close(f(r)[0], f(torch.ones(2, 8, 8))[0])  # the other system goes on
-    with pytest.raises(InputError, match=r"r must have the shape \(64,\) or \(batch, \*\(8, 8\)\), got \(2, 8, 9\)"):
+    torch.testing.assert_close(f(r)[0], f(torch.ones(2, 16, 16))[0])  # the other system goes on
+    with pytest.raises(InputError, match=r"r must have the shape \(256,\) or \(batch, \*\(16, 16\)\), got \(2, 8, 9\)"):
         f(torch.ones(2, 8, 9))
     with pytest.raises(InputError, match="b must be finite"):
-        dcdm(region(8, 8), r.double(), M=f)
+        dcdm(region(16, 16), r.double(), M=f)
 
 
 def test_it_is_no_linear_operator():
@@ -315,7 +316,7 @@ def test_random_boundaries_are_of_the_allowed_kinds():
 
 
 def test_a_network_comes_back_from_its_files(tmp_path):
-    net, A = network(), region(12, 12)
+    net, A = network(), region(14, 14)
     save_directions(net, tmp_path / "deep" / "net", seed=3)
     again = load_directions(tmp_path / "deep" / "net")
     assert again.describe() == net.describe()

@@ -114,7 +114,7 @@ def test_shipped_networks_are_made_by_name(monkeypatch):
     few = Schedule(steps=2, cells=(8, 9), regions=1)
     monkeypatch.setitem(SHIPPED, "dcdm_2d", ({"ndim": 2}, few))
     (one, _), (other, _), (third, _) = (make_shipped("dcdm_2d", seed, progress=False) for seed in (0, 0, 1))
-    A = region(9, 9)
+    A = region(15, 15)
     r = noise(A)
     torch.testing.assert_close(one.on(A)(r), other.on(A)(r), rtol=0, atol=0)
     assert (one.on(A)(r) - third.on(A)(r)).abs().max() > 1e-6

@@ -1,0 +1,14 @@
+"""Learned preconditioners: networks that know an operator by its stencil, for the Krylov methods of opforge.solvers."""
+
+from opforge._lazy import attach
+
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        "ConjugateDirections": "dcdm",
+        "Directions": "dcdm",
+        "residual_loss": "dcdm_training",
+        "ritz_vectors": "ritz",
+        "train_directions": "dcdm_training",
+    },
+)

@@ -119,3 +119,10 @@ def test_finite_volumes_hold_shocks_in_two_dimensions():
     for u in fields.values():
         assert np.ptp(u[-1]) < np.ptp(u[0])  # shocks have eaten the crests
         assert u.max() == u[0].max() and u.min() == u[0].min()  # and nothing overshoots
+
+
+def test_the_published_viscosities_by_name():
+    published = {"fno": (0.1, 1.0), "fno_script": (1e-3, 1.0), "pdebench": (0.01 / np.pi, 2.0)}
+    for initial, (viscosity, end_time) in published.items():
+        recipe = BurgersRecipe(initial=initial)
+        assert (recipe.equation.viscosity, recipe.times[-1]) == (viscosity, end_time)

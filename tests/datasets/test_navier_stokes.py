@@ -39,7 +39,8 @@ def test_a_tracer_that_the_grid_does_not_resolve_is_caught():
 def test_flows_have_boxes_of_their_own():
     assert NavierStokesRecipe().lengths == (1.0, 1.0)
     assert NavierStokesRecipe(flow="kolmogorov").lengths == (2 * np.pi, 2 * np.pi)
-    assert NavierStokesRecipe(flow="kolmogorov").equation.forcing == "kolmogorov"
+    driven = NavierStokesRecipe(flow="kolmogorov").equation
+    assert (driven.forcing, driven.amplitude, driven.wavenumber, driven.drag) == ("kolmogorov", 1.0, 4, 0.1)
 
 
 @pytest.mark.parametrize(

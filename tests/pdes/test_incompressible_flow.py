@@ -1,5 +1,7 @@
 """Incompressible flow: closed forms, three dimensions, pressure and obstacles in residuals, what is refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -155,3 +157,39 @@ def test_what_drives_the_flow_breaks_the_symmetry():
 def test_parameters_out_of_range(parameters, message):
     with pytest.raises(InputError, match=message):
         IncompressibleFlow(**parameters)
+
+
+def buoyant(n):
+    """Mean errors of the rates of smoke and of buoyancy, carried by a vortex, on n x 2n cells of a periodic box."""
+    kappa, beta, kx, ky = 0.03, 1.7, 2 * np.pi, 4 * np.pi
+    grid = Grid((n, 2 * n))
+    (x, y), (hx, hy) = grid.mesh(), grid.spacing
+    q = 0.3 * np.sin(kx * x)
+
+    def smoke(x, y):
+        return np.cos(kx * x) * np.cos(ky * y)
+
+    def vortex(x, y):
+        return np.sin(kx * x) * np.cos(kx * y), -np.cos(kx * x) * np.sin(kx * y)
+
+    u, v = vortex(x + hx / 2, y)[0], vortex(x, y + hy / 2)[1]  # on upper faces
+    equation = IncompressibleFlow(boundary="periodic", buoyancy=beta, diffusivity=kappa, convection="central")
+    state = np.stack([u, v, smoke(x, y)])
+    rate = equation.tendency(state, grid, own={"q": q})
+    pushed = rate - replace(equation, buoyancy=0.0).tendency(state, grid)
+    k2 = kx**2 + ky**2
+    across = vortex(x, y)
+    slope_x, slope_y = -kx * np.sin(kx * x) * np.cos(ky * y), -ky * np.cos(kx * x) * np.sin(ky * y)
+    exact = -across[0] * slope_x - across[1] * slope_y - kappa * k2 * smoke(x, y) + q
+    # what the projection leaves of the force β s e_y
+    lifted_x = beta * kx * ky / k2 * np.sin(kx * (x + hx / 2)) * np.sin(ky * y)
+    lifted_y = beta * kx**2 / k2 * smoke(x, y + hy / 2)
+    pairs = ((rate[2], exact), (pushed[0], lifted_x), (pushed[1], lifted_y))
+    return np.array([np.abs(found - wanted).mean() for found, wanted in pairs])
+
+
+def test_smoke_and_its_buoyancy_are_of_order_2():
+    errors = np.stack([buoyant(n) for n in (64, 128)])
+    orders = np.log2(errors[0] / errors[1])
+    assert errors[0].max() < 0.05, errors
+    assert np.all((orders > 1.7) & (orders < 2.3)), (errors, orders)

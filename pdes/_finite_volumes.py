@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from opforge.core import Grid
 from opforge.errors import InputError
 from opforge.pdes._arrays import along, concatenate, difference
 
@@ -23,6 +24,16 @@ if TYPE_CHECKING:
 
 Boundary = Literal["dirichlet", "neumann", "periodic"]
 BOUNDARIES: tuple[str, ...] = ("dirichlet", "neumann", "periodic")
+
+
+def check_cells(grid: Grid) -> None:
+    """Refuse points that are not cell centres.
+
+    Raises:
+        InputError: such a grid.
+    """
+    if grid.points != "cells":
+        raise InputError(f"grid must have points='cells', got {grid.points!r}")
 
 
 def checked_boundary(boundary: Any) -> None:

@@ -11,7 +11,7 @@ from opforge.core import Grid
 from opforge.core.full_transforms.transforms import is_torch
 from opforge.errors import InputError
 from opforge.pdes._arrays import like
-from opforge.pdes._finite_volumes import Boundary, checked_boundary
+from opforge.pdes._finite_volumes import Boundary, check_cells, checked_boundary
 from opforge.pdes.poisson import Poisson
 from opforge.solvers.elliptic import check_finite, solve_elliptic
 from opforge.solvers.stepping.diffusion import from_modes, to_modes
@@ -44,8 +44,7 @@ def fast_poisson(f: Any, grid: Grid, boundary: Boundary = "dirichlet") -> Any:
         solution of Poisson's equation on a rectangle".
     """
     checked_boundary(boundary)
-    if grid.points != "cells":
-        raise InputError(f"grid must have points='cells', got {grid.points!r}")
+    check_cells(grid)
     if tuple(f.shape[-grid.ndim :]) != grid.shape or 0 in f.shape:
         shape = ", ".join(map(str, grid.shape))
         raise InputError(f"f must be an array (..., {shape}), got shape {tuple(f.shape)}")

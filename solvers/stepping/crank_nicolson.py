@@ -12,7 +12,7 @@ from opforge.core import Grid
 from opforge.core.full_transforms.transforms import is_torch
 from opforge.errors import InputError
 from opforge.pdes._arrays import detached
-from opforge.pdes._finite_volumes import Boundary, assemble, checked_boundary
+from opforge.pdes._finite_volumes import Boundary, assemble, check_cells, checked_boundary
 from opforge.pdes._numbers import time_step
 from opforge.solvers.stepping._timed import Timed, start_of
 from opforge.solvers.stepping.stepper import Stepper
@@ -71,6 +71,7 @@ class CrankNicolson(Stepper):
         import scipy.sparse.linalg
 
         checked_boundary(boundary)
+        check_cells(grid)
         values = _coefficient(a, grid)
         dt = time_step(dt)
         self.grid, self.dt, self.boundary = grid, dt, boundary

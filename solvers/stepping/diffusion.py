@@ -9,7 +9,7 @@ import numpy as np
 from opforge.core import Grid, dctn, dstn, irfftn, rfftn
 from opforge.errors import InputError
 from opforge.pdes._constants import Constant
-from opforge.pdes._finite_volumes import Boundary, checked_boundary
+from opforge.pdes._finite_volumes import Boundary, check_cells, checked_boundary
 from opforge.pdes._numbers import time_step
 from opforge.solvers.stepping.stepper import Stepper
 
@@ -78,6 +78,7 @@ class ExactDiffusion(Stepper):
 
     def __init__(self, grid: Grid, diffusivity: float | np.ndarray, dt: float, boundary: Boundary = "neumann"):
         checked_boundary(boundary)
+        check_cells(grid)
         a = np.atleast_1d(np.asarray(diffusivity, dtype=np.float64))
         dt = time_step(dt)
         if not (np.all(a >= 0) and np.all(np.isfinite(a))):

@@ -63,6 +63,7 @@ class Leapfrog(Stepper):
         start: float = 0.0,
     ):
         dt = time_step(dt)
+        equation.check_grid(grid)
         if speed is not None:
             _check_speed(speed, grid)
         limit = equation.longest_step(grid, speed)
@@ -76,6 +77,7 @@ class Leapfrog(Stepper):
         self._steady = Constant(source) if isinstance(source, np.ndarray) else None
 
     def prepare(self, state: Any) -> Any:
+        self.equation.check_state(state, self.grid)
         if self._speed is not None and len(self._speed) not in (1, len(state)):
             raise InputError(f"speed must be that of each of {len(state)} samples, or of one, got {len(self._speed)}")
         return Timed(state, 0) if callable(self.source) else state
@@ -156,6 +158,7 @@ class ExactWave(Stepper):
             raise InputError(f"damping must be 0 for the exact solution, got {equation.damping}; use Leapfrog")
         dt = time_step(dt)
         self.equation, self.grid, self.dt = equation, grid, dt
+        equation.check_grid(grid)
         self._samples = 1 if speed is None else np.size(speed)
         c = np.asarray(equation.speed if speed is None else speed, dtype=np.float64)
         if not np.all((c > 0) & (c < np.inf)):
@@ -168,6 +171,7 @@ class ExactWave(Stepper):
         self._back = Constant(-omega * np.sin(omega * dt))
 
     def prepare(self, state: Any) -> Any:
+        self.equation.check_state(state, self.grid)
         if self._samples not in (1, len(state)):
             raise InputError(f"speed must have one value for each of {len(state)} samples, got {self._samples}")
         return state

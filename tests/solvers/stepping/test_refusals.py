@@ -95,3 +95,24 @@ def test_no_frames_at_all_are_refused():
 def test_whole_numbers_are_no_state_of_finite_volumes():
     with pytest.raises(InputError, match="state must hold float32 or float64, got int64"):
         solvers.FiniteVolumes(pdes.ShallowWater(1), CELLS, 0.01)(np.ones((1, 2, 8), dtype=np.int64))
+
+
+def test_points_that_are_no_cells_are_refused():
+    nodes = Grid((8,), points="nodes")
+    for make in (
+        lambda: solvers.CrankNicolson(nodes, np.ones(8), 0.1),
+        lambda: solvers.ExactDiffusion(nodes, 1.0, 0.1),
+        lambda: solvers.ExactWave(pdes.Wave(1), nodes, 0.1),
+        lambda: solvers.Leapfrog(pdes.Wave(1), nodes, 0.01),
+    ):
+        with pytest.raises(InputError, match="grid must have points='cells'"):
+            make()
+
+
+@pytest.mark.parametrize("shape", [(1, 2, 16), (1, 3, 8), (2, 8, 8)])
+def test_states_of_waves_on_other_cells_are_refused(shape):
+    for step in (solvers.Leapfrog(pdes.Wave(1), CELLS, 0.01), solvers.ExactWave(pdes.Wave(1), CELLS, 0.1)):
+        with pytest.raises(InputError, match=r"state must be an array \(..., 2, 8\) with u, v on 8 points"):
+            step(np.zeros(shape))
+    with pytest.raises(InputError, match="grid must have 1 axes"):
+        solvers.Leapfrog(pdes.Wave(1), Grid((8, 8)), 0.01)

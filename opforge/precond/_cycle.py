@@ -35,14 +35,10 @@ class Stage:
     def prolong(self, e: Tensor) -> Tensor:
         """From pairs to cells."""
         axis, half = self.axis, self.n // 2
-        shape = list(torch.broadcast_shapes(e.shape, self.own_lower.shape))
-        pairs = shape[axis]
-        shape[axis] = self.n
-        u = e.new_empty(shape)
-        low, up = strided(u, axis, 0), strided(u, axis, 1)
-        torch.mul(self.own_lower, e, out=low) if not _tracked(e, self.own_lower) else low.copy_(self.own_lower * e)
+        low = self.own_lower * e
+        pairs = low.shape[axis]
         e_up, own_up, share_up = (along(x, axis, None, half) for x in (e, self.own_upper, self.upper))
-        torch.mul(own_up, e_up, out=up) if not _tracked(e, own_up) else up.copy_(own_up * e_up)
+        up = own_up * e_up
         along(low, axis, 1, None).addcmul_(along(self.lower, axis, 1, None), along(e, axis, None, -1))
         above = along(e, axis, 1, half + 1)  # of the pairs that have one above them
         k = above.shape[axis]
@@ -51,6 +47,11 @@ class Stage:
             along(low, axis, None, 1).addcmul_(along(self.lower, axis, None, 1), along(e, axis, -1, None))
             if half == pairs:
                 along(up, axis, -1, None).addcmul_(along(share_up, axis, -1, None), along(e, axis, None, 1))
+        shape = list(low.shape)
+        shape[axis] = self.n
+        u = low.new_empty(shape)
+        strided(u, axis, 0).copy_(low)
+        strided(u, axis, 1).copy_(up)
         return u
 
     def restrict(self, r: Tensor) -> Tensor:
@@ -123,7 +124,7 @@ class Cycle:
     def __init__(self, A: Couplings, fluid: Tensor | None, rule: Rule, damping):
         self.levels: list[CycleLevel] = []
         diagonal = A.diagonal()
-        self.scale = root = inverse(diagonal).sqrt()
+        self.scale = root = _root(inverse(diagonal))
         while math.prod(A.space) > _DENSE:
             coarse, joined = A, []
             if fluid is not None:
@@ -135,9 +136,8 @@ class Cycle:
             if not joined:
                 break
             coarse_diagonal = coarse.diagonal()
-            coarse_root = inverse(coarse_diagonal).sqrt()
-            above = diagonal.sqrt() * (root > 0)
-            above = above if fluid is None else above * fluid
+            coarse_root = _root(inverse(coarse_diagonal))
+            above = _root(diagonal) if fluid is None else _root(diagonal) * fluid
             stages = _scaled_stages(joined, A.wrapped, above, coarse_root)
             alpha, beta = damping(len(self.levels))
             self.levels.append(CycleLevel(_scaled_faces(A, root), A.wrapped, alpha, beta, stages))
@@ -168,6 +168,8 @@ def _scaled_faces(A: Couplings, root: Tensor) -> list[Tensor]:
     faces = []
     for axis, k in zip(range(-A.ndim, 0), A.faces, strict=True):
         first, last = along(root, axis, None, 1), along(root, axis, -1, None)
+        if not A.wrapped[axis]:
+            first, last = torch.zeros_like(first), torch.zeros_like(last)
         below, above = torch.cat([last, root], axis), torch.cat([root, first], axis)
         faces.append(k * below * above)
     return faces
@@ -212,5 +214,10 @@ def _dense_inverse(A: Couplings, diagonal: Tensor) -> Tensor:
     if _tracked(matrix):  # the value as it is, the derivative −B dA B
         first_order = found @ matrix @ found
         found = found - first_order + first_order.detach()
-    root = diagonal.flatten(-A.ndim).sqrt()
+    root = _root(diagonal).flatten(-A.ndim)
     return root[..., :, None] * found * root[..., None, :]
+
+
+def _root(x: Tensor) -> Tensor:
+    """√x of numbers >= 0, with the derivative 0 at 0."""
+    return torch.where(x > 0, torch.where(x > 0, x, 1.0).sqrt(), 0.0)

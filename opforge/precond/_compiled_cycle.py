@@ -161,5 +161,6 @@ def prolong_last(out, e, own_lower, lower, own_upper, upper, wrapped, add, start
 @_compiled
 def scaled(out, r, s, factor, start, stop):  # pragma: no cover: numba runs it
     """out = factor s r, in out's precision; of flat arrays."""
-    for m in range(start, stop):
-        out[m] = factor * (s[m] * r[m])
+    target, source, weight = out[start:stop], r[start:stop], s[start:stop]
+    for m in range(len(target)):
+        target[m] = factor * (weight[m] * source[m])

@@ -20,8 +20,6 @@ _DAMPINGS = 3
 # Two sweeps of Jacobi whose errors are a Chebyshev polynomial: these numbers give the weights 0.6 and 1.4.
 _CENTRE, _SPREAD = 0.19, 0.27
 
-_CLOSED = 1e-3
-
 
 class MultigridNet(nn.Module):
     """Interpolation, coarse conductances and damping of a V-cycle, from couplings.
@@ -54,7 +52,7 @@ class MultigridNet(nn.Module):
         last = self.second.weight.to(seen.dtype)
         below = torch.relu(seen @ weights.T + bias) @ last.T
         above = torch.relu(seen @ weights[:, list(FLIPPED)].T + bias) @ last.T
-        factor = torch.exp(below[..., 0] + above[..., 0])
+        factor = positive(below[..., 0] + above[..., 0])
         return _tilted(from_above, below[..., 1]), _tilted(from_below, above[..., 1]), factor
 
     def damping(self, number: int) -> tuple[Tensor, Tensor]:
@@ -70,17 +68,23 @@ class MultigridNet(nn.Module):
         return first + second - first * second, first * second
 
 
+def positive(x: Tensor) -> Tensor:
+    """1 + x where x > 0, 1/(1 − x) elsewhere: like exp, without its cost and range."""
+    return (1 + x.clamp(min=0.0)) / (1 - x.clamp(max=0.0))
+
+
 def _tilted(share: Tensor, by: Tensor) -> Tensor:
     """A share between 0 and 1 with another odds ratio."""
-    e = torch.exp(by.clamp(-6.0, 6.0))
+    e = positive(by)
     return share * e / (1 - share + share * e)
 
 
 def around(A: Couplings, on: Lines) -> Tensor:
-    """Logarithms of the conductances around faces between pairs, relative to their mean, (..., *faces, FEATURES).
+    """The conductances x around faces between pairs, as (x − mean)/(x + mean), (..., *faces, FEATURES).
 
     The face; inside of the pairs below and above; the faces below and above these; across the line, of the cells beside
-    the face, below and above; of the cells beyond them.
+    the face, below and above; of the cells beyond them. The mean is that of the first three and of half of those across
+    the line beside the face.
     """
     axis, across = on.axis, on.across
     sideways = sum((A.sums(other) for other in range(-A.ndim, 0) if other != axis), torch.zeros_like(A.extra))
@@ -92,4 +96,5 @@ def around(A: Couplings, on: Lines) -> Tensor:
     parts += [on.below(up), on.above(low), on.below(low), on.above(up)]
     mean = (parts[0] + parts[1] + parts[2] + (parts[5] + parts[6]) / 2) / 4
     mean = torch.where(mean > 0, mean, 1.0)
-    return torch.log(torch.stack(parts, -1) / mean[..., None] + _CLOSED) / 3
+    x = torch.stack(parts, -1)
+    return (x - mean[..., None]) / (x + mean[..., None])

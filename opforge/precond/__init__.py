@@ -1,0 +1,14 @@
+"""Learned preconditioners: networks that know an operator by its stencil, for the Krylov methods of opforge.solvers."""
+
+from opforge._lazy import attach
+
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        "LearnedMultigrid": "multigrid",
+        "load": "saving",
+        "pretrained": "saving",
+        "random_system": "problems",
+        "train_multigrid": "multigrid_training",
+    },
+)

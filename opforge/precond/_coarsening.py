@@ -120,12 +120,14 @@ def lines(A: Couplings, axis: int) -> Lines:
 def resistances(A: Couplings, on: Lines) -> tuple[Tensor, Tensor, float]:
     """Shares that are exact where nothing flows sideways: the flux between centres of pairs is constant.
 
-    Between two centres there are in series half of what the lower pair has inside, the face, and half of the upper pair.
+    Between two centres there are in series half of what the lower pair has inside, the face, half of the upper pair.
     Where the inside is closed, half a cell of fluid beside an obstacle, its resistance is as that of the face.
     """
     inside = torch.where(on.inside > 0, inverse(on.inside), torch.nan)
     if A.space[on.axis] % 2:
-        inside = torch.cat([along(inside, on.axis, None, -1), torch.zeros_like(along(inside, on.axis, -1, None))], on.axis)
+        inside = torch.cat(
+            [along(inside, on.axis, None, -1), torch.zeros_like(along(inside, on.axis, -1, None))], on.axis
+        )
     face = inverse(on.across)
     lower, upper = (torch.where(torch.isnan(part), face, part) / 2 for part in (on.below(inside), on.above(inside)))
     between = inverse(face + lower + upper) * (on.across > 0)

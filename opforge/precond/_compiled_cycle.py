@@ -20,35 +20,66 @@ _compiled: Any = numba.njit(nogil=True, fastmath={"contract", "reassoc", "nsz"},
 
 
 @_compiled
-def combine(out, x, z, k0, k1, k2, a, b, c, add, start, stop):  # pragma: no cover: numba runs it
-    """out = a x + (b + c K) z, or that without a x added to it; rows start to stop of n0 n1. Faces at ends that are not
-    periodic are 0."""
+def _neighbours(row, z, k0, k1, k2, wrapped, i, j):  # pragma: no cover: numba runs it
+    """row = (K z)[i, j]."""
     n0, n1, n2 = z.shape
-    row = np.empty(n2, z.dtype)
-    for number in range(start, stop):
-        i, j = number // n1, number % n1
-        zc, kc = z[i, j], k2[i, j]
-        row[0] = kc[0] * zc[n2 - 1] + kc[1] * zc[min(1, n2 - 1)]
-        row[n2 - 1] = kc[n2 - 1] * zc[max(n2 - 2, 0)] + kc[n2] * zc[0]
+    zc, kc = z[i, j], k2[i, j]
+    row[0], row[n2 - 1] = 0, 0
+    if n2 > 1:
+        row[0], row[n2 - 1] = kc[1] * zc[1], kc[n2 - 1] * zc[n2 - 2]
+    if wrapped[2]:
+        row[0] += kc[0] * zc[n2 - 1]
+        row[n2 - 1] += kc[n2] * zc[0]
+    if n2 > 2:
         inner, left, right, k_left, k_right = row[1 : n2 - 1], zc[: n2 - 2], zc[2:], kc[1 : n2 - 1], kc[2:n2]
         for m in range(n2 - 2):
             inner[m] = k_left[m] * left[m] + k_right[m] * right[m]
-        below, above = z[i, j - 1 if j > 0 else n1 - 1], z[i, j + 1 if j < n1 - 1 else 0]
-        k_below, k_above = k1[i, j], k1[i, j + 1]
+    if j > 0 or wrapped[1]:
+        other, k = z[i, j - 1 if j > 0 else n1 - 1], k1[i, j]
         for m in range(n2):
-            row[m] += k_below[m] * below[m] + k_above[m] * above[m]
-        if n0 > 1:
-            below, above = z[i - 1 if i > 0 else n0 - 1, j], z[i + 1 if i < n0 - 1 else 0, j]
-            k_below, k_above = k0[i, j], k0[i + 1, j]
-            for m in range(n2):
-                row[m] += k_below[m] * below[m] + k_above[m] * above[m]
-        target, source = out[i, j], x[i, j]
+            row[m] += k[m] * other[m]
+    if j < n1 - 1 or wrapped[1]:
+        other, k = z[i, j + 1 if j < n1 - 1 else 0], k1[i, j + 1]
+        for m in range(n2):
+            row[m] += k[m] * other[m]
+    if i > 0 or wrapped[0]:
+        other, k = z[i - 1 if i > 0 else n0 - 1, j], k0[i, j]
+        for m in range(n2):
+            row[m] += k[m] * other[m]
+    if i < n0 - 1 or wrapped[0]:
+        other, k = z[i + 1 if i < n0 - 1 else 0, j], k0[i + 1, j]
+        for m in range(n2):
+            row[m] += k[m] * other[m]
+
+
+@_compiled
+def combine(out, x, z, k0, k1, k2, wrapped, a, b, c, add, start, stop):  # pragma: no cover: numba runs it
+    """out = a x + (b + c K) z, or (b + c K) z added to it; rows start to stop of n0 n1."""
+    n1, n2 = z.shape[1:]
+    row = np.empty(n2, z.dtype)
+    for number in range(start, stop):
+        i, j = number // n1, number % n1
+        _neighbours(row, z, k0, k1, k2, wrapped, i, j)
+        target, source, zc = out[i, j], x[i, j], z[i, j]
         if add:
             for m in range(n2):
                 target[m] += b * zc[m] + c * row[m]
         else:
             for m in range(n2):
                 target[m] = a * source[m] + b * zc[m] + c * row[m]
+
+
+@_compiled
+def product(out, u, diagonal, k0, k1, k2, wrapped, start, stop):  # pragma: no cover: numba runs it
+    """out = A u, rows start to stop of n0 n1."""
+    n1, n2 = u.shape[1:]
+    row = np.empty(n2, u.dtype)
+    for number in range(start, stop):
+        i, j = number // n1, number % n1
+        _neighbours(row, u, k0, k1, k2, wrapped, i, j)
+        target, own, uc = out[i, j], diagonal[i, j], u[i, j]
+        for m in range(n2):
+            target[m] = own[m] * uc[m] - row[m]
 
 
 @_compiled

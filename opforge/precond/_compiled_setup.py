@@ -156,7 +156,9 @@ def joined(k, from_above, from_below, factor, wrapped, extra, coarse, coarse_ext
                 for m in range(q):
                     total[m] += upper[m] * (one - share[m])
             after = face + 1 if face + 1 < pairs else 0
-            lower, share = (extra[2 * after, j], from_below[after, j]) if face + 1 < pairs or wrapped else (nothing, nothing)
+            lower, share = (
+                (extra[2 * after, j], from_below[after, j]) if face + 1 < pairs or wrapped else (nothing, nothing)
+            )
             for m in range(q):
                 total[m] += lower[m] * share[m]
             if below >= 0 and 2 * below + 1 < n:
@@ -167,7 +169,7 @@ def joined(k, from_above, from_below, factor, wrapped, extra, coarse, coarse_ext
 
 @_compiled
 def _means(mean, change, first, second):  # pragma: no cover: numba runs it
-    """Of the shares of two cells beside a face: their mean, 0 where one is 0, and half the square of their difference."""
+    """Of shares of two cells beside a face: their mean, 0 where one is 0, and half the square of their difference."""
     half, zero = np.float32(0.5), np.float32(0)
     for m in range(len(mean)):
         mean[m] = half * (first[m] + second[m]) if first[m] > 0 and second[m] > 0 else zero
@@ -175,7 +177,7 @@ def _means(mean, change, first, second):  # pragma: no cover: numba runs it
 
 
 @_compiled
-def beside(kb, from_above, from_below, wrapped, last, around, target, tilted, n, start, stop):  # pragma: no cover
+def beside(kb, from_above, from_below, last, around, target, tilted, n, start, stop):  # pragma: no cover
     """Conductances of pairs along another axis, the last or the one before, of pairs start to stop.
 
     ``target`` is (N, ...) for faces kb (n, ...); ``tilted`` (2, N, p, q), what goes to the faces below and above pairs.

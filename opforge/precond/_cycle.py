@@ -1,23 +1,27 @@
 """A symmetric V-cycle on couplings, scaled so that every diagonal is 1: nothing but neighbours is read at a pass.
 
-With S = D^(−1/2) of a level, S A S = I − K, where K has the neighbours alone, and its eigenvalues lie within 0 and 2. Two
+With S = D^(−1/2) of a level, S A S = I − K, where K has the neighbours alone, and eigenvalues lie within 0 and 2. Two
 damped sweeps of Jacobi are û = (α + β K) r̂. The scaling goes into the weights of the transfers.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from opforge.pdes._arrays import along
-from opforge.precond._coarsening import Couplings, Rule, Shares, inverse, join, strided
+from opforge.precond._coarsening import Couplings, Shares, inverse, strided
 from opforge.solvers.stencil import take_neighbours
 
 # Unknowns that are solved by a dense inverse: coarser levels cost more than that.
 _DENSE = 150
+
+Joining = Callable[[Couplings, int], tuple[Shares, Couplings]]
+Damping = Callable[[int], tuple[Tensor | float, Tensor | float]]
 
 
 @dataclass
@@ -117,11 +121,11 @@ class Cycle:
     Args:
         A: couplings of the finest level.
         fluid: 1 in cells that coarser levels know, None where they know all.
-        rule: shares and factors of every stage.
-        damping: α and β of a level by its number.
+        joining: gives the shares and the couplings of the pairs along an axis.
+        damping: gives α and β of a level by its number.
     """
 
-    def __init__(self, A: Couplings, fluid: Tensor | None, rule: Rule, damping):
+    def __init__(self, A: Couplings, fluid: Tensor | None, joining: Joining, damping: Damping):
         self.levels: list[CycleLevel] = []
         diagonal = A.diagonal()
         self.scale = root = _root(inverse(diagonal))
@@ -131,7 +135,7 @@ class Cycle:
                 coarse = Couplings(A.faces, A.extra * fluid, A.wrapped)
             for axis in A.strong_axes():
                 n = coarse.space[axis]
-                shares, coarse = join(coarse, axis, rule)
+                shares, coarse = joining(coarse, axis)
                 joined.append((axis, n, shares))
             if not joined:
                 break
@@ -164,12 +168,10 @@ class Cycle:
 
 
 def _scaled_faces(A: Couplings, root: Tensor) -> list[Tensor]:
-    """S K S without the boundaries' conductances, which only the diagonal has."""
+    """The conductances of S A S; those of boundaries mean nothing."""
     faces = []
     for axis, k in zip(range(-A.ndim, 0), A.faces, strict=True):
         first, last = along(root, axis, None, 1), along(root, axis, -1, None)
-        if not A.wrapped[axis]:
-            first, last = torch.zeros_like(first), torch.zeros_like(last)
         below, above = torch.cat([last, root], axis), torch.cat([root, first], axis)
         faces.append(k * below * above)
     return faces

@@ -1,154 +1,162 @@
-"""A V-cycle on the CPU by compiled passes, the same numbers as `Cycle` up to rounding."""
+"""A V-cycle and products of a stencil on the CPU by compiled passes: the same numbers up to rounding."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
+from torch import Tensor
 
 from opforge.precond import _compiled_cycle as passes
 from opforge.precond._cycle import Cycle, CycleLevel, Stage
+from opforge.precond._threads import Threads
+from opforge.solvers.stencil import Stencil
 
-# Cells of a pass that threads share: smaller ones are done before another thread has woken up.
-_SHARED = 40_000
+
+class FastProduct:
+    """A u of a stencil without a batch.
+
+    Args:
+        A: on the CPU.
+        threads: that share the rows.
+    """
+
+    def __init__(self, A: Stencil, threads: Threads):
+        self.space, self._threads = A.space, threads
+        self._diagonal = _three(A.diagonal)
+        self._faces, self._wrapped = _faces(A.faces, A.wrapped, self._diagonal.dtype)
+
+    def __call__(self, u: np.ndarray, out: np.ndarray) -> None:
+        """out = A u, (*space)."""
+        shape = self._diagonal.shape
+        self._threads.share(
+            passes.product, shape[0] * shape[1], u.size,
+            out.reshape(shape), u.reshape(shape), self._diagonal, *self._faces, self._wrapped,
+        )  # fmt: skip
 
 
-@dataclass
-class _Transfer:
-    """A stage as arrays of lines, and the array that it restricts to."""
+class FastCycle:
+    """The V-cycle of one matrix.
 
-    last: bool
-    n: int
-    shape: tuple[int, ...]
-    weights: tuple[np.ndarray, ...]
-    wrapped: bool
-    found: np.ndarray
+    Args:
+        cycle: on the CPU, without a batch.
+        space: of the finest grid.
+        threads: that share the passes.
+    """
 
-    def lines(self, x: np.ndarray) -> np.ndarray:
-        return x.reshape(*self.shape[:-2], self.n, self.shape[-1]) if not self.last else x.reshape(-1, self.n)
+    def __init__(self, cycle: Cycle, space: tuple[int, ...], threads: Threads):
+        self._threads = threads
+        self._scale = cycle.scale.contiguous().numpy().reshape(-1)
+        self._inverse = cycle.inverse.contiguous().numpy()
+        self._levels: list[_Level] = []
+        for level in cycle.levels:
+            self._levels.append(_Level(level, space))
+            space = self._levels[-1].coarser
+        self._r = np.empty(len(self._scale), self._scale.dtype)
+
+    def __call__(self, r: np.ndarray, out: np.ndarray) -> None:
+        """out = M r of flat arrays, of any precision and range."""
+        largest = float(np.abs(r[:: max(1, len(r) // 4096)]).max()) or float(np.abs(r).max())
+        if largest == 0:
+            out[:] = 0
+            return
+        # single precision has a smaller range than r; a power of 2 leaves its digits as they are
+        factor = 2.0 ** math.frexp(largest)[1] if math.isfinite(largest) else 1.0
+        size = len(self._scale)
+        self._threads.share(passes.scaled, size, size, self._r, r, self._scale, 1 / factor)
+        z = self._cycle(0, self._r)
+        self._threads.share(passes.scaled, size, size, out, z.reshape(-1), self._scale, factor)
+
+    def _cycle(self, number: int, r: np.ndarray) -> np.ndarray:
+        if number == len(self._levels):
+            return self._inverse @ r.reshape(-1)
+        level = self._levels[number]
+        r, u, t = r.reshape(level.space), level.u, level.t
+        self._combine(level, u, r, r, 0.0, level.alpha, level.beta)
+        self._combine(level, t, r, u, 1.0, -1.0, 1.0)
+        e = t
+        for transfer in level.transfers:
+            e = transfer.restrict(e, self._threads)
+        e = self._cycle(number + 1, e)
+        for place in reversed(range(len(level.transfers))):
+            target = u if place == 0 else level.transfers[place - 1].found
+            e = level.transfers[place].prolong(e, target, place == 0, self._threads)
+        self._combine(level, t, r, u, 1.0, -1.0, 1.0)
+        self._combine(level, u, u, t, 1.0, level.alpha, level.beta, add=True)
+        return u
+
+    def _combine(
+        self, level: _Level, out: Any, x: Any, z: Any, a: float, b: float, c: float, *, add: bool = False
+    ) -> None:
+        numbers = (level.u.dtype.type(number) for number in (a, b, c))
+        rows = level.space[0] * level.space[1]
+        self._threads.share(passes.combine, rows, out.size, out, x, z, *level.faces, level.wrapped, *numbers, add)
 
 
 class _Level:
     """Arrays of a level: K, α and β, transfers, and what the passes write."""
 
-    def __init__(self, level: CycleLevel, number: int, space: tuple[int, ...], dtype: Any):
-        lead = (1,) * (3 - len(space))
-        faces = [_one(k, number, len(space)) for k in level.faces]
-        self.space = lead + space
-        kept = [k.reshape(lead + k.shape) for k in faces]
-        nothing = np.zeros((1, 1, 1), dtype)
-        self.faces = tuple([nothing] * (3 - len(space)) + kept)
+    def __init__(self, level: CycleLevel, space: tuple[int, ...]):
+        self.space = (1,) * (3 - len(space)) + space
+        dtype = level.faces[0].numpy().dtype
+        self.faces, self.wrapped = _faces(level.faces, level.wrapped, dtype)
         self.alpha, self.beta = float(level.alpha), float(level.beta)
         self.u, self.t = np.empty(self.space, dtype), np.empty(self.space, dtype)
-        self.rows = self.space[0] * self.space[1]
-        self.transfers = []
-        for stage in level.stages:
-            self.transfers.append(_transfer(stage, number, len(space), dtype))
+        self.transfers = [_Transfer.of(stage) for stage in level.stages]
+        joined = {len(space) + stage.axis for stage in level.stages}
+        self.coarser = tuple((n + 1) // 2 if axis in joined else n for axis, n in enumerate(space))
 
 
-def _one(x: torch.Tensor, number: int, ndim: int) -> np.ndarray:
-    x = x.detach()
-    return np.ascontiguousarray((x if x.ndim == ndim else x[number]).numpy())
+@dataclass
+class _Transfer:
+    """A stage as lines: (rows, pairs) along the last axis, (rows, pairs, cells beside) along another."""
+
+    n: int
+    wrapped: bool
+    weights: tuple[np.ndarray, ...]
+    found: np.ndarray
+
+    @classmethod
+    def of(cls, stage: Stage) -> _Transfer:
+        shape = tuple(stage.own_lower.shape)
+        at = len(shape) + stage.axis
+        lines = (math.prod(shape[:at]), shape[at], math.prod(shape[at + 1 :]))
+        lines = lines if stage.axis != -1 else lines[:2]
+        tensors = stage.own_lower, stage.lower, stage.own_upper, stage.upper
+        weights = tuple(w.contiguous().numpy().reshape(lines) for w in tensors)
+        return cls(stage.n, stage.wrapped, weights, np.empty(lines, weights[0].dtype))
+
+    def _cells(self, x: np.ndarray) -> np.ndarray:
+        shape = self.found.shape
+        return x.reshape(shape[0], self.n, *shape[2:])
+
+    @property
+    def _count(self) -> int:
+        return math.prod(self.found.shape[: max(1, self.found.ndim - 1)])
+
+    def restrict(self, r: np.ndarray, threads: Threads) -> np.ndarray:
+        work = passes.restrict_last if self.found.ndim == 2 else passes.restrict_rows
+        threads.share(work, self._count, r.size, self.found, self._cells(r), *self.weights, self.wrapped)
+        return self.found
+
+    def prolong(self, e: np.ndarray, target: np.ndarray, add: bool, threads: Threads) -> np.ndarray:
+        work = passes.prolong_last if self.found.ndim == 2 else passes.prolong_rows
+        cells = self._cells(target)
+        arguments = cells, e.reshape(self.found.shape), *self.weights, self.wrapped, add
+        threads.share(work, self._count, target.size, *arguments)
+        return target
 
 
-def _transfer(stage: Stage, number: int, ndim: int, dtype: Any) -> _Transfer:
-    weights = [_one(w, number, ndim) for w in (stage.own_lower, stage.lower, stage.own_upper, stage.upper)]
-    shape = weights[0].shape
-    found = np.empty(shape, dtype)
-    if stage.axis == -1:
-        flat = (int(np.prod(shape[:-1])), shape[-1])
-    else:
-        at = ndim + stage.axis
-        flat = (int(np.prod(shape[:at])), shape[at], int(np.prod(shape[at + 1 :])))
-    return _Transfer(
-        stage.axis == -1, stage.n, flat, tuple(w.reshape(flat) for w in weights), stage.wrapped, found.reshape(flat)
-    )
+def _three(x: Tensor) -> np.ndarray:
+    """As an array of three axes."""
+    return x.detach().contiguous().numpy().reshape((1,) * (3 - x.ndim) + tuple(x.shape))
 
 
-class FastCycle:
-    """The cycle of one matrix of a batch.
-
-    Args:
-        cycle: on the CPU.
-        number: of the matrix.
-        space: of the finest grid.
-        threads: that share a pass.
-    """
-
-    def __init__(self, cycle: Cycle, number: int, space: tuple[int, ...], threads: int):
-        ndim = len(space)
-        self.scale = _one(cycle.scale, number, ndim).reshape(-1)
-        dtype = self.scale.dtype
-        self._inverse = cycle.inverse.detach().numpy()
-        self._inverse = np.ascontiguousarray(self._inverse if self._inverse.ndim == 2 else self._inverse[number])
-        self.levels: list[_Level] = []
-        for level in cycle.levels:
-            self.levels.append(_Level(level, number, space, dtype))
-            space = tuple(_coarser(n, -ndim + i, level.stages) for i, n in enumerate(space))
-        self._r = np.empty(len(self.scale), dtype)
-        self._threads = threads
-        self._pool = ThreadPoolExecutor(threads - 1) if threads > 1 else None
-
-    def __call__(self, r: np.ndarray, out: np.ndarray, factor: float = 1.0) -> None:
-        """out = M r factor of flat arrays, in any precision."""
-        size = len(self.scale)
-        self._share(passes.scaled, size, size, self._r, r, self.scale, 1.0)
-        z = self._cycle(0, self._r)
-        self._share(passes.scaled, size, size, out, z, self.scale, factor)
-
-    def _share(self, work: Callable, count: int, cells: int, *arguments: Any) -> None:
-        if self._pool is None or cells < _SHARED or count < self._threads:
-            work(*arguments, 0, count)
-            return
-        ends = [count * i // self._threads for i in range(self._threads + 1)]
-        others = [
-            self._pool.submit(work, *arguments, start, stop)
-            for start, stop in zip(ends[1:-1], ends[2:], strict=True)
-        ]
-        work(*arguments, ends[0], ends[1])
-        for other in others:
-            other.result()
-
-    def _combine(self, level: _Level, out: Any, x: Any, z: Any, a: float, b: float, c: float, add: bool) -> None:
-        number = level.u.dtype.type
-        self._share(
-            passes.combine, level.rows, level.u.size, out, x, z, *level.faces, number(a), number(b), number(c), add
-        )
-
-    def _cycle(self, number: int, r: np.ndarray) -> np.ndarray:
-        if number == len(self.levels):
-            return self._inverse @ r.reshape(-1)
-        level = self.levels[number]
-        r = r.reshape(level.space)
-        u, t = level.u, level.t
-        self._combine(level, u, r, r, 0.0, level.alpha, level.beta, False)
-        self._combine(level, t, r, u, 1.0, -1.0, 1.0, False)
-        e = t
-        for transfer in level.transfers:
-            work = passes.restrict_last if transfer.last else passes.restrict_rows
-            lines = transfer.lines(e)
-            count = transfer.shape[0] * (1 if transfer.last else transfer.shape[1])
-            self._share(work, count, e.size, transfer.found, lines, *transfer.weights, transfer.wrapped)
-            e = transfer.found
-        e = self._cycle(number + 1, e)
-        for place in reversed(range(len(level.transfers))):
-            transfer = level.transfers[place]
-            work = passes.prolong_last if transfer.last else passes.prolong_rows
-            target = u if place == 0 else level.transfers[place - 1].found
-            lines = transfer.lines(target)
-            count = transfer.shape[0] * (1 if transfer.last else transfer.shape[1])
-            self._share(
-                work, count, target.size, lines, e.reshape(transfer.shape), *transfer.weights, transfer.wrapped, place == 0
-            )
-            e = target
-        self._combine(level, t, r, u, 1.0, -1.0, 1.0, False)
-        self._combine(level, u, u, t, 1.0, level.alpha, level.beta, True)
-        return u.reshape(-1)
-
-
-def _coarser(n: int, axis: int, stages: list[Stage]) -> int:
-    return (n + 1) // 2 if any(stage.axis == axis for stage in stages) else n
+def _faces(
+    faces: list[Tensor], wrapped: tuple[bool, ...], dtype: Any
+) -> tuple[tuple[np.ndarray, ...], tuple[bool, ...]]:
+    missing = 3 - len(faces)
+    nothing = [np.zeros((2, 1, 1), dtype)] * missing
+    return (*nothing, *(_three(k) for k in faces)), (False,) * missing + tuple(wrapped)

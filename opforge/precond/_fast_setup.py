@@ -9,15 +9,17 @@ from torch import Tensor
 from opforge.precond import _compiled_setup as passes
 from opforge.precond._coarsening import Couplings, Shares
 from opforge.precond._network import MultigridNet
+from opforge.precond._threads import Threads
 
 
-def fast_join(A: Couplings, axis: int, net: MultigridNet) -> tuple[Shares, Couplings]:
+def fast_join(A: Couplings, axis: int, net: MultigridNet, threads: Threads) -> tuple[Shares, Couplings]:
     """`join` of one matrix of float32 on the CPU.
 
     Args:
         A: without a batch.
         axis: along which pairs are joined.
         net: the rule.
+        threads: that share the passes.
     """
     ndim, at = A.ndim, A.ndim + axis
     order = [at] + [i for i in range(ndim) if i != at]
@@ -38,13 +40,15 @@ def fast_join(A: Couplings, axis: int, net: MultigridNet) -> tuple[Shares, Coupl
     beside = others if ndim == 3 else [np.zeros((n, 1, q), np.float32), *others]
     from_above, from_below, factor = (np.empty((pairs + 1, p, q), np.float32) for _ in range(3))
     weights = [w.detach().float().numpy() for w in (net.first.weight, net.first.bias, net.second.weight)]
-    passes.shares(k, *beside, wrapped, *weights, from_above, from_below, factor, 0, pairs + 1)
+    cells = extra.size
+    threads.share(passes.shares, pairs + 1, cells, k, *beside, wrapped, *weights, from_above, from_below, factor)
     tilted = np.zeros((2, pairs, p, q), np.float32)
     found = []
     for number, i in enumerate(order[1:]):
         last = number == ndim - 2
         parts = np.zeros((3, pairs, *others[number].shape[1:]), np.float32)
-        passes.beside(others[number], from_above, from_below, wrapped, last, A.wrapped[i], parts, tilted, n, 0, pairs)
+        arguments = others[number], from_above, from_below, last, A.wrapped[i], parts, tilted, n
+        threads.share(passes.beside, pairs, cells, *arguments)
         own = parts[0]
         own[:-1] += parts[1, 1:]
         own[1:] += parts[2, :-1]
@@ -58,7 +62,8 @@ def fast_join(A: Couplings, axis: int, net: MultigridNet) -> tuple[Shares, Coupl
     if wrapped:
         coarse[-1] += tilted[0, 0]
         coarse[0] += tilted[1, -1]
-    passes.joined(k, from_above, from_below, factor, wrapped, extra, coarse, coarse_extra, 0, pairs + 1)
+    arguments = k, from_above, from_below, factor, wrapped, extra, coarse, coarse_extra
+    threads.share(passes.joined, pairs + 1, cells, *arguments)
     faces: list[Tensor] = [torch.empty(0)] * ndim
     faces[at] = back(coarse)
     for i, own in zip(order[1:], found, strict=True):

@@ -63,8 +63,9 @@ def main() -> None:
         for seed in (20, 21) if methods != "all" else (20,):
             for name, (iterations, set_up, solve, residual) in measure(ndim, n, family, seed, methods=methods).items():
                 print(
-                    f"{n}^{ndim} {family:13s} seed {seed} {name:15s} {iterations:5d} iterations  set-up {set_up:7.3f} s  "
-                    f"solve {solve:7.3f} s  total {set_up + solve:7.3f} s  residual {residual:.1e}",
+                    f"{n}^{ndim} {family:13s} seed {seed} {name:15s} {iterations:5d} iterations  "
+                    f"set-up {set_up:7.3f} s  solve {solve:7.3f} s  "
+                    f"total {set_up + solve:7.3f} s  residual {residual:.1e}",
                     flush=True,
                 )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import scipy.ndimage
@@ -138,7 +138,8 @@ def without_pockets(solid: np.ndarray, wrapped: tuple[bool, ...]) -> np.ndarray:
         >>> int(without_pockets(solid, (False, False)).sum())
         9
     """
-    parts, count = scipy.ndimage.label(~solid)
+    labels: Any = scipy.ndimage.label(~solid)
+    parts, count = labels
     region = np.arange(count + 1)  # which region a part belongs to
     for axis, around in enumerate(wrapped):
         ends = zip(np.take(parts, 0, axis).ravel(), np.take(parts, -1, axis).ravel(), strict=True)

@@ -38,10 +38,6 @@ def load(name_or_path: str | Path) -> Any:
     Example:
         >>> load("multigrid_2d")
         LearnedMultigrid(2-D, 102 numbers, dirichlet, neumann, periodic)
-        >>> load("multigrd_2d")
-        Traceback (most recent call last):
-        ...
-        opforge.errors.UnknownNameError: unknown preconditioner 'multigrd_2d'; did you mean 'multigrid_2d'? Known: ...
     """
     path = _stem(Path(name_or_path))
     if not path.with_name(path.name + ".json").is_file():

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from opforge.core import Grid
-from opforge.precond._dcdm_files import load_directions
+from opforge.precond import load
 from opforge.precond._dcdm_regions import random_solid
 from opforge.precond.dcdm import ConjugateDirections
 from opforge.solvers import SolveResult, Stencil, cg, dcdm, geometric_multigrid
@@ -70,6 +70,6 @@ def compare(net: ConjugateDirections, n: int, samples: int, rtol: float = 1e-4) 
 if __name__ == "__main__":
     torch.set_num_threads(1)
     for path in sys.argv[1:]:
-        net = load_directions(path)
+        net = load(path)
         for n in SIZES[net.ndim]:
             compare(net, n, 20 if n**net.ndim <= 2**16 else 8)

@@ -19,5 +19,5 @@ __getattr__, __dir__, __all__ = attach(
         "load": "training",
         "open_dataset": "datasets",
     },
-    modules=("core", "datasets", "layers", "models", "pdes", "plotting", "solvers", "training"),
+    modules=("core", "datasets", "layers", "models", "pdes", "plotting", "precond", "solvers", "training"),
 )

@@ -7,8 +7,13 @@ __getattr__, __dir__, __all__ = attach(
     {
         "ConjugateDirections": "dcdm",
         "Directions": "dcdm",
+        "LearnedMultigrid": "multigrid",
+        "load": "saving",
+        "pretrained": "saving",
+        "random_system": "problems",
         "residual_loss": "dcdm_training",
         "ritz_vectors": "ritz",
         "train_directions": "dcdm_training",
+        "train_multigrid": "multigrid_training",
     },
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,11 @@ from opforge.core.full_transforms.transforms import is_torch
 from opforge.errors import InputError
 from opforge.pdes._finite_volumes import BOUNDARIES
 from opforge.precond._neighbours import gathered, neighbours, padded, products
+from opforge.precond.saving import load_weights, save_weights
 from opforge.solvers import Stencil
 from opforge.solvers.preconditioners._hierarchy import Level, coarsen
+
+KIND = "directions"
 
 _CONV = {2: nn.Conv2d, 3: nn.Conv3d}
 
@@ -185,6 +189,20 @@ class ConjugateDirections(nn.Module):
             8
         """
         return {**self._config, "boundaries": list(self.boundaries)}
+
+    def save(self, path: str | Path, **about: Any) -> Path:
+        """Write ``path``.safetensors and ``path``.json, with ``about``; `opforge.precond.load` reads them."""
+        return save_weights(self, path, {"kind": KIND, "network": self.describe(), **about})
+
+    @classmethod
+    def from_files(cls, path: Path, about: dict[str, Any]) -> ConjugateDirections:
+        """What `save` wrote, whose JSON is ``about``."""
+        try:
+            net = cls(**about["network"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{path}.json is damaged ({type(error).__name__}: {error}); copy it again") from error
+        load_weights(net, path)
+        return net
 
     def on(self, A: Stencil) -> Directions:
         """The directions for one operator, as ``M=`` of `opforge.solvers.dcdm` or `fcg`.

@@ -242,6 +242,8 @@ def _check_range(b: Any, norms: np.ndarray, vectors: Vectors) -> None:
             f"b must not be so large that its squares overflow, got {float(abs(b).max()):.1e}; scale the system"
         )
     least = _LEAST["float32" if epsilon(b) > 1e-10 else "float64"]
+    if not np.any(norms < least):
+        return
     some = vectors.host(vectors.dot(ones_like(b), (b != 0) * ones_like(b)).real)[0] > 0
     if np.any(some & (norms < least)):
         raise InputError(

@@ -38,8 +38,8 @@ class Vectors:
         if self.torch:
             import torch
 
-            if self.layout == "vector":
-                return torch.vdot(x, y).reshape(1)
+            if self.systems == 1 and self.layout != "columns":
+                return torch.vdot(x.reshape(-1), y.reshape(-1)).reshape(self.numbers)
             if self.layout == "batch":
                 x, y = x.reshape(self.systems, -1), y.reshape(self.systems, -1)
             return torch.linalg.vecdot(x, y, dim=0 if self.layout == "columns" else 1).reshape(self.numbers)
@@ -77,6 +77,12 @@ class Vectors:
         elif bool((alpha != 0).any()):
             x += self.where(alpha != 0, alpha * p, 0.0)
         return x
+
+    def turned(self, p: Any, beta: Any, z: Any) -> Any:
+        """z + β p, in place of p."""
+        p *= beta
+        p += z
+        return p
 
     def host(self, *numbers: Any) -> list[np.ndarray]:
         """Real numbers of the systems as numpy arrays (systems,), fetched from a device at once."""

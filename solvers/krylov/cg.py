@@ -92,7 +92,7 @@ def cg(
         while run.goes_on:
             z = system.M(r)
             rho = v.dot(r, z).real
-            p = copied(z) if before is None else z + v.ratio(rho, before, run.going & (before > 0)) * p
+            p = copied(z) if before is None else v.turned(p, v.ratio(rho, before, run.going & (before > 0)), z)
             p = run.only_going(p)
             q = system.A(p)
             curvature = v.dot(p, q).real

@@ -12,8 +12,7 @@ import opforge.precond
 from opforge.core import Grid
 from opforge.errors import InputError
 from opforge.pdes import Poisson
-from opforge.precond import ConjugateDirections
-from opforge.precond._dcdm_files import load_directions, save_directions
+from opforge.precond import ConjugateDirections, load
 from opforge.precond._dcdm_regions import random_boundary, random_solid, without_pockets
 from opforge.precond._neighbours import gathered, neighbours
 from opforge.precond.dcdm import Smoother
@@ -317,8 +316,8 @@ def test_random_boundaries_are_of_the_allowed_kinds():
 
 def test_a_network_comes_back_from_its_files(tmp_path):
     net, A = network(), region(14, 14)
-    save_directions(net, tmp_path / "deep" / "net", seed=3)
-    again = load_directions(tmp_path / "deep" / "net")
+    net.save(tmp_path / "deep" / "net", seed=3)
+    again = load(tmp_path / "deep" / "net")
     assert again.describe() == net.describe()
     assert json.loads((tmp_path / "deep" / "net.json").read_text())["seed"] == 3
     torch.testing.assert_close(again.on(A)(noise(A)), net.on(A)(noise(A)), rtol=0, atol=0)
@@ -344,7 +343,7 @@ def test_shipped_weights_need_few_iterations_in_unseen_regions(name, shape, boun
         boundary = [*["neumann"] * (len(shape) - 1), ("neumann", "dirichlet")]
     A = region(*shape, boundary=boundary, seed=10**6)
     b = noise(A)
-    deep, plain = dcdm(A, b, rtol=1e-4, M=load_directions(PRETRAINED / name).on(A)), cg(A, b, rtol=1e-4)
+    deep, plain = dcdm(A, b, rtol=1e-4, M=load(name).on(A)), cg(A, b, rtol=1e-4)
     assert deep.converged and 2 <= deep.iterations <= plain.iterations / 8
 
 
@@ -353,7 +352,7 @@ def test_shipped_weights_find_their_way_between_walls():
     for number, x in enumerate(range(8, n - 4, 8)):
         walls[x, (10 if number % 2 else 0) : (n if number % 2 else n - 10)] = True
     A = Stencil(Grid.cube(2, n), ["neumann", ("neumann", "dirichlet")], solid=walls)
-    result = dcdm(A, noise(A), rtol=1e-4, M=load_directions(PRETRAINED / "dcdm_2d").on(A))
+    result = dcdm(A, noise(A), rtol=1e-4, M=load("dcdm_2d").on(A))
     assert result.converged and 2 <= result.iterations <= 20
 
 

@@ -9,6 +9,7 @@ that are not negative whatever l and m are: the coarse matrix is symmetric and p
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -50,14 +51,24 @@ class Couplings:
     def diagonal(self) -> Tensor:
         return self.extra + sum(self.sums(axis) for axis in range(-self.ndim, 0))
 
-    def strong_axes(self) -> list[int]:
-        """The axes along which cells are to be joined."""
-        means = {
-            axis: float(along(self.faces[axis].detach(), axis, 1, -1).mean())
-            for axis, n in zip(range(-self.ndim, 0), self.space, strict=True)
-            if n > 1
-        }
-        return [axis for axis, mean in means.items() if mean >= _WEAK * max(means.values())]
+
+def axes_of_levels(A: Couplings, dense: int) -> list[list[int]]:
+    """The axes along which each level is joined, those of strong couplings, down to so few cells.
+
+    From the finest level's mean conductances alone, and what joining makes of them where they are constant, so that
+    matrices of a batch and each alone have the same levels.
+    """
+    space, means = list(A.space), []
+    for axis, n in zip(range(-A.ndim, 0), space, strict=True):
+        means.append(float(along(A.faces[axis].detach(), axis, 1, -1).mean()) if n > 1 else 0.0)
+    levels = []
+    while math.prod(space) > dense:
+        largest = max(mean for mean, n in zip(means, space, strict=True) if n > 1)
+        chosen = [i for i, n in enumerate(space) if n > 1 and means[i] >= _WEAK * largest]
+        for i in chosen:
+            means[i], space[i] = means[i] / 4, (space[i] + 1) // 2
+        levels.append([i - A.ndim for i in chosen])
+    return levels
 
 
 @dataclass(frozen=True)

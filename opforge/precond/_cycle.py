@@ -9,16 +9,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from opforge.pdes._arrays import along
-from opforge.precond._coarsening import Couplings, Shares, inverse, strided
+from opforge.precond._coarsening import Couplings, Shares, axes_of_levels, inverse, strided
 from opforge.solvers.stencil import take_neighbours
 
 # Unknowns that are solved by a dense inverse: coarser levels cost more than that.
-_DENSE = 150
+DENSE = 150
+
+# Eigenvalues of the coarsest matrix, scaled to a diagonal of 1, that count as 0 beside the largest.
+_LEAST = 1e-10
 
 Joining = Callable[[Couplings, int], tuple[Shares, Couplings]]
 Damping = Callable[[int], tuple[Tensor | float, Tensor | float]]
@@ -123,22 +127,21 @@ class Cycle:
         fluid: 1 in cells that coarser levels know, None where they know all.
         joining: gives the shares and the couplings of the pairs along an axis.
         damping: gives α and β of a level by its number.
+        axes: along which every level is joined, as `axes_of_levels` gives them, of A unless given.
     """
 
-    def __init__(self, A: Couplings, fluid: Tensor | None, joining: Joining, damping: Damping):
+    def __init__(self, A: Couplings, fluid: Tensor | None, joining: Joining, damping: Damping, axes: Any = None):
         self.levels: list[CycleLevel] = []
         diagonal = A.diagonal()
         self.scale = root = _root(inverse(diagonal))
-        while math.prod(A.space) > _DENSE:
+        for joint in axes_of_levels(A, DENSE) if axes is None else axes:
             coarse, joined = A, []
             if fluid is not None:
                 coarse = Couplings(A.faces, A.extra * fluid, A.wrapped)
-            for axis in A.strong_axes():
+            for axis in joint:
                 n = coarse.space[axis]
                 shares, coarse = joining(coarse, axis)
                 joined.append((axis, n, shares))
-            if not joined:
-                break
             coarse_diagonal = coarse.diagonal()
             coarse_root = _root(inverse(coarse_diagonal))
             above = _root(diagonal) if fluid is None else _root(diagonal) * fluid
@@ -146,7 +149,7 @@ class Cycle:
             alpha, beta = damping(len(self.levels))
             self.levels.append(CycleLevel(_scaled_faces(A, root), A.wrapped, alpha, beta, stages))
             A, diagonal, root, fluid = coarse, coarse_diagonal, coarse_root, None
-        self.inverse = _dense_inverse(A, diagonal)
+        self.inverse = _dense_inverse(A)
 
     def __call__(self, r: Tensor) -> Tensor:
         """M r of fields (batch, *space)."""
@@ -197,27 +200,32 @@ def _scaled_stages(
     return stages
 
 
-def _dense_inverse(A: Couplings, diagonal: Tensor) -> Tensor:
-    """The pseudo-inverse of the scaled coarsest matrix, (..., cells, cells); constants that A takes to 0 stay 0."""
+def _dense_inverse(A: Couplings) -> Tensor:
+    """The pseudo-inverse of the scaled coarsest matrix, (..., cells, cells); constants that A takes to 0 stay 0.
+
+    The diagonal is summed in double precision: in single, rounding would make a small eigenvalue of what is 0.
+    """
+    precision = A.extra.dtype
+    A = Couplings([k.double() for k in A.faces], A.extra.double(), A.wrapped)
+    diagonal = A.diagonal()
+    root = _root(inverse(diagonal))
     cells, batch = math.prod(A.space), diagonal.shape[: -A.ndim]
     unit = torch.eye(cells, dtype=diagonal.dtype, device=diagonal.device)
-    unit = unit.reshape(cells, *(1,) * len(batch), *A.space).expand(-1, *batch, *A.space)
+    unit = root * unit.reshape(cells, *(1,) * len(batch), *A.space).expand(-1, *batch, *A.space)
     matrix = diagonal * unit
     for axis, k in zip(range(-A.ndim, 0), A.faces, strict=True):
         take_neighbours(matrix, unit, k, axis, A.wrapped[axis])
-    matrix = matrix.reshape(cells, *batch, cells).movedim(0, -1)
+    matrix = (root * matrix).reshape(cells, *batch, cells).movedim(0, -1)
     matrix = (matrix + matrix.mT) / 2
     with torch.no_grad():
-        values, vectors = torch.linalg.eigh(matrix.double())
-        # couplings of float32 leave rounding of their own in what is 0
-        least = (1e-5 if diagonal.dtype == torch.float32 else 1e-11) * values[..., -1:]
+        values, vectors = torch.linalg.eigh(matrix)
+        least = _LEAST * values[..., -1:]
         found = torch.where(values > least, 1 / torch.where(values > least, values, 1.0), 0.0)
-        found = ((vectors * found[..., None, :]) @ vectors.mT).to(diagonal.dtype)
+        found = (vectors * found[..., None, :]) @ vectors.mT
     if _tracked(matrix):  # the value as it is, the derivative −B dA B
         first_order = found @ matrix @ found
         found = found - first_order + first_order.detach()
-    root = _root(diagonal).flatten(-A.ndim)
-    return root[..., :, None] * found * root[..., None, :]
+    return found.to(precision)
 
 
 def _root(x: Tensor) -> Tensor:

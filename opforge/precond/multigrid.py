@@ -14,8 +14,8 @@ from torch import Tensor
 from opforge.core import Grid
 from opforge.errors import InputError
 from opforge.pdes._finite_volumes import BOUNDARIES
-from opforge.precond._coarsening import Couplings, join
-from opforge.precond._cycle import Cycle
+from opforge.precond._coarsening import Couplings, axes_of_levels, join
+from opforge.precond._cycle import DENSE, Cycle
 from opforge.precond._network import MultigridNet
 from opforge.precond._threads import Threads
 from opforge.precond.saving import load_weights, save_weights
@@ -164,11 +164,11 @@ class CompiledMultigridCycle(MultigridCycle):
         from opforge.precond._fast_cycle import FastCycle, FastProduct
 
         threads = Threads(torch.get_num_threads())
-        self._cycles, products = [], []
+        self._cycles, products, axes = [], [], axes_of_levels(couplings_of(A, self._precision), DENSE)
         for number in range(A.diagonal.shape[0] if A.batched else 1):
             with torch.no_grad():
                 single = one_of(A, number)
-                cycle = cycle_of(single, net, self._precision, threads)
+                cycle = cycle_of(single, net, self._precision, threads, axes)
                 self._cycles.append(FastCycle(cycle, A.space, threads))
                 products.append(FastProduct(single, threads))
         self.levels = len(cycle.levels) + 1
@@ -195,14 +195,8 @@ class CompiledStencil:
         return found
 
 
-def cycle_of(A: Stencil, net: MultigridNet, precision: torch.dtype, threads: Threads | None = None) -> Cycle:
-    """The V-cycle that a network sets up; gradients reach its parameters.
-
-    Args:
-        A: the operator.
-        net: the network.
-        precision: of the cycle.
-        threads: do the set-up by compiled passes; a single matrix in float32 on the CPU.
+def couplings_of(A: Stencil, precision: torch.dtype) -> Couplings:
+    """A in another precision.
 
     Raises:
         InputError: coefficients that are not finite.
@@ -210,13 +204,35 @@ def cycle_of(A: Stencil, net: MultigridNet, precision: torch.dtype, threads: Thr
     couplings = Couplings([k.to(precision) for k in A.faces], A.extra.to(precision), A.wrapped)
     if not math.isfinite(float(sum(k.sum() for k in couplings.faces)) + float(couplings.extra.sum())):
         raise InputError("A must have finite coefficients, got NaN or infinite numbers in it")
+    return couplings
+
+
+def cycle_of(
+    A: Stencil,
+    net: MultigridNet,
+    precision: torch.dtype,
+    threads: Threads | None = None,
+    axes: list[list[int]] | None = None,
+) -> Cycle:
+    """The V-cycle that a network sets up; gradients reach its parameters.
+
+    Args:
+        A: the operator.
+        net: the network.
+        precision: of the cycle.
+        threads: do the set-up by compiled passes; a single matrix in float32 on the CPU.
+        axes: along which every level is joined, if it is not A that tells.
+
+    Raises:
+        InputError: coefficients that are not finite.
+    """
     fluid = None if A.fluid is None else A.fluid.to(precision)
     joining = partial(join, rule=net)
     if threads is not None:
         from opforge.precond._fast_setup import fast_join
 
         joining = partial(fast_join, net=net, threads=threads)
-    return Cycle(couplings, fluid, joining, net.damping)
+    return Cycle(couplings_of(A, precision), fluid, joining, net.damping, axes)
 
 
 def one_of(A: Stencil, number: int) -> Stencil:

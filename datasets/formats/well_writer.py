@@ -51,6 +51,15 @@ _SAID_ELSEWHERE = (
     *("format", "spatial_dims", "scalars", "boundary_conditions", "simulation_parameters"),
 )
 
+# The Well's kinds of boundaries along x and along the other axes, by the equations' names; others are walls.
+_ENDS_OF = {
+    "periodic": ("periodic", "periodic"),
+    "outflow": ("open", "open"),
+    "absorbing layer": ("open", "open"),
+    "channel": ("periodic", "wall"),
+    "stream": ("open", "wall"),
+}
+
 
 @dataclass(frozen=True)
 class _Field:
@@ -81,7 +90,8 @@ def write_the_well(
 
     Both files are whole or not there at all. Fields ``name_x``, ``name_y``, ... that make all components of a vector
     become one, likewise tensors. What does not evolve is constant in time there; if nothing evolves, there is one time,
-    0, and The Well's loader wants ``n_steps_output=0``. A periodic grid gets periodic boundaries, any other walls.
+    0, and The Well's loader wants ``n_steps_output=0``. Boundaries are periodic, open or
+    walls, as the equation's are; without one a periodic grid gets periodic boundaries, any other walls.
     Parameters that were drawn for each sample are scalars that vary from sample to sample.
     Of a dataset that comes from one file of The Well, all scalars and, on the same grid, the boundary conditions with
     their masks are kept as they are.
@@ -255,10 +265,12 @@ def _parameters(dataset: OperatorDataset) -> dict[str, float]:
 
 def _boundaries(dataset: OperatorDataset, dims: Sequence[str]) -> list[str]:
     """The kind of boundary that each axis ends at."""
-    usual = "periodic" if dataset.grid.points == "periodic" else "wall"
+    equation = dataset.equation
+    boundary = dataset.grid.points if equation is None else str(equation.boundary)
+    along_x, others = _ENDS_OF.get(boundary, ("wall", "wall"))
     said = dataset.provenance.get("boundary_conditions")
     known = {each["dims"][0]: each["type"] for each in said.values() if len(each["dims"]) == 1} if said else {}
-    return [known.get(dim, usual) for dim in dims]
+    return [known.get(dim, others if number else along_x) for number, dim in enumerate(dims)]
 
 
 def _lay_out(

@@ -148,6 +148,27 @@ def test_the_layout_is_the_wells(path):
         assert file["dimensions/time"].attrs["time_varying"] and not file["dimensions/time"].attrs["sample_varying"]
 
 
+@pytest.mark.parametrize(
+    ("name", "parameters", "kinds"),
+    [
+        ("shallow_water", {"boundary": "outflow"}, {"x_open", "y_open"}),
+        ("shallow_water", {"boundary": "walls"}, {"x_wall", "y_wall"}),
+        ("poisson", {"boundary": "periodic"}, {"x_periodic", "y_periodic"}),
+        ("darcy", {}, {"x_wall", "y_wall"}),
+        ("navier_stokes", {"frames": 2, "end_time": 0.1}, {"x_periodic", "y_periodic"}),
+    ],
+)
+def test_boundaries_are_the_equations(path, name, parameters, kinds):
+    made = generate(name, 1, 24, workers=1, **parameters)
+    write_the_well(made, path)
+    with h5py.File(path) as file:
+        assert set(file["boundary_conditions"]) == kinds
+    again = open_dataset(path)
+    np.testing.assert_allclose(again.grid.coordinates(), made.grid.coordinates(), rtol=0, atol=1e-6)
+    for field, values in made.arrays([0]).items():
+        np.testing.assert_array_equal(again.arrays([0])[field], values.astype(np.float32))
+
+
 def test_walls_where_the_grid_is_not_periodic(path):
     write_the_well(dataset(grid=Grid((6, 8), points="nodes")), path)
     with h5py.File(path) as file:

@@ -55,3 +55,9 @@ def test_the_pages_run():
     for page in pages:
         for snippet in snippets(page):
             exec(snippet, {})
+
+
+def test_learned_multigrid_of_the_page_runs(capsys):
+    exec(snippets(PAGES.parent / "linear_solvers.md")[1], {})
+    iterations, info = capsys.readouterr().out.split()
+    assert 6 <= int(iterations) <= 13 and info == "0"

@@ -35,6 +35,7 @@ class BurgersFV(Stepper):
         InputError: a time step that is not positive; when it is given a state: a time step beyond the limit.
 
     Example:
+        >>> import numpy as np
         >>> grid = Grid((64,), points="periodic")
         >>> u = np.sin(2 * np.pi * grid.coordinates()[0])[None, None]
         >>> bool(abs(BurgersFV(Burgers(viscosity=0.0), grid, 0.01)(u).mean()) < 1e-15)
@@ -93,6 +94,7 @@ def godunov_speeds(left: Any, right: Any) -> tuple[Any, Any]:
     opens to both sides.
 
     Example:
+        >>> import numpy as np
         >>> [x.tolist() for x in godunov_speeds(np.array([3.0, -1.0]), np.array([1.0, 3.0]))]
         [[0.0, -0.125], [2.0, 1.125]]
     """

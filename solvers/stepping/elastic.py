@@ -34,6 +34,7 @@ class ElasticLeapfrog(Stepper):
             another number of samples than the media have.
 
     Example:
+        >>> import numpy as np
         >>> step = ElasticLeapfrog(Elastic(), Grid((33, 33), points="nodes"), dt=0.02)
         >>> step(np.ones((1, 5, 33, 33))).shape
         (1, 5, 33, 33)

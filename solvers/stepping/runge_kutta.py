@@ -21,6 +21,7 @@ class SSPRK3(Stepper):
         InputError: a time step that is not positive.
 
     Example:
+        >>> import numpy as np
         >>> step = SSPRK3(lambda u: -u, 0.1)
         >>> bool(abs(step(np.ones((1, 1, 1)))[0, 0, 0] - np.exp(-0.1)) < 1e-5)
         True
@@ -43,6 +44,7 @@ class RK4(SSPRK3):
     """The classical Runge–Kutta method of order 4; see `SSPRK3` for its arguments.
 
     Example:
+        >>> import numpy as np
         >>> step = RK4(lambda u: -u, 0.1)
         >>> bool(abs(step(np.ones((1, 1, 1)))[0, 0, 0] - np.exp(-0.1)) < 1e-7)
         True

@@ -104,10 +104,10 @@ class Summary:
     reasons: tuple[str, ...]
     ranges: Mapping[str, Range]
     checked: bool
-    as_written: bool | None
     residual: Residual | None
     promises: tuple[Promise, ...]
     drawn: Mapping[str, Range] = field(default_factory=dict)
+    as_written: bool | None = None
 
 
 def summarise(dataset: OperatorDataset, paths: Sequence[Path] = (), *, progress: bool = False) -> Summary:

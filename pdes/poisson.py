@@ -14,6 +14,7 @@ from opforge.errors import InputError
 from opforge.pdes._arrays import full_like
 from opforge.pdes._finite_volumes import assemble, checked_boundary, divergence
 from opforge.pdes._numbers import axes_of_space
+from opforge.pdes._regions import fluid_regions, without_pockets
 from opforge.pdes.equation import Field, LinearEquation
 from opforge.pdes.symmetry import Reflection, SignChange, Symmetry, Transposition, shifts
 
@@ -131,7 +132,7 @@ class Poisson(LinearEquation):
         f, solid = np.asarray(fields["f"], dtype=np.float64), self._solid(fields, grid)
         b = np.where(solid, 0.0, f)
         if self.floats:
-            regions, count = _regions(solid, self.boundary)
+            regions, count = fluid_regions(solid, [self.boundary == "periodic"] * solid.ndim)
             for number in range(1, count + 1):
                 inside = b[regions == number]
                 if abs(inside.mean()) > 1e-8 * max(np.abs(inside).max(), 1e-300):
@@ -167,12 +168,7 @@ class Poisson(LinearEquation):
             >>> int(Poisson(2).without_pockets(solid == 1).sum())
             9
         """
-        regions, count = _regions(solid, self.boundary)
-        if self.floats:
-            kept = {int(np.bincount(regions[~solid], minlength=count + 1).argmax())} if count else set()
-        else:
-            kept = {int(number) for axis in range(solid.ndim) for number in np.unique(_ends(regions, axis))} - {0}
-        return ~np.isin(regions, sorted(kept))
+        return without_pockets(solid, [(self.boundary, self.boundary)] * solid.ndim)
 
     def _coefficient(self, fields: Mapping[str, Any], one: Any) -> Any:
         a = fields.get("a", one)
@@ -199,7 +195,7 @@ class Poisson(LinearEquation):
         """
         if not self.floats and not solid.any():
             return []
-        regions, count = _regions(solid, self.boundary)
+        regions, count = fluid_regions(solid, [self.boundary == "periodic"] * solid.ndim)
         if self.floats:
             return [int(np.flatnonzero(regions.ravel() == number)[0]) for number in range(1, count + 1)]
         at_boundary = set(np.unique(np.concatenate([np.unique(_ends(regions, axis)) for axis in range(solid.ndim)])))
@@ -223,30 +219,3 @@ def _scale(grid: Grid) -> float:
 
 def _ends(array: np.ndarray, axis: int) -> np.ndarray:
     return np.take(array, [0, -1], axis=axis)
-
-
-def _regions(solid: np.ndarray, boundary: str) -> tuple[np.ndarray, int]:
-    """Numbers, from 1, of the regions of fluid that hang together, 0 in obstacles; and how many there are."""
-    from scipy.ndimage import label
-
-    found: Any = label(~solid)
-    regions, count = found
-    if boundary != "periodic":
-        return regions, count
-    merged = list(range(count + 1))
-
-    def root(number: int) -> int:
-        while merged[number] != number:
-            number = merged[number]
-        return number
-
-    for axis in range(solid.ndim):
-        first, last = (np.take(regions, end, axis=axis).ravel() for end in (0, -1))
-        for one, other in zip(first, last, strict=True):
-            if one and other:
-                merged[root(int(other))] = root(int(one))
-    roots = sorted({root(number) for number in range(1, count + 1)})
-    new = np.zeros(count + 1, regions.dtype)
-    for number in range(1, count + 1):
-        new[number] = roots.index(root(number)) + 1
-    return new[regions], len(roots)

@@ -7,6 +7,7 @@ import torch
 
 from opforge.core import Grid
 from opforge.datasets.random_obstacles import Obstacles
+from opforge.pdes._regions import without_pockets
 from opforge.solvers import Stencil
 from opforge.solvers.stencil import Sides
 
@@ -68,39 +69,3 @@ def random_solid(rng: np.random.Generator, grid: Grid, boundary: tuple[Sides, ..
     if rng.random() < _EMPTY or bodies.mean() > 0.6:
         return np.zeros(grid.shape, bool)
     return without_pockets(bodies, boundary)
-
-
-def without_pockets(solid: np.ndarray, boundary: tuple[Sides, ...]) -> np.ndarray:
-    """Obstacles with all fluid filled that touches no boundary where u = 0; where none is, but for the largest part.
-
-    Example:
-        >>> ring = np.ones((3, 3), bool)
-        >>> ring[1, 1] = False
-        >>> bool(without_pockets(np.pad(ring, 2), (("neumann", "neumann"),) * 2)[3, 3])
-        True
-    """
-    from scipy.ndimage import label
-
-    parts = _joined_around(np.asarray(label(~solid)[0]), boundary)  # type: ignore[index]
-    sizes = np.bincount(parts.ravel())
-    sizes[0] = 0
-    held: set[int] = set()
-    for axis, ends in enumerate(boundary):
-        for end, place in zip(ends, (0, -1), strict=True):
-            if end == "dirichlet":
-                held |= set(np.unique(parts.take(place, axis)).tolist()) - {0}
-    return ~np.isin(parts, list(held) or [int(sizes.argmax())])
-
-
-def _joined_around(parts: np.ndarray, boundary: tuple[Sides, ...]) -> np.ndarray:
-    """Numbers of parts, the same for parts that meet across a periodic boundary."""
-    for axis, ends in enumerate(boundary):
-        if ends[0] != "periodic":
-            continue
-        for _ in range(parts.max()):
-            first, last = parts.take(0, axis), parts.take(-1, axis)
-            apart = (first != last) & (first > 0) & (last > 0)
-            if not apart.any():
-                break
-            parts = np.where(parts == last[apart][0], first[apart][0], parts)
-    return parts

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import scipy.ndimage
 import torch
 from torch import Tensor
 
@@ -14,10 +13,13 @@ from opforge.core import Grid
 from opforge.datasets.random_fields import GaussianField
 from opforge.datasets.random_obstacles import Obstacles
 from opforge.errors import InputError, UnknownNameError
+from opforge.pdes._regions import with_one_region
 from opforge.solvers import Stencil
+from opforge.solvers.stencil import sides
 
 Split = Literal["train", "test"]
 Fields = dict[str, np.ndarray]
+Draw = Callable[[np.random.Generator, Grid, tuple[bool, ...]], Fields]
 
 # The first number of what a sample's random numbers are drawn from.
 _SPLITS = {"train": 0, "test": 1}
@@ -33,10 +35,10 @@ _TAU = {1: (5.0, 19.0), 2: (5.0, 19.0), 3: (5.0, 12.0)}
 def obstacles(rng: np.random.Generator, grid: Grid, wrapped: tuple[bool, ...]) -> Fields:
     """A coefficient of 1 around 2 to 11 random bodies."""
     solid = Obstacles(int(rng.integers(2, 12)), (0.03, 0.14), margin=0.05).sample(rng, grid)
-    return {"solid": without_pockets(solid, wrapped)}
+    return {"solid": with_one_region(solid, wrapped)}
 
 
-def contrast(ratio: float) -> Callable[[np.random.Generator, Grid, tuple[bool, ...]], Fields]:
+def contrast(ratio: float) -> Draw:
     """Coefficients between 1 and ``ratio``: half of them smooth, clipped log-normal ones, half of them jump, between
     two materials or at layers in one of them."""
 
@@ -53,7 +55,7 @@ def contrast(ratio: float) -> Callable[[np.random.Generator, Grid, tuple[bool, .
     return draw
 
 
-FAMILIES: dict[str, Callable[[np.random.Generator, Grid, tuple[bool, ...]], Fields]] = {
+FAMILIES: dict[str, Draw] = {
     "obstacles": obstacles,
     "contrast 10": contrast(10.0),
     "contrast 100": contrast(100.0),
@@ -93,9 +95,9 @@ def random_system(
             raise UnknownNameError("family", name, FAMILIES)
     if split not in _SPLITS:
         raise InputError(f"split must be 'train' or 'test', got {split!r}")
-    bare = Stencil(grid, boundary)
+    wrapped = tuple(ends[0] == "periodic" for ends in sides(boundary, grid.ndim))
     fields = [
-        FAMILIES[name](np.random.default_rng([_SPLITS[split], seed, number]), grid, bare.wrapped)
+        FAMILIES[name](np.random.default_rng([_SPLITS[split], seed, number]), grid, wrapped)
         for number, name in enumerate(names)
     ]
     a = np.stack([f.get("a", np.ones(grid.shape)) for f in fields])
@@ -126,27 +128,3 @@ def random_right_hand_side(A: Stencil, seed: int) -> Tensor:
         axes = tuple(range(1, b.ndim))
         b = b - fluid * b.sum(axes, keepdim=True) / fluid.sum(axes, keepdim=True)
     return b
-
-
-def without_pockets(solid: np.ndarray, wrapped: tuple[bool, ...]) -> np.ndarray:
-    """Obstacles, and whatever fluid they enclose: the largest region stays, so that A is singular for constants alone.
-
-    Example:
-        >>> solid = np.zeros((5, 5), bool)
-        >>> solid[1:4, 1:4] = True
-        >>> solid[2, 2] = False  # a pocket
-        >>> int(without_pockets(solid, (False, False)).sum())
-        9
-    """
-    labels: Any = scipy.ndimage.label(~solid)
-    parts, count = labels
-    region = np.arange(count + 1)  # which region a part belongs to
-    for axis, around in enumerate(wrapped):
-        ends = zip(np.take(parts, 0, axis).ravel(), np.take(parts, -1, axis).ravel(), strict=True)
-        for one, other in set(ends) if around else ():
-            if one and other:
-                region[region == region[other]] = region[one]
-    regions = region[parts]
-    sizes = np.bincount(regions.ravel(), minlength=count + 1)
-    sizes[0] = 0
-    return solid | (regions != sizes.argmax())

@@ -13,7 +13,7 @@ from opforge.core import Grid
 from opforge.errors import InputError
 from opforge.pdes import Poisson
 from opforge.precond import ConjugateDirections, load
-from opforge.precond._dcdm_regions import random_boundary, random_solid, without_pockets
+from opforge.precond._dcdm_regions import random_boundary, random_solid
 from opforge.precond._neighbours import gathered, neighbours
 from opforge.precond.dcdm import Smoother
 from opforge.solvers import SingularWarning, Stencil, cg, dcdm, fcg
@@ -294,17 +294,6 @@ def test_constructor_refuses(arguments, said):
 
 
 # --- regions, files, shipped weights ------------------------------------------------------------------------------
-
-
-def test_pockets_are_filled():
-    solid = np.zeros((9, 9), bool)
-    solid[4] = True
-    held = (("dirichlet", "neumann"), ("neumann", "neumann"))
-    assert without_pockets(solid, held)[4:].all() and not without_pockets(solid, held)[:4].any()
-    wall = (("neumann", "neumann"),) * 2
-    assert without_pockets(np.roll(solid, 1, 0), wall)[5:].all()  # the larger part stays
-    around = (("periodic", "periodic"), ("neumann", "neumann"))
-    np.testing.assert_array_equal(without_pockets(solid, around), solid)
 
 
 def test_random_boundaries_are_of_the_allowed_kinds():

@@ -6,12 +6,12 @@ import torch
 
 from opforge.core import Grid
 from opforge.errors import InputError, UnknownNameError
+from opforge.pdes._regions import fluid_regions
 from opforge.precond.problems import (
     FAMILIES,
     random_boundary,
     random_right_hand_side,
     random_system,
-    without_pockets,
 )
 
 
@@ -40,14 +40,7 @@ def test_obstacles_leave_one_region():
         A = random_system("obstacles", Grid((64, 64)), seed, boundary="periodic")
         assert 0.002 < 1 - float(A.fluid.mean()) < 0.6
         solid = A.fluid.numpy() < 0.5
-        np.testing.assert_array_equal(without_pockets(solid, (True, True)), solid)
-
-
-def test_regions_across_periodic_sides_are_one():
-    solid = np.zeros((6, 6), bool)
-    solid[2], solid[4] = True, True  # rows 0, 1 and 5 meet across the side, row 3 is a pocket
-    assert without_pockets(solid, (True, False)).sum() == 18
-    assert without_pockets(solid, (False, False)).sum() == 24
+        assert fluid_regions(solid, (True, True))[1] == 1
 
 
 def test_right_hand_sides_suit_singular_systems():

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
 from pathlib import Path
 from typing import Any
 
-import safetensors
-import safetensors.torch
 from torch import nn
 
 from opforge.errors import InputError, UnknownNameError
+from opforge.models.files import fill, json_bytes, read_json, read_tensors, write_bytes, write_tensors
 
 PRETRAINED = Path(__file__).parent / "pretrained"
 
@@ -40,11 +37,11 @@ def load(name_or_path: str | Path) -> Any:
         LearnedMultigrid(2-D, 102 numbers, dirichlet, neumann, periodic)
     """
     path = _stem(Path(name_or_path))
-    if not path.with_name(path.name + ".json").is_file():
+    if not _about(path).is_file():
         if str(name_or_path) not in pretrained():
             raise UnknownNameError("preconditioner", str(name_or_path), pretrained())
         path = PRETRAINED / str(name_or_path)
-    about = read_about(path)
+    about = read_json(_about(path))
     if about.get("kind") == "multigrid":
         from opforge.precond.multigrid import LearnedMultigrid
 
@@ -63,31 +60,10 @@ def save_weights(net: nn.Module, path: str | Path, about: dict[str, Any]) -> Pat
         InputError: the folder cannot be written to, values that are not plain.
     """
     path = _stem(Path(path))
-    try:
-        text = json.dumps(about, indent=2) + "\n"
-    except TypeError as error:
-        raise InputError(f"about must have plain values, numbers, text, lists ({error})") from error
-    tensors = {name: x.detach().to("cpu", copy=True).contiguous() for name, x in net.state_dict().items()}
-    _replace(path.with_name(path.name + ".safetensors"), safetensors.torch.save(tensors))
-    _replace(path.with_name(path.name + ".json"), text.encode())
+    text = json_bytes(about, what="about")
+    write_tensors(_weights(path), net.state_dict())
+    write_bytes(_about(path), text)
     return path
-
-
-def read_about(path: Path) -> dict[str, Any]:
-    """What stands beside the weights.
-
-    Raises:
-        InputError: no such file, or not a JSON object.
-    """
-    try:
-        about = json.loads(path.with_name(path.name + ".json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}.json is missing or damaged ({error}); copy it again") from error
-    if not isinstance(about, dict):
-        raise InputError(
-            f"{path}.json is damaged: it must hold a JSON object, got {type(about).__name__}; copy it again"
-        )
-    return about
 
 
 def load_weights(net: nn.Module, path: Path) -> None:
@@ -96,31 +72,21 @@ def load_weights(net: nn.Module, path: Path) -> None:
     Raises:
         InputError: no such file, one that is damaged, of another network, or with numbers that are not finite.
     """
-    file = path.with_name(path.name + ".safetensors")
-    try:
-        tensors = safetensors.torch.load_file(file)
-    except (OSError, safetensors.SafetensorError) as error:
-        raise InputError(f"{file} is missing or damaged ({' '.join(str(error).split())}); copy it again") from error
-    own = net.state_dict()
-    for name in sorted(own.keys() | tensors.keys()):
-        expected = tuple(own[name].shape) if name in own else "nothing"
-        got = tuple(tensors[name].shape) if name in tensors else "nothing"
-        if expected != got:
-            raise InputError(f"{file} does not fit its JSON: expected {name} {expected}, got {got}; copy both again")
-        if not bool(tensors[name].isfinite().all()):
+    file = _weights(path)
+    tensors, _ = read_tensors(file)
+    for name, values in tensors.items():
+        if not bool(values.isfinite().all()):
             raise InputError(f"{file} is damaged: {name} has numbers that are not finite; copy it again")
-    net.load_state_dict(tensors)
+    fill(net, tensors, what=f"{file} does not fit its JSON")
+
+
+def _about(path: Path) -> Path:
+    return path.with_name(path.name + ".json")
+
+
+def _weights(path: Path) -> Path:
+    return path.with_name(path.name + ".safetensors")
 
 
 def _stem(path: Path) -> Path:
     return path.with_suffix("") if path.suffix in (".json", ".safetensors") else path
-
-
-def _replace(path: Path, content: bytes) -> None:
-    partial = path.with_name(path.name + ".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(content)
-        os.replace(partial, path)
-    except OSError as error:
-        raise InputError(f"path must be one that can be written to, {path} cannot ({error.strerror})") from error

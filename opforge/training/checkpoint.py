@@ -6,18 +6,17 @@ the fields, provenance, versions, options of the training) and ``checkpoint/weig
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from opforge import __version__, models
 from opforge.core.grid import Grid
 from opforge.errors import InputError, UnknownNameError
-from opforge.training.files import json_bytes, read_json, read_tensors, write_bytes, write_tensors
+from opforge.models.files import fill, json_bytes, read_json, read_tensors, write_bytes, write_tensors
 from opforge.training.normalisation import Normaliser
 from opforge.training.operator import Operator
 
@@ -177,24 +176,6 @@ def _build(name: str, config: Any, place: Path) -> nn.Module:
             f"{place / DESCRIPTION}: model {name!r} cannot be built from its config ({error}); "
             "use the opforge that wrote it, or train again"
         ) from error
-
-
-def fill(model: nn.Module, tensors: Mapping[str, Tensor], *, what: str) -> None:
-    """Put tensors into a model in place, after checking every name and shape; takes over their precision.
-
-    Raises:
-        InputError: names or shapes that differ; the text starts with ``what`` and gives the first difference.
-    """
-    own = model.state_dict()
-    for name in sorted(own.keys() | tensors.keys()):
-        expected = tuple(own[name].shape) if name in own else "nothing"
-        got = tuple(tensors[name].shape) if name in tensors else "nothing"
-        if expected != got:
-            raise InputError(f"{what}: expected {name} {expected}, got {got}; use the model that it was trained with")
-    dtypes = {tensor.dtype for tensor in tensors.values() if tensor.is_floating_point()}
-    if len(dtypes) == 1:
-        model.to(dtypes.pop())
-    model.load_state_dict(dict(tensors))
 
 
 def pick_device(device: str | torch.device) -> torch.device:

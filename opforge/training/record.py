@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from opforge.errors import InputError
+from opforge.models.files import append_line, json_bytes, write_bytes
 from opforge.training.checkpoint import CHECKPOINT, DESCRIPTION, WEIGHTS, describe_model, has_checkpoint, save
-from opforge.training.files import append_line, json_bytes, write_bytes
 from opforge.training.loop import Trainer
 from opforge.training.metrics import Metrics
 from opforge.training.operator import Operator

@@ -13,8 +13,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from opforge.errors import InputError
-from opforge.training.checkpoint import fill
-from opforge.training.files import read_tensors, write_tensors
+from opforge.models.files import fill, read_tensors, write_tensors
 from opforge.training.options import Optimiser
 
 STATE = "state.safetensors"

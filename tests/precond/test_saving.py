@@ -48,10 +48,13 @@ def test_refusals(tmp_path):
     ):
         load(path)
     (tmp_path / "mine.json").write_text("[1]")
-    with pytest.raises(InputError, match=r"mine.json is damaged: it must hold a JSON object, got list"):
+    with pytest.raises(InputError, match=r"mine.json is damaged: expected a JSON object, got list"):
         load(path)
     (tmp_path / "mine.json").write_text(json.dumps({**about, "network": {"hidden": 5, "ndim": 2}}))
-    with pytest.raises(InputError, match=r"does not fit its JSON: expected first.bias \(5,\), got \(8,\)"):
+    with pytest.raises(
+        InputError,
+        match=r"does not fit its JSON: expected first.bias \(5,\), got \(8,\); use the model",
+    ):
         load(path)
     (tmp_path / "mine.json").write_text(json.dumps({"kind": "multigrid"}))
     with pytest.raises(InputError, match=r"mine.json is damaged \(KeyError: 'network'\)"):
@@ -60,15 +63,15 @@ def test_refusals(tmp_path):
     weights = tmp_path / "mine.safetensors"
     whole = weights.read_bytes()
     weights.write_bytes(whole[:40])
-    with pytest.raises(InputError, match=r"mine.safetensors is missing or damaged"):
+    with pytest.raises(InputError, match=r"mine.safetensors is cut off or damaged .*copy it again"):
         load(path)
     tensors = safetensors.torch.load(whole)
     tensors["dampings"][0, 0] = torch.nan
     safetensors.torch.save_file(tensors, weights)
     with pytest.raises(InputError, match=r"dampings has numbers that are not finite"):
         load(path)
-    with pytest.raises(InputError, match=r"about must have plain values"):
+    with pytest.raises(InputError, match=r"about: expected plain JSON values .*use numbers, text, lists, dicts"):
         LearnedMultigrid(MultigridNet(), about={"x": object()}).save(tmp_path / "other")
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match=r"path must be one that can be written to"):
+    with pytest.raises(InputError, match=r"cannot write .*mine.safetensors .*give a folder that can be written to"):
         LearnedMultigrid(MultigridNet()).save(tmp_path / "file" / "mine")

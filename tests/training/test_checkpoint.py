@@ -9,9 +9,9 @@ import torch
 from opforge.core import Grid
 from opforge.errors import InputError, UnknownNameError
 from opforge.models import FNO
+from opforge.models.files import read_json, write_tensors
 from opforge.training import Normaliser, Operator, load
 from opforge.training.checkpoint import pick_device
-from opforge.training.files import read_json, write_tensors
 
 
 def operator(model, grid=None):

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from opforge.errors import InputError
+from opforge.models.files import read_tensors, write_tensors
 from opforge.training import Cosine, Optimiser, RelativeLp, fit, load
-from opforge.training.files import read_tensors, write_tensors
 
 PLAIN = Optimiser(learning_rate=0.02)
 AVERAGED = Optimiser(learning_rate=0.02, ema=0.9, schedule=Cosine())

@@ -1,4 +1,4 @@
-"""Files of a run, written so that a reader sees the old content or the new one and never a part."""
+"""Files of weights and what is said of them: a reader sees the old content or the new one and never a part."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import safetensors
 import safetensors.torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from opforge.errors import InputError, no_room
 
@@ -93,3 +93,21 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     except (OSError, safetensors.SafetensorError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{path} is cut off or damaged ({reason}); copy it again or train again") from error
+
+
+def fill(model: nn.Module, tensors: Mapping[str, Tensor], *, what: str) -> None:
+    """Put tensors into a model in place, after checking every name and shape; takes over their precision.
+
+    Raises:
+        InputError: names or shapes that differ; the text starts with ``what`` and gives the first difference.
+    """
+    own = model.state_dict()
+    for name in sorted(own.keys() | tensors.keys()):
+        expected = tuple(own[name].shape) if name in own else "nothing"
+        got = tuple(tensors[name].shape) if name in tensors else "nothing"
+        if expected != got:
+            raise InputError(f"{what}: expected {name} {expected}, got {got}; use the model that it was trained with")
+    dtypes = {tensor.dtype for tensor in tensors.values() if tensor.is_floating_point()}
+    if len(dtypes) == 1:
+        model.to(dtypes.pop())
+    model.load_state_dict(dict(tensors))

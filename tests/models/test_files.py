@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from opforge.errors import InputError
-from opforge.training import files
+from opforge.models import files
 
 
 def test_round_trip_of_tensors_that_share_memory_and_are_not_contiguous(tmp_path):

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from opforge.datasets.generating.progress import progress_bar
 from opforge.errors import InputError, WorkError
 from opforge.precond._dcdm_regions import random_stencil
 from opforge.precond.dcdm import ConjugateDirections, Region
@@ -30,6 +31,9 @@ _WARM_UP, _CLIP = 100, 1.0
 # What is added to losses before their logarithm, so that a few hard regions count for more than the many easy ones
 # whose losses are smaller than that.
 _EASY = 3e-3
+
+# Steps whose mean loss is shown.
+_LATE = 100
 
 # Earlier directions, as `opforge.solvers.dcdm` keeps.
 _KEPT = 2
@@ -86,7 +90,7 @@ SHIPPED: dict[str, tuple[dict[str, Any], Schedule]] = {
 }
 
 
-def make_shipped(name: str, seed: int = 0, *, progress: bool = True) -> tuple[ConjugateDirections, Record]:
+def make_shipped(name: str, seed: int = 0, *, progress: bool = False) -> tuple[ConjugateDirections, Record]:
     """Make the weights of a shipped network anew.
 
     Args:
@@ -176,7 +180,7 @@ def train_directions(
     samples = _Samples(net, schedule, seed)
     optimiser = torch.optim.Adam(net.parameters(), lr=schedule.rate)
     start, batches = time.monotonic(), iter(samples)
-    with _bar(progress, schedule.steps) as bar:
+    with progress_bar("directions" if progress else None, schedule.steps, 0) as advance:
         for step in range(schedule.steps):
             elapsed = (time.monotonic() - start) / 60
             if elapsed >= schedule.minutes:
@@ -196,7 +200,7 @@ def train_directions(
             record.losses.append(float(losses.detach().mean()))
             if not math.isfinite(record.losses[-1]):
                 raise WorkError(f"the loss is no number after {step + 1} steps; lower the rate, {schedule.rate}")
-            bar.advance(record.losses)
+            advance(1, f"loss {np.mean(record.losses[-_LATE:]):.3g}")
         else:
             record.complete = True
     record.seconds = time.monotonic() - start
@@ -269,31 +273,3 @@ def _unit(b: Tensor) -> Tensor:
     """Of root mean square 1, as `Directions` scales residuals."""
     size = (_dot(b, b) / b[0].numel()).sqrt()
     return b / size.clamp_min(torch.finfo(b.dtype).tiny)
-
-
-class _bar:
-    """Steps done, the loss of late, the time left; nothing where it is not wanted."""
-
-    _LATE = 100
-
-    def __init__(self, show: bool, steps: int):
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        columns = (TextColumn("directions"), BarColumn(), MofNCompleteColumn(), TextColumn("loss {task.fields[loss]}"))
-        console = Console(stderr=True)
-        self._progress = Progress(
-            *columns, TimeRemainingColumn(), TextColumn("left"), console=console, disable=not show
-        )
-        self._task = self._progress.add_task("train", total=steps, loss="…")
-
-    def __enter__(self) -> _bar:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def advance(self, losses: list[float]) -> None:
-        late = losses[-self._LATE :]
-        self._progress.update(self._task, completed=len(losses), loss=f"{sum(late) / len(late):.3g}")

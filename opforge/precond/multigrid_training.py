@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from opforge.core import Grid
+from opforge.datasets.generating.progress import progress_bar
 from opforge.errors import InputError, UnknownNameError, WorkError
 from opforge.precond._network import MultigridNet
 from opforge.precond.multigrid import LearnedMultigrid, cycle_of
@@ -52,14 +52,17 @@ _CYCLES, _ITERATIONS = 3, 3
 
 _LARGEST_GRADIENT = 1.0
 
+# Steps whose mean is shown.
+_LATE = 50
 
-def make_shipped(name: str, seed: int = 0, *, progress: Callable[[str], None] | None = None) -> LearnedMultigrid:
+
+def make_shipped(name: str, seed: int = 0, *, progress: bool = False) -> LearnedMultigrid:
     """Train one of the preconditioners that opforge ships anew, as it was.
 
     Args:
         name: ``"multigrid_2d"`` or ``"multigrid_3d"``.
         seed: of the weights at the start and of the systems.
-        progress: is given a line now and then.
+        progress: whether a bar is shown on standard error.
 
     Raises:
         UnknownNameError: another name.
@@ -78,7 +81,7 @@ def train_multigrid(
     *,
     hidden: int = 8,
     seed: int = 0,
-    progress: Callable[[str], None] | None = None,
+    progress: bool = False,
 ) -> LearnedMultigrid:
     """Train a network on random systems of all boundaries; the same seed gives the same weights on one machine.
 
@@ -87,7 +90,7 @@ def train_multigrid(
         schedule: what it sees.
         hidden: neurons.
         seed: of the weights at the start and of the systems, which are those of the training split.
-        progress: is given a line now and then.
+        progress: whether a bar is shown on standard error.
 
     Raises:
         InputError: another dimension.
@@ -106,21 +109,20 @@ def train_multigrid(
         net = MultigridNet(hidden, ndim)
     optimiser = torch.optim.Adam(net.parameters(), lr=schedule.rate)
     rng, start, losses = np.random.default_rng([seed, ndim]), time.perf_counter(), []
-    for step in range(schedule.steps):
-        for group in optimiser.param_groups:
-            group["lr"] = schedule.rate * (0.501 + 0.499 * math.cos(math.pi * step / schedule.steps))
-        loss = error_reduction(_batch(schedule, ndim, rng), net, seed=int(rng.integers(2**31)))
-        total = loss.mean() + schedule.hardest * loss.max()
-        if not math.isfinite(float(total.detach())):
-            raise WorkError(f"the loss of step {step} is not finite; lower the learning rate")
-        optimiser.zero_grad()
-        total.backward()
-        nn.utils.clip_grad_norm_(net.parameters(), _LARGEST_GRADIENT)
-        optimiser.step()
-        losses.append(float(loss.detach().mean()))
-        if progress is not None and (step + 1) % 50 == 0:
-            mean = math.exp(float(np.mean(losses[-50:])))
-            progress(f"step {step + 1}: errors times {mean:.4f} an iteration, {time.perf_counter() - start:.0f} s")
+    with progress_bar("multigrid" if progress else None, schedule.steps, 0) as advance:
+        for step in range(schedule.steps):
+            for group in optimiser.param_groups:
+                group["lr"] = schedule.rate * (0.501 + 0.499 * math.cos(math.pi * step / schedule.steps))
+            loss = error_reduction(_batch(schedule, ndim, rng), net, seed=int(rng.integers(2**31)))
+            total = loss.mean() + schedule.hardest * loss.max()
+            if not math.isfinite(float(total.detach())):
+                raise WorkError(f"the loss of step {step} is not finite; lower the learning rate")
+            optimiser.zero_grad()
+            total.backward()
+            nn.utils.clip_grad_norm_(net.parameters(), _LARGEST_GRADIENT)
+            optimiser.step()
+            losses.append(float(loss.detach().mean()))
+            advance(1, f"errors times {math.exp(np.mean(losses[-_LATE:])):.4f} an iteration")
     about = {"seed": seed, "seconds": round(time.perf_counter() - start), **asdict(schedule)}
     return LearnedMultigrid(net, about=about)
 

@@ -22,12 +22,13 @@ def unseen(net, ndim=2):
         return float(error_reduction(A, net, seed=1).mean())
 
 
-def test_a_short_training_helps_on_systems_not_seen():
-    lines = []
-    learned = train_multigrid(2, SHORT, progress=lines.append)
+def test_a_short_training_helps_on_systems_not_seen(capfd):
+    learned = train_multigrid(2, SHORT, progress=True)
     before, after = unseen(MultigridNet()), unseen(learned.net)
     assert -4.0 < after < before - 0.05
-    assert lines == [] and learned.about["steps"] == 40
+    assert learned.about["steps"] == 40
+    shown = capfd.readouterr().err
+    assert "40/40" in shown and "errors times 0." in shown
 
 
 def test_the_same_seed_gives_the_same_weights():

@@ -40,8 +40,8 @@ def measure(ndim: int, n: int, family: str, seed: int, *, repeats: int = 3, meth
         residual = float((b - A(x)).norm() / b.norm())
         found[name] = (result.iterations, *best[1:], residual)
 
-    solve("learned", lambda: learned(A), lambda M: getattr(M, "operator", A), b, repeats)
-    solve("learned, torch", lambda: learned(A, compiled=False), lambda M: A, b, repeats)
+    solve("learned", lambda: learned.on(A), lambda M: getattr(M, "operator", A), b, repeats)
+    solve("learned, torch", lambda: learned.on(A, compiled=False), lambda M: A, b, repeats)
     solve("geometric", lambda: geometric_multigrid(A, dtype=torch.float32), lambda M: A, b, repeats)
     solve("RS", lambda: amg(matrix), lambda M: matrix, flat, repeats)
     solve("SA", lambda: amg(matrix, "smoothed_aggregation"), lambda M: matrix, flat, repeats)
@@ -56,9 +56,9 @@ def main() -> None:
     ndim, n = int(sys.argv[1]), int(sys.argv[2])
     methods = sys.argv[3] if len(sys.argv) > 3 else "all"
     warnings.simplefilter("ignore")
-    for tiny in (random_system("contrast 10", Grid((160,) * 2 if ndim == 2 else (32,) * 3), 0),):
-        load(f"multigrid_{ndim}d")(tiny)(random_right_hand_side(tiny, 0))  # numba compiles
-        incomplete_cholesky(Stencil(Grid((8, 8))).matrix())
+    small = random_system("contrast 10", Grid((160,) * 2 if ndim == 2 else (32,) * 3), 0)
+    load(f"multigrid_{ndim}d").on(small)(random_right_hand_side(small, 0))  # numba compiles
+    incomplete_cholesky(Stencil(Grid((8, 8))).matrix())
     for family in FAMILIES:
         for seed in (20, 21) if methods != "all" else (20,):
             for name, (iterations, set_up, solve, residual) in measure(ndim, n, family, seed, methods=methods).items():

@@ -16,14 +16,13 @@ from torch import Tensor, nn
 from opforge.core.full_transforms.transforms import is_torch
 from opforge.errors import InputError
 from opforge.pdes._finite_volumes import BOUNDARIES
-from opforge.precond._neighbours import gathered, neighbours, padded, products
+from opforge.precond._neighbours import padded
+from opforge.precond._smoother import CONV, SLOPE, Gates, Smoother
 from opforge.precond.saving import load_weights, save_weights
 from opforge.solvers import Stencil
 from opforge.solvers.preconditioners._hierarchy import Level, coarsen
 
 KIND = "directions"
-
-_CONV = {2: nn.Conv2d, 3: nn.Conv3d}
 
 # Coarsest cells, solved by a dense factor. Where more are joined, long thin walls are lost: around 15 of them on 256²,
 # 40 cells take more than 200 iterations and 150 take 4.
@@ -31,9 +30,6 @@ _DENSE = 150
 
 # Spacings and conductances that differ by more are not those of the cubes and the constant coefficient of training.
 _CUBES, _CONSTANT, _VARIES = 1.1, 1e-4, 0.25
-
-# The slope of activations for negative numbers; where the damped Jacobi sweep of the untrained network starts.
-_SLOPE, _DAMPING = 0.1, 0.8
 
 
 @dataclass(frozen=True)
@@ -58,67 +54,6 @@ class Region:
             return u
         mean = (self.floating * u).flatten(2).sum(2).reshape(-1, *(1,) * (u.ndim - 1))
         return u - mean * (self.floating > 0)
-
-
-@dataclass(frozen=True)
-class Gates:
-    """What a smoother is multiplied with in every cell, (1 or batch, channels, *space)."""
-
-    before: Tensor
-    after: Tensor
-    jacobi: Tensor
-    scale: Tensor
-    fluid: Tensor | None
-
-
-class Smoother(nn.Module):
-    """S r = D⁻¹(conv(g₂ σ(g₁ conv(r))) + ω r), with g₁, g₂ and ω from the region around every cell.
-
-    D is the diagonal. Nonlinear in r, and S(t r) = t S(r) for t >= 0: no biases, σ(t x) = t σ(x).
-
-    Args:
-        ndim: axes.
-        channels: between the two convolutions.
-        region_channels: that describe the region in a cell.
-
-    Example:
-        >>> sum(p.numel() for p in Smoother(2, 16, 16).parameters())
-        849
-    """
-
-    def __init__(self, ndim: int, channels: int, region_channels: int):
-        super().__init__()
-        taps = 3**ndim
-        self.widen = nn.Parameter(torch.empty(channels, taps).uniform_(-1, 1) / math.sqrt(taps))
-        self.narrow = nn.Parameter(torch.zeros(taps, channels))  # at the start a sweep of damped Jacobi and no more
-        self.gate = _CONV[ndim](region_channels, 2 * channels + 1, 1)
-        with torch.no_grad():
-            self.gate.weight.zero_()
-            self.gate.bias.fill_(1.0)
-            self.gate.bias[-1] = _DAMPING
-
-    def gates(self, features: Tensor, level: Level) -> Gates:
-        gate, channels = self.gate(features), len(self.widen)
-        damping, scale = gate[:, -1:], level.inverse_diagonal
-        if level.fluid is not None:  # in obstacles A is its diagonal
-            damping, scale = damping * level.fluid + (1 - level.fluid), scale * level.fluid
-        return Gates(
-            before=gate[:, :channels],
-            after=gate[:, channels:-1],
-            jacobi=damping * level.inverse_diagonal,
-            scale=scale,
-            fluid=level.fluid,
-        )
-
-    def forward(self, r: Tensor, gates: Gates, wrapped: tuple[bool, ...]) -> Tensor:
-        inside = r if gates.fluid is None else r * gates.fluid
-        y = products(self.widen, neighbours(inside, wrapped))
-        if torch.is_grad_enabled():
-            y = gates.after * F.leaky_relu(gates.before * y, _SLOPE)
-        else:
-            y = F.leaky_relu_(y.mul_(gates.before), _SLOPE).mul_(gates.after)
-        y = gathered(products(self.narrow, y), wrapped)
-        return gates.jacobi * r + gates.scale * y
 
 
 class ConjugateDirections(nn.Module):
@@ -167,7 +102,7 @@ class ConjugateDirections(nn.Module):
         boundaries: Sequence[str] = BOUNDARIES,
     ):
         super().__init__()
-        if ndim not in _CONV:
+        if ndim not in CONV:
             raise InputError(f"ndim must be 2 or 3, got {ndim!r}")
         for name, value in (("channels", channels), ("region_channels", region_channels)):
             if value < 1:
@@ -178,8 +113,8 @@ class ConjugateDirections(nn.Module):
         self._config = {"ndim": ndim, "channels": channels, "region_channels": region_channels}
         self.pre = Smoother(ndim, channels, region_channels)
         self.post = Smoother(ndim, channels, region_channels)
-        self.look = _CONV[ndim](2 * ndim + 1, region_channels, 3)
-        self.mix = _CONV[ndim](region_channels, region_channels, 1)
+        self.look = CONV[ndim](2 * ndim + 1, region_channels, 3)
+        self.mix = CONV[ndim](region_channels, region_channels, 1)
 
     def describe(self) -> dict[str, Any]:
         """The constructor's arguments, as plain values.
@@ -253,8 +188,8 @@ class ConjugateDirections(nn.Module):
         found = []
         for level in levels[:-1]:
             features = _faces_and_fluid(level).to(self.mix.weight.dtype)
-            features = F.leaky_relu(self.look(padded(features, level.wrapped)), _SLOPE)
-            features = F.leaky_relu(self.mix(features), _SLOPE)
+            features = F.leaky_relu(self.look(padded(features, level.wrapped)), SLOPE)
+            features = F.leaky_relu(self.mix(features), SLOPE)
             found.append((self.pre.gates(features, level), self.post.gates(features, level)))
         return found
 

@@ -28,7 +28,7 @@ KIND = "multigrid"
 
 
 class LearnedMultigrid:
-    """A network that sets up a V-cycle for any matrix of its dimension; ``learned(A)`` is the preconditioner of A.
+    """A network that sets up a V-cycle for any matrix of its dimension; ``on(A)`` is the preconditioner of A.
 
     Args:
         net: the network.
@@ -40,7 +40,7 @@ class LearnedMultigrid:
         >>> A = Stencil(Grid((64, 64)))
         >>> learned = LearnedMultigrid(MultigridNet())
         >>> b = torch.ones(64, 64, dtype=torch.float64)
-        >>> 5 <= cg(A, b, rtol=1e-8, M=learned(A)).iterations <= 9
+        >>> 5 <= cg(A, b, rtol=1e-8, M=learned.on(A)).iterations <= 9
         True
         >>> learned.aspreconditioner(A.matrix(), grid=A.grid).shape
         (4096, 4096)
@@ -55,7 +55,7 @@ class LearnedMultigrid:
         numbers = sum(p.numel() for p in self.net.parameters())
         return f"LearnedMultigrid({self.net.ndim}-D, {numbers} numbers, {', '.join(self.boundaries)})"
 
-    def __call__(self, A: Any, *, grid: Grid | None = None, compiled: bool | None = None) -> MultigridCycle:
+    def on(self, A: Any, *, grid: Grid | None = None, compiled: bool | None = None) -> MultigridCycle:
         """The preconditioner of A: the network is evaluated, the levels are set up.
 
         Args:
@@ -77,7 +77,7 @@ class LearnedMultigrid:
 
     def aspreconditioner(self, A: Any, *, grid: Grid | None = None, compiled: bool | None = None) -> LinearOperator:
         """The preconditioner of A as scipy's ``LinearOperator``, for cg of scipy and of pyamg."""
-        return self(A, grid=grid, compiled=compiled).aspreconditioner()
+        return self.on(A, grid=grid, compiled=compiled).aspreconditioner()
 
     def _checked(self, A: Any, grid: Grid | None) -> Stencil:
         if not isinstance(A, Stencil):

@@ -25,8 +25,8 @@ def load(name_or_path: str | Path) -> Any:
         name_or_path: such as ``"multigrid_2d"``; or a path without an ending, or with one of the two.
 
     Returns:
-        A `LearnedMultigrid`, whose ``learned(A)`` is a `opforge.solvers.Preconditioner` and ``aspreconditioner(A)`` a
-        ``LinearOperator`` for scipy's cg; or `ConjugateDirections`, whose ``on(A)`` is M of `opforge.solvers.dcdm`.
+        What ``on(A)`` makes M of: of every cg where it is a `LearnedMultigrid`, whose ``aspreconditioner(A)`` is a
+        ``LinearOperator`` for scipy's; of `opforge.solvers.dcdm` and ``fcg`` where it is `ConjugateDirections`.
 
     Raises:
         UnknownNameError: no such name and no such files.

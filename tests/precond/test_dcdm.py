@@ -15,7 +15,7 @@ from opforge.pdes import Poisson
 from opforge.precond import ConjugateDirections, load
 from opforge.precond._dcdm_regions import random_boundary, random_solid
 from opforge.precond._neighbours import gathered, neighbours
-from opforge.precond.dcdm import Smoother
+from opforge.precond._smoother import Smoother
 from opforge.solvers import SingularWarning, Stencil, cg, dcdm, fcg
 
 WALLS = (("dirichlet", "neumann"), ("neumann", "dirichlet"))

@@ -65,7 +65,7 @@ def test_linear(shape, compiled):
     if compiled:
         pytest.importorskip("numba")
     A = system(shape, "mixed", ["contrast 100"])
-    M = load(f"multigrid_{len(shape)}d")(A, compiled=compiled)
+    M = load(f"multigrid_{len(shape)}d").on(A, compiled=compiled)
     x, y = torch.randn(2, 1, *shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(M(3 * x - y), 3 * M(x) - M(y), rtol=0, atol=2e-6 * float(M(x).abs().max()))
     torch.testing.assert_close(M(1e-200 * x), 1e-200 * M(x), rtol=0, atol=2e-6 * 1e-200 * float(M(x).abs().max()))
@@ -78,7 +78,7 @@ def test_linear(shape, compiled):
 def test_compiled_passes_give_the_same_numbers(shape, boundary):
     pytest.importorskip("numba")
     A, learned = system(shape, boundary), LearnedMultigrid(load(f"multigrid_{len(shape)}d").net)
-    plain, fast = learned(A, compiled=False), learned(A, compiled=True)
+    plain, fast = learned.on(A, compiled=False), learned.on(A, compiled=True)
     r = random_right_hand_side(A, 0)
     torch.testing.assert_close(fast(r), plain(r), rtol=0, atol=5e-5 * float(plain(r).abs().max()))
     torch.testing.assert_close(fast.operator(r), A(r), rtol=0, atol=1e-12 * float(A(r).abs().max()))
@@ -91,7 +91,7 @@ def test_compiled_passes_give_the_same_numbers(shape, boundary):
 def test_iterations(shape, boundary):
     """To 1e-8, on regions and coefficients that it was not trained on."""
     A = system(shape, boundary, [*FAMILIES, "contrast 100", "contrast 100"])
-    result = cg(A, random_right_hand_side(A, 1), rtol=1e-8, M=load(f"multigrid_{len(shape)}d")(A))
+    result = cg(A, random_right_hand_side(A, 1), rtol=1e-8, M=load(f"multigrid_{len(shape)}d").on(A))
     assert result.converged
     assert min(result.iterations_each) >= 6 and max(result.iterations_each) <= 15, result.iterations_each
 
@@ -106,8 +106,8 @@ def test_learning_helps_where_coefficients_jump(ndim):
         b = random_right_hand_side(A, seed)
         preconditioners = {
             "geometric": geometric_multigrid(A, dtype=torch.float32),
-            "untrained": LearnedMultigrid(MultigridNet(ndim=ndim))(A),
-            "learned": load(f"multigrid_{ndim}d")(A),
+            "untrained": LearnedMultigrid(MultigridNet(ndim=ndim)).on(A),
+            "learned": load(f"multigrid_{ndim}d").on(A),
         }
         for name, M in preconditioners.items():
             counts[name] += sum(cg(A, b, rtol=1e-8, M=M).iterations_each)
@@ -120,7 +120,7 @@ def test_learning_helps_where_coefficients_jump(ndim):
 def test_large_grids(shape, family):
     for seed in range(3):
         A = random_system(family, Grid(shape), 20 + seed)
-        result = cg(A, random_right_hand_side(A, seed), rtol=1e-8, M=load(f"multigrid_{len(shape)}d")(A))
+        result = cg(A, random_right_hand_side(A, seed), rtol=1e-8, M=load(f"multigrid_{len(shape)}d").on(A))
         assert 6 <= result.iterations <= 15
 
 
@@ -130,9 +130,9 @@ def test_a_batch_is_solved_as_each_alone(compiled):
         pytest.importorskip("numba")
     A, learned = system((40, 33), "mixed"), load("multigrid_2d")
     r = random_right_hand_side(A, 0)
-    together = learned(A, compiled=compiled)(r)
+    together = learned.on(A, compiled=compiled)(r)
     for number in range(3):
-        alone = learned(one_of(A, number), compiled=compiled)(r[number])
+        alone = learned.on(one_of(A, number), compiled=compiled)(r[number])
         torch.testing.assert_close(together[number], alone, rtol=0, atol=2e-5 * float(alone.abs().max()))
 
 
@@ -141,7 +141,7 @@ def test_one_matrix_many_right_hand_sides(compiled):
     if compiled:
         pytest.importorskip("numba")
     A = random_system("contrast 10", Grid((50, 40)), 3)
-    M = load("multigrid_2d")(A, compiled=compiled)
+    M = load("multigrid_2d").on(A, compiled=compiled)
     r = torch.randn(3, 50, 40, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(M(r)[1], M(r[1]), rtol=0, atol=1e-6 * float(M(r).abs().max()))
     np.testing.assert_allclose(
@@ -173,14 +173,14 @@ def test_fluid_and_obstacles_stay_apart():
     solid[31:33] = True
     solid[31:33, 40] = False
     A = Stencil(grid, "neumann", solid=solid, c=np.full(grid.shape, 1e-3))
-    assert 6 <= cg(A, random_right_hand_side(A, 0), rtol=1e-8, M=load("multigrid_2d")(A)).iterations <= 16
+    assert 6 <= cg(A, random_right_hand_side(A, 0), rtol=1e-8, M=load("multigrid_2d").on(A)).iterations <= 16
 
 
 @pytest.mark.parametrize("shape", [(256, 16), (150, 2), (1, 40), (3, 3), (2, 2)])
 def test_boxes_of_any_shape(shape):
     A = Stencil(Grid(shape))
     for compiled in {False, "numba" in sys.modules}:
-        M = load("multigrid_2d")(A, compiled=compiled)
+        M = load("multigrid_2d").on(A, compiled=compiled)
         assert 1 <= cg(A, random_right_hand_side(A, 0), rtol=1e-8, M=M).iterations <= 11
 
 
@@ -188,28 +188,28 @@ def test_boxes_of_any_shape(shape):
 def test_a_singular_system_is_solved_on_the_quotient():
     A = random_system("obstacles", Grid((50, 50)), 4, boundary="neumann")
     assert A.floats
-    result = cg(A, random_right_hand_side(A, 0), rtol=1e-8, M=load("multigrid_2d")(A))
+    result = cg(A, random_right_hand_side(A, 0), rtol=1e-8, M=load("multigrid_2d").on(A))
     assert result.converged and 6 <= result.iterations <= 12
 
 
 def test_refusals():
     learned, flat = load("multigrid_2d"), Stencil(Grid((16, 16)))
     with pytest.raises(InputError, match=r"A must have 2 dimensions, .* got 3; load one for 3 dimensions"):
-        learned(Stencil(Grid((8, 8, 8))))
+        learned.on(Stencil(Grid((8, 8, 8))))
     with pytest.raises(InputError, match=r"boundary of A must be of dirichlet, .* got neumann; load or train another"):
-        LearnedMultigrid(learned.net, ("dirichlet",))(Stencil(Grid((8, 8)), "neumann"))
+        LearnedMultigrid(learned.net, ("dirichlet",)).on(Stencil(Grid((8, 8)), "neumann"))
     with pytest.raises(InputError, match=r"grid must say where the unknowns of a matrix are"):
-        learned(flat.matrix())
+        learned.on(flat.matrix())
     wrong = Stencil(Grid((16, 16)))
     wrong.faces[0][3, 3] = torch.nan
     with pytest.raises(InputError, match=r"A must have finite coefficients"):
-        learned(wrong)
+        learned.on(wrong)
     with pytest.raises(InputError, match=r"compiled must be False for a stencil on meta"):
         elsewhere = Stencil(Grid((16, 16)))
         elsewhere.device = "meta"
-        learned(elsewhere, compiled=True)
+        learned.on(elsewhere, compiled=True)
     with pytest.raises(InputError, match=r"solid must leave some cells of fluid"):
-        learned(Stencil(Grid((8, 8)), solid=np.ones((8, 8))))
+        learned.on(Stencil(Grid((8, 8)), solid=np.ones((8, 8))))
 
 
 def test_without_numba(monkeypatch):
@@ -218,4 +218,4 @@ def test_without_numba(monkeypatch):
         monkeypatch.delitem(sys.modules, f"opforge.precond.{name}", raising=False)
         monkeypatch.delattr(opforge.precond, name, raising=False)
     with pytest.raises(ImportError, match=r"compiled cycles need numba: pip install 'opforge\[compiled\]'"):
-        load("multigrid_2d")(Stencil(Grid((16, 16))), compiled=True)
+        load("multigrid_2d").on(Stencil(Grid((16, 16))), compiled=True)

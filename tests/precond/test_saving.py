@@ -24,7 +24,7 @@ def test_round_trip(tmp_path):
         assert again.boundaries == ("dirichlet", "neumann") and again.about == {"seed": 3}
         A = random_system("contrast 10", Grid((20, 20)), 0)
         r = torch.ones(1, 20, 20, dtype=torch.float64)
-        torch.testing.assert_close(again(A, compiled=False)(r), learned(A, compiled=False)(r), rtol=0, atol=0)
+        torch.testing.assert_close(again.on(A, compiled=False)(r), learned.on(A, compiled=False)(r), rtol=0, atol=0)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["mine.json", "mine.safetensors"]
 
 

@@ -251,7 +251,7 @@ def sides(boundary: str | Sequence[str | Sequence[str]], ndim: int) -> tuple[Sid
             f"boundary must be one of {', '.join(BOUNDARIES)}, or one for each of {ndim} axes, or pairs without "
             f"'periodic', got {boundary!r}"
         )
-    return pairs  # type: ignore[return-value]
+    return tuple((lower, upper) for lower, upper in pairs)
 
 
 def take_neighbours(found: Any, u: Any, faces: Any, axis: int, wrapped: bool) -> None:

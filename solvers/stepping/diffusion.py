@@ -29,7 +29,7 @@ def eigenvalues(grid: Grid, boundary: Boundary) -> np.ndarray:
         else:
             k = np.pi / length * (np.arange(n) + (boundary == "dirichlet"))
         axes.append(k**2)
-    return sum(np.meshgrid(*axes, indexing="ij"))  # type: ignore[return-value]
+    return np.asarray(sum(np.meshgrid(*axes, indexing="ij")))
 
 
 def to_modes(u: Any, grid: Grid, boundary: Boundary) -> Any:

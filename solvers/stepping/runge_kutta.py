@@ -31,8 +31,7 @@ class SSPRK3(Stepper):
     """
 
     def __init__(self, tendency: Callable[[Any], Any], dt: float):
-        dt = time_step(dt)
-        self.tendency, self.dt = tendency, dt
+        self.tendency, self.dt = tendency, time_step(dt)
 
     def advance(self, inner: Any) -> Any:
         first = inner + self.dt * self.tendency(inner)

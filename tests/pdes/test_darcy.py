@@ -84,9 +84,15 @@ def test_wrong_dimension_is_refused(ndim):
         Darcy(ndim=ndim)
 
 
-@pytest.mark.parametrize("forcing", [0.0, math.inf, math.nan])
-def test_wrong_forcing_is_refused(forcing):
-    with pytest.raises(InputError, match=r"forcing must (be a finite number|not be 0)"):
+@pytest.mark.parametrize(
+    ("forcing", "message"),
+    [
+        (0.0, r"forcing must not be 0 \(the solution would be 0\)"),
+        *((wrong, "forcing must be a finite number") for wrong in (math.inf, math.nan, None, "0.1", True, [1.0])),
+    ],
+)
+def test_wrong_forcing_is_refused(forcing, message):
+    with pytest.raises(InputError, match=message):
         Darcy(forcing=forcing)
 
 

@@ -15,9 +15,11 @@ def test_every_sample_alone():
 
 
 def test_what_is_refused():
-    for dt, rtol in ((0.0, 1e-6), (1.0, 0.0), (1.0, 2.0)):
-        with pytest.raises(InputError, match=r"(dt must be a time|rtol and atol must be) greater than 0"):
-            BDF(lambda u: u, dt, rtol=rtol)
+    with pytest.raises(InputError, match="dt must be a time greater than 0, got 0"):
+        BDF(lambda u: u, 0.0)
+    for rtol in (0.0, 2.0):
+        with pytest.raises(InputError, match="rtol and atol must be greater than 0, rtol less than 1"):
+            BDF(lambda u: u, 1.0, rtol=rtol)
 
 
 def test_a_solution_that_ends_is_told():

@@ -7,19 +7,12 @@ works on a range of rows, so that threads can share it.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-try:
-    import numba
-except ImportError as error:
-    raise ImportError("compiled cycles need numba: pip install 'opforge[compiled]'") from error
-
-_compiled: Any = numba.njit(nogil=True, fastmath={"contract", "reassoc", "nsz"}, cache=True)
+from opforge.precond._numba import compiled
 
 
-@_compiled
+@compiled
 def _neighbours(row, z, k0, k1, k2, wrapped, i, j):  # pragma: no cover: numba runs it
     """row = (K z)[i, j]."""
     n0, n1, n2 = z.shape
@@ -52,7 +45,7 @@ def _neighbours(row, z, k0, k1, k2, wrapped, i, j):  # pragma: no cover: numba r
             row[m] += k[m] * other[m]
 
 
-@_compiled
+@compiled
 def combine(out, x, z, k0, k1, k2, wrapped, a, b, c, add, start, stop):  # pragma: no cover: numba runs it
     """out = a x + (b + c K) z, or (b + c K) z added to it; rows start to stop of n0 n1."""
     n1, n2 = z.shape[1:]
@@ -69,7 +62,7 @@ def combine(out, x, z, k0, k1, k2, wrapped, a, b, c, add, start, stop):  # pragm
                 target[m] = a * source[m] + b * zc[m] + c * row[m]
 
 
-@_compiled
+@compiled
 def product(out, u, diagonal, k0, k1, k2, wrapped, start, stop):  # pragma: no cover: numba runs it
     """out = A u, rows start to stop of n0 n1."""
     n1, n2 = u.shape[1:]
@@ -82,7 +75,7 @@ def product(out, u, diagonal, k0, k1, k2, wrapped, start, stop):  # pragma: no c
             target[m] = own[m] * uc[m] - row[m]
 
 
-@_compiled
+@compiled
 def restrict_rows(out, r, own_lower, lower, own_upper, upper, wrapped, start, stop):  # pragma: no cover
     """The adjoint of `prolong_rows`: r is (A, n, B), the others (A, N, B); lines start to stop of A N."""
     n, pairs = r.shape[1], out.shape[1]
@@ -109,7 +102,7 @@ def restrict_rows(out, r, own_lower, lower, own_upper, upper, wrapped, start, st
                 target[m] += weight[m] * up[m]
 
 
-@_compiled
+@compiled
 def prolong_rows(out, e, own_lower, lower, own_upper, upper, wrapped, add, start, stop):  # pragma: no cover
     """out = P e, or added to it: out is (A, n, B), e and weights (A, N, B); lines start to stop of A N."""
     n, pairs = out.shape[1], e.shape[1]
@@ -135,7 +128,7 @@ def prolong_rows(out, e, own_lower, lower, own_upper, upper, wrapped, add, start
             _put(out[i, 2 * j + 1], row, add)
 
 
-@_compiled
+@compiled
 def _put(target, row, add):  # pragma: no cover: numba runs it
     if add:
         for m in range(len(row)):
@@ -145,7 +138,7 @@ def _put(target, row, add):  # pragma: no cover: numba runs it
             target[m] = row[m]
 
 
-@_compiled
+@compiled
 def restrict_last(out, r, own_lower, lower, own_upper, upper, wrapped, start, stop):  # pragma: no cover
     """The adjoint of `prolong_last`: r is (rows, n), the others (rows, N)."""
     n, pairs = r.shape[1], out.shape[1]
@@ -168,7 +161,7 @@ def restrict_last(out, r, own_lower, lower, own_upper, upper, wrapped, start, st
                 target[0] += w3[pairs - 1] * source[n - 1]
 
 
-@_compiled
+@compiled
 def prolong_last(out, e, own_lower, lower, own_upper, upper, wrapped, add, start, stop):  # pragma: no cover
     """out = P e, or added to it: out is (rows, n), e and the weights (rows, N)."""
     n, pairs = out.shape[1], e.shape[1]
@@ -189,7 +182,7 @@ def prolong_last(out, e, own_lower, lower, own_upper, upper, wrapped, add, start
         _put(out[i], row, add)
 
 
-@_compiled
+@compiled
 def scaled(out, r, s, factor, start, stop):  # pragma: no cover: numba runs it
     """out = factor s r, in out's precision; of flat arrays."""
     target, source, weight = out[start:stop], r[start:stop], s[start:stop]

@@ -5,19 +5,12 @@ Arrays have the joined axis first, (n, p, q), p = 1 in two dimensions; the last 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-try:
-    import numba
-except ImportError as error:
-    raise ImportError("compiled cycles need numba: pip install 'opforge[compiled]'") from error
-
-_compiled: Any = numba.njit(nogil=True, fastmath={"contract", "reassoc", "nsz"}, cache=True)
+from opforge.precond._numba import compiled
 
 
-@_compiled
+@compiled
 def _sideways(target, k1, k2, i, j):  # pragma: no cover: numba runs it
     """Sums of the conductances beside the joined axis of the cells (i, j, all)."""
     below, above = k2[i, j, : len(target)], k2[i, j, 1:]
@@ -29,12 +22,12 @@ def _sideways(target, k1, k2, i, j):  # pragma: no cover: numba runs it
             target[m] += below[m] + above[m]
 
 
-@_compiled
+@compiled
 def _positive(x):  # pragma: no cover: numba runs it
     return (1 + max(x, np.float32(0))) / (1 - min(x, np.float32(0)))
 
 
-@_compiled
+@compiled
 def shares(k, k1, k2, wrapped, w1, bias, w2, from_above, from_below, factor, start, stop):  # pragma: no cover
     """Shares at faces between pairs and factors of their conductances, faces start to stop of N + 1."""
     n, p, q = k.shape[0] - 1, k.shape[1], k.shape[2]
@@ -120,7 +113,7 @@ def shares(k, k1, k2, wrapped, w1, bias, w2, from_above, from_below, factor, sta
             b[m] = b[m] * e / (1 - b[m] + b[m] * e)
 
 
-@_compiled
+@compiled
 def joined(k, from_above, from_below, factor, wrapped, extra, coarse, coarse_extra, start, stop):  # pragma: no cover
     """Conductances between pairs and what their diagonals have besides, faces start to stop of N + 1."""
     n, p, q = k.shape[0] - 1, k.shape[1], k.shape[2]
@@ -167,7 +160,7 @@ def joined(k, from_above, from_below, factor, wrapped, extra, coarse, coarse_ext
                     total[m] += upper[m] * a[m]
 
 
-@_compiled
+@compiled
 def _means(mean, change, first, second):  # pragma: no cover: numba runs it
     """Of shares of two cells beside a face: their mean, 0 where one is 0, and half the square of their difference."""
     half, zero = np.float32(0.5), np.float32(0)
@@ -176,7 +169,7 @@ def _means(mean, change, first, second):  # pragma: no cover: numba runs it
         change[m] = half * (second[m] - first[m]) ** 2
 
 
-@_compiled
+@compiled
 def beside(kb, from_above, from_below, last, around, target, tilted, n, start, stop):  # pragma: no cover
     """Conductances of pairs along another axis, the last or the one before, of pairs start to stop.
 

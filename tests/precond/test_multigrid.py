@@ -214,7 +214,7 @@ def test_refusals():
 
 def test_without_numba(monkeypatch):
     monkeypatch.setitem(sys.modules, "numba", None)
-    for name in ("_compiled_cycle", "_compiled_setup", "_fast_cycle", "_fast_setup"):
+    for name in ("_numba", "_compiled_cycle", "_compiled_setup", "_fast_cycle", "_fast_setup"):
         monkeypatch.delitem(sys.modules, f"opforge.precond.{name}", raising=False)
         monkeypatch.delattr(opforge.precond, name, raising=False)
     with pytest.raises(ImportError, match=r"compiled cycles need numba: pip install 'opforge\[compiled\]'"):

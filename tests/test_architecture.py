@@ -35,6 +35,8 @@ TRANSFORM_NAMES = {"stft", "istft", "fftconvolve", "oaconvolve", "ShortTimeFFT"}
 ELSEWHERE = {Path("opforge/models/__init__.py"): Path("tests/models/test_registry.py")}
 # Test files that test no single source file.
 WHOLE = {
+    "datasets/generating/test_drawn_parameters.py",
+    "datasets/generating/test_skipping.py",
     "pdes/test_manufactured_flow.py",
     "pdes/test_manufactured_sorption.py",
     "pdes/test_manufactured_spectral.py",

@@ -14,31 +14,11 @@ import pytest
 import torch
 
 import opforge
-from opforge.datasets import EvolutionRecipe, generate, merge, open_dataset, registry
-from opforge.datasets.darcy import DarcyRecipe
-from opforge.datasets.files.layout import read_failures
+from opforge.datasets import EvolutionRecipe, generate, open_dataset, registry
 from opforge.datasets.files.writer import FileWriter
-from opforge.datasets.generating.sampling import sample_seed
 from opforge.datasets.recipe import make_recipe
 from opforge.errors import InputError, UnknownNameError, WorkError
-from opforge.pdes import Field
-from tests.datasets.drawn import NAMES, Loaded, expected
-
-
-def contents(dataset):
-    """Everything that a dataset holds, by name."""
-    return {name: values.values for name, values in dataset.to_xarray().variables.items()}
-
-
-def assert_same(one, other, samples=slice(None)):
-    assert one.keys() == other.keys()
-    for name, values in one.items():
-        np.testing.assert_array_equal(values, other[name] if name in ("time", *"xyz") else other[name][samples])
-
-
-@pytest.fixture(scope="module")
-def reference():
-    return contents(generate("darcy", 6, 12, seed=3, workers=1))
+from tests.datasets.generating.compared import assert_same, contents
 
 
 @pytest.mark.parametrize("workers", [2, 3])
@@ -314,19 +294,6 @@ def test_samples_beside_a_whole_file_are_told_of(tmp_path):
         generate("darcy", 3, 8, out=path, resume=True)
 
 
-def test_a_shard_without_a_good_sample_is_written_and_joined(tmp_path, monkeypatch):
-    monkeypatch.setattr(DarcyRecipe, "sample", failing(0, 1, 2))
-    arguments = {"seed": 3, "workers": 1, "on_error": "skip"}
-    with pytest.warns(UserWarning, match="3 of 3 samples failed"):
-        assert len(generate("darcy", 6, 12, out=tmp_path / "1.nc", shard=(1, 2), **arguments)) == 0
-    assert len(generate("darcy", 6, 12, out=tmp_path / "2.nc", shard=(2, 2), **arguments)) == 3
-    with pytest.raises(InputError, match="has no samples, all 3 of them failed"):
-        open_dataset(tmp_path / "1.nc")
-    assert len(open_dataset([tmp_path / "1.nc", tmp_path / "2.nc"])) == 3
-    assert len(merge(tmp_path, tmp_path / "whole.nc")) == 3
-    assert len(told(tmp_path / "whole.nc")[0]) == 3
-
-
 def test_folder_that_is_missing(tmp_path):
     with pytest.raises(InputError, match="out lies in the folder"):
         generate("darcy", 1, 8, out=tmp_path / "none" / "d.nc")
@@ -376,7 +343,7 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_file(tmp_path, compression)
     assert (tmp_path / "d.nc").read_bytes() == (tmp_path / "whole.nc").read_bytes()
 
 
-# --- shards, compression, failures ---------------------------------------------------------------------------------
+# --- shards and compression ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("count", [1, 2, 4, 6])
@@ -449,123 +416,6 @@ def test_an_executor_hands_samples_back(tmp_path):
     assert Seen.targets and set(Seen.targets) == {None}
 
 
-def failing(*indices, seed=3):
-    """A recipe's sample that fails for these samples, which it knows by their seeds."""
-    real, bad = DarcyRecipe.sample, {np.random.default_rng(sample_seed(seed, i)).random() for i in indices}
-
-    def sample(self, rng, grid):
-        state = rng.bit_generator.state
-        if rng.random() in bad:
-            raise ArithmeticError("it was to fail")
-        rng.bit_generator.state = state
-        return real(self, rng, grid)
-
-    return sample
-
-
-def told(path):
-    with h5py.File(path) as file:
-        return read_failures(file), np.flatnonzero(np.isnan(file["solver_residual"][...])).tolist()
-
-
-@pytest.mark.parametrize("out", ["plain", "compressed", None])
-def test_failed_samples_are_skipped_and_told(tmp_path, monkeypatch, reference, out):
-    monkeypatch.setattr(DarcyRecipe, "sample", failing(1, 4))
-    path = None if out is None else tmp_path / "d.nc"
-    options = {"workers": 1, "out": path, "compression": 4 if out == "compressed" else None}
-    match = (
-        rf"2 of 6 samples failed and were left out, .* the first: sample 1 \(seed {sample_seed(3, 1)}\): it was to fail"
-    )
-    with pytest.warns(UserWarning, match=match):
-        dataset = generate("darcy", 6, 12, seed=3, on_error="skip", **options)
-    assert_same(contents(dataset), {name: values for name, values in reference.items()}, [0, 2, 3, 5])
-    assert len(dataset) == 4
-    if path is not None:
-        expected = [f"sample {i} (seed {sample_seed(3, i)}): it was to fail" for i in (1, 4)]
-        assert told(path) == (expected, [1, 4])
-        assert os.listdir(tmp_path) == ["d.nc"]
-
-
-@pytest.mark.parametrize("compression", [None, 4])
-def test_after_a_stop_the_rest_can_skip(tmp_path, monkeypatch, compression):
-    monkeypatch.setattr("opforge.datasets.generating.pace.Pace._size", lambda self: 1)
-    monkeypatch.setattr(DarcyRecipe, "sample", failing(2, 5))
-    arguments = {"seed": 3, "workers": 1, "compression": compression}
-    with pytest.warns(UserWarning, match="2 of 6 samples failed"):
-        generate("darcy", 6, 12, out=tmp_path / "whole.nc", on_error="skip", **arguments)
-    with (
-        pytest.warns(UserWarning, match="2 of 6 samples are in"),
-        pytest.raises(WorkError, match=r"sample 2 .*to fail"),
-    ):
-        generate("darcy", 6, 12, out=tmp_path / "d.nc", **arguments)
-    with pytest.warns(UserWarning, match="2 of 6 samples failed"):
-        assert len(generate("darcy", 6, 12, out=tmp_path / "d.nc", on_error="skip", resume=True, **arguments)) == 4
-    assert (tmp_path / "d.nc").read_bytes() == (tmp_path / "whole.nc").read_bytes()
-
-
-def test_killed_between_a_failure_and_its_record_it_is_told_nevertheless(tmp_path, monkeypatch):
-    monkeypatch.setattr("opforge.datasets.generating.pace.Pace._size", lambda self: 1)
-    monkeypatch.setattr(DarcyRecipe, "sample", failing(0, 2))
-    arguments = {"seed": 3, "workers": 1, "on_error": "skip"}
-    with pytest.warns(UserWarning, match="2 of 6 samples failed"):
-        generate("darcy", 6, 12, out=tmp_path / "whole.nc", **arguments)
-
-    told_before = []
-
-    def struck(self, reasons):
-        told_before.extend(reasons)
-        if len(told_before) == 2:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(FileWriter, "fail", struck)
-        with pytest.warns(UserWarning, match="samples are in"), pytest.raises(KeyboardInterrupt):
-            generate("darcy", 6, 12, out=tmp_path / "d.nc", **arguments)
-    with pytest.warns(UserWarning, match="2 of 6 samples failed"):
-        generate("darcy", 6, 12, out=tmp_path / "d.nc", resume=True, **arguments)
-    assert (tmp_path / "d.nc").read_bytes() == (tmp_path / "whole.nc").read_bytes()
-
-
-def test_what_was_skipped_stops_a_run_that_shall_not_skip(tmp_path, monkeypatch):
-    monkeypatch.setattr("opforge.datasets.generating.pace.Pace._size", lambda self: 1)
-    monkeypatch.setattr(DarcyRecipe, "sample", failing(1))
-    put = FileWriter.wrote
-
-    def interrupted(self, start, count, failed):
-        put(self, start, count, failed)
-        if start == 3:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(FileWriter, "wrote", interrupted)
-        with pytest.warns(UserWarning, match="samples are in"), pytest.raises(KeyboardInterrupt):
-            generate("darcy", 6, 12, seed=3, out=tmp_path / "d.nc", on_error="skip", workers=1)
-    with pytest.warns(UserWarning, match="3 of 6 samples are in"), pytest.raises(WorkError, match="sample 1 "):
-        generate("darcy", 6, 12, seed=3, out=tmp_path / "d.nc", resume=True, workers=1)
-
-
-@pytest.mark.parametrize("out", [True, False])
-def test_where_all_fail_there_is_no_dataset(tmp_path, monkeypatch, out):
-    monkeypatch.setattr(DarcyRecipe, "sample", failing(*range(6)))
-    path = tmp_path / "d.nc" if out else None
-    for resume in (False, True) if out else (False,):
-        with pytest.raises(WorkError, match=r"all 6 samples failed; sample 0 \(seed \d+\): it was to fail"):
-            generate("darcy", 6, 12, seed=3, on_error="skip", workers=1, out=path, resume=resume)
-        assert os.listdir(tmp_path) == [], "there is nothing to go on with"
-
-
-def test_workers_skip_too(tmp_path):
-    """Where a recipe itself fails for most samples: the same file from one process and from two."""
-    arguments = {"coefficient": "lognormal", "sigma": 220.0, "on_error": "skip"}
-    for workers in (1, 2):
-        with pytest.warns(UserWarning, match=r"\d+ of 40 samples failed and were left out"):
-            generate("darcy", 40, 16, out=tmp_path / f"{workers}.nc", workers=workers, **arguments)
-    reasons, failed = told(tmp_path / "1.nc")
-    assert 32 < len(failed) < 40 and len(reasons) == len(failed)
-    assert all("lower sigma" in reason for reason in reasons)
-    assert (tmp_path / "1.nc").read_bytes() == (tmp_path / "2.nc").read_bytes()
-
-
 @pytest.mark.parametrize(
     ("arguments", "match"),
     [
@@ -592,75 +442,3 @@ def test_resuming_with_another_type_or_compression_is_refused(tmp_path):
     ):
         with pytest.raises(InputError, match=rf"d\.nc is of another dataset: {match}"):
             generate("darcy", 3, 8, out=tmp_path / "d.nc", resume=True, **options)
-
-
-@pytest.mark.parametrize("compression", [None, 4])
-@pytest.mark.parametrize("together", [1, 3])
-def test_drawn_parameters_are_kept_with_the_samples(tmp_path, loaded, compression, together):
-    options = {"seed": 3, "together": together}
-    file = generate(loaded, 7, 16, out=tmp_path / "d.nc", compression=compression, workers=1, **options)
-    memory = generate(loaded, 7, 16, **options)
-    assert_same(contents(memory), contents(file))
-    assert memory.to_xarray().attrs == dict(file.to_xarray().attrs) and file.header.drawn == NAMES
-    values = expected(sample_seed(3, i) for i in range(7))
-    u = file.arrays(range(7))["u"]
-    for data in (memory, file, open_dataset(file.path)):
-        assert data.drawn.keys() == values.keys()
-        for name, each in values.items():
-            np.testing.assert_array_equal(data.drawn[name], each)
-            assert data.drawn[name].dtype == np.float64
-    x = file.grid.coordinates()[0]
-    np.testing.assert_allclose(u, file.drawn["forcing"][:, None] * x * (1 - x) / 2, rtol=1e-6)
-    with h5py.File(file.path) as hdf5:
-        assert hdf5["forcing"].attrs["units"] == "Pa m-2" and hdf5["forcing"].shape == (7,)
-
-
-@pytest.mark.parametrize("compression", [None, 4])
-def test_workers_shards_and_interrupts_leave_the_drawn_parameters_as_they_are(
-    tmp_path, monkeypatch, loaded, compression
-):
-    options = {"seed": 3, "compression": compression}
-    whole = generate(loaded, 9, 16, out=tmp_path / "whole.nc", workers=1, **options).path.read_bytes()
-    assert generate(loaded, 9, 16, out=tmp_path / "two.nc", workers=2, **options).path.read_bytes() == whole
-    for i in (1, 2):
-        generate(loaded, 9, 16, out=tmp_path / f"shard-{i}.nc", shard=(i, 2), workers=1, **options)
-    values = expected(sample_seed(3, i) for i in range(9))
-    parts = open_dataset(tmp_path / "shard-*.nc")
-    np.testing.assert_array_equal(parts.drawn["shift"], values["shift"])
-    np.testing.assert_array_equal(parts.subset([8, 1]).drawn["shift"], values["shift"][[8, 1]])
-    np.testing.assert_array_equal(parts.to_xarray()["shift"], values["shift"])
-    assert merge(tmp_path / "shard-*.nc", tmp_path / "merged.nc").path.read_bytes() == whole
-
-    wrote = FileWriter.wrote
-
-    def interrupted(self, start, count, failed):
-        wrote(self, start, count, failed)
-        if start >= 3:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr("opforge.datasets.generating.pace.Pace._size", lambda self: 1)
-    arguments = {"out": tmp_path / "d.nc", "workers": 1, **options}
-    with monkeypatch.context() as patch, pytest.warns(UserWarning, match="4 of 9"), pytest.raises(KeyboardInterrupt):
-        patch.setattr(FileWriter, "wrote", interrupted)
-        generate(loaded, 9, 16, **arguments)
-    assert generate(loaded, 9, 16, resume=True, **arguments).path.read_bytes() == whole
-
-
-@pytest.mark.parametrize("compression", [None, 4])
-def test_drawn_parameters_of_skipped_samples_are_left_out(tmp_path, loaded, compression):
-    options = {"on_error": "skip", "most": 1.5, "seed": 4}
-    with pytest.warns(UserWarning, match="samples failed"):
-        data = generate(loaded, 9, 16, out=tmp_path / "d.nc", compression=compression, workers=1, **options)
-    values = expected(sample_seed(4, i) for i in range(9))
-    good = values["forcing"] <= 1.5
-    assert 0 < good.sum() < 9
-    for name in NAMES:
-        np.testing.assert_array_equal(data.drawn[name], values[name][good])
-        with h5py.File(data.path) as file:
-            np.testing.assert_array_equal(file[name][...], np.where(good, values[name], np.nan))
-
-
-def test_a_drawn_parameter_needs_a_name_of_its_own(loaded, monkeypatch):
-    monkeypatch.setattr(Loaded, "drawn", (Field("u", "what is a field"),))
-    with pytest.raises(InputError, match="drawn must name parameters by names of their own, got 'u'"):
-        generate(loaded, 2, 16)

@@ -11,7 +11,7 @@ from opforge.datasets.darcy import DarcyRecipe
 from opforge.datasets.files.layout import read_failures
 from opforge.datasets.files.writer import FileWriter
 from opforge.datasets.generating.sampling import sample_seed
-from opforge.errors import WorkError
+from opforge.errors import InputError, WorkError
 from tests.datasets.generating.compared import assert_same, contents
 
 

@@ -73,7 +73,7 @@ def rows_of(case: tuple[int, int, int, tuple[float, float]], rounds: int) -> lis
             setups.append(made - start)
             solves.append(time.perf_counter() - made)
         row = {"cells": "x".join(map(str, grid.shape)), "obstacles": count, "solver": name}
-        row |= {"iterations": getattr(solver, "iterations", 0)}
+        row |= {"iterations": solver.last.iterations if isinstance(solver, PressureSolver) else 0}
         rows.append(row | {"setup_s": f"{median(setups):.5f}", "solve_s": f"{median(solves):.5f}"})
     return rows
 

@@ -46,6 +46,7 @@ __getattr__, __dir__, __all__ = attach(
         "incomplete_cholesky": "preconditioners.incomplete_cholesky",
         "jacobi": "preconditioners.jacobi",
         "minres": "krylov.minres",
+        "pressure_stencil": "pressure",
         "pressure_system": "pressure",
         "pressure_systems": "stepping.projection",
         "repeat": "stepping.stepper",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,13 +15,16 @@ from opforge.pdes._arrays import detached
 from opforge.pdes._pressure import checked_solid, floating_regions, pressure_matrix, symmetric
 from opforge.pdes.incompressible_flow import IncompressibleFlow
 from opforge.solvers._operators import symmetric_operator
+from opforge.solvers.krylov.cg import cg
+from opforge.solvers.result import ConvergenceWarning, SingularWarning, SolveResult
+from opforge.solvers.stencil import Stencil
 
 if TYPE_CHECKING:
     import scipy.sparse
     from scipy.sparse.linalg import LinearOperator
 
-# Relative residual to which pressure systems are iterated on, and iterations at most.
-_RTOL, _MOST = 1e-9, 1000
+# Iterations at most.
+_MOST = 1000
 
 # Of the absolute values of a source, in double and single precision: sums that count as 0.
 _COMPATIBLE = {8: 1e-8, 4: 1e-4}
@@ -49,6 +53,28 @@ def pressure_system(solid: np.ndarray, grid: Grid, boundary: Boundary = "walls")
         ((16, 16), True)
     """
     return pressure_matrix(solid, grid, _box(grid, boundary))
+
+
+def pressure_stencil(solid: np.ndarray, grid: Grid, boundary: Boundary = "walls") -> Stencil:
+    """The same operator as a function of fields, on which learned preconditioners are bound; nothing holds p anywhere.
+
+    Args:
+        solid, grid, boundary: see `pressure_system`.
+
+    Raises:
+        InputError: what `pressure_system` refuses.
+
+    Example:
+        >>> A = pressure_stencil(np.eye(4), Grid((4, 4)), "stream")
+        >>> A.boundary, A.floats
+        ((('neumann', 'dirichlet'), ('neumann', 'neumann')), False)
+    """
+    box = _box(grid, boundary)
+    ends = [
+        "periodic" if around else ("neumann", "dirichlet" if box.open(axis - grid.ndim) else "neumann")
+        for axis, around in enumerate(box.periodic)
+    ]
+    return Stencil(grid, ends, solid=checked_solid(solid, grid))
 
 
 def transform_preconditioner(solid: np.ndarray, grid: Grid, boundary: Boundary = "walls") -> LinearOperator:
@@ -91,13 +117,16 @@ class PressureSolver:
         solid: which cells are, an array of the grid's shape.
         grid: cells.
         preconditioner: M ≈ A⁻¹, symmetric positive definite: a ``LinearOperator``, a matrix, or a function of a
-            residual (cells,) that gives such an array; `transform_preconditioner` unless given.
+            residual (cells,) that gives such an array; or what ``on(A)`` makes M of for a `Stencil` A, such as
+            ``opforge.precond.load("multigrid_2d")``; `transform_preconditioner` unless given.
         on_system: called with every right-hand side b (cells,) and solution x, for whoever learns from them.
         boundary: see `opforge.pdes.IncompressibleFlow`.
+        method: of `opforge.solvers`, for preconditioners that are not linear `fcg` or `dcdm`.
+        rtol: relative residual to which it iterates.
 
     Attributes:
         matrix: A of `pressure_system`.
-        iterations: of the last solution.
+        last: what the method gave last, its iterations and residuals.
 
     Raises:
         InputError: what `pressure_system` refuses, a preconditioner of another shape.
@@ -119,15 +148,25 @@ class PressureSolver:
         preconditioner: Any = None,
         on_system: Callable[[np.ndarray, np.ndarray], None] | None = None,
         boundary: Boundary = "walls",
+        *,
+        method: Callable[..., SolveResult] = cg,
+        rtol: float = 1e-9,
     ):
         self.matrix = pressure_system(solid, grid, boundary)
-        self.iterations = 0
-        self._grid, self._fluid = grid, ~checked_solid(solid, grid)
+        self.last: SolveResult | None = None
+        self._method, self._rtol = method, rtol
+        self._grid, self._fluid, self._boundary = grid, ~checked_solid(solid, grid), boundary
         self._regions = floating_regions(solid, grid, _box(grid, boundary))
         self._on_system = on_system
+        self._A: Any = self.matrix
         if preconditioner is None:
-            preconditioner = transform_preconditioner(solid, grid, boundary)
-        self._preconditioner = _operator(preconditioner, self.matrix)
+            self._M: Any = transform_preconditioner(solid, grid, boundary)
+        elif hasattr(preconditioner, "on"):
+            stencil = pressure_stencil(solid, grid, boundary)
+            self._M = preconditioner.on(stencil)
+            self._A = getattr(self._M, "operator", stencil)
+        else:
+            self._M = _checked(preconditioner, self.matrix)
 
     def __call__(self, source: Any) -> Any:
         """φ with Δφ = source, (..., *space), 0 in obstacles; numpy or torch, with gradients.
@@ -138,6 +177,11 @@ class PressureSolver:
         """
         self._check(detached(source))
         return symmetric(self._solve, source)
+
+    def solves(self, solid: np.ndarray, grid: Grid, boundary: Boundary) -> bool:
+        """Whether it is the solver of these obstacles in this box."""
+        same = (grid, boundary) == (self._grid, self._boundary)
+        return same and bool(np.array_equal(~checked_solid(solid, grid), self._fluid))
 
     def of_divergence(self, source: Any) -> Any:
         """The same of the divergence of a flow through open faces, whose sums are rounding: they are not looked at.
@@ -181,35 +225,33 @@ class PressureSolver:
         return found
 
     def _one(self, b: np.ndarray) -> np.ndarray:
-        from scipy.sparse.linalg import cg
+        right: Any = b
+        if self._A is not self.matrix:
+            import torch
 
-        count = 0
-
-        def counted(_: np.ndarray) -> None:
-            nonlocal count
-            count += 1
-
-        x, info = cg(self.matrix, b, rtol=_RTOL, maxiter=_MOST, M=self._preconditioner, callback=counted)
-        if info:
-            left = np.linalg.norm(b - self.matrix @ x) / np.linalg.norm(b)
+            right = torch.from_numpy(b.reshape(self._grid.shape))
+        with warnings.catch_warnings():
+            for kind in (ConvergenceWarning, SingularWarning):
+                warnings.simplefilter("ignore", kind)
+            self.last = result = self._method(self._A, right, rtol=self._rtol, maxiter=_MOST, M=self._M)
+        if not result.converged:
             raise WorkError(
-                f"the pressure reached a relative residual of {left:.1e} in {_MOST} iterations, the tolerance is "
-                f"{_RTOL:.0e}; take another preconditioner"
+                f"the pressure reached a relative residual of {result.residual:.1e} in {result.iterations} iterations, "
+                f"the tolerance is {self._rtol:.0e} ({result.reason}); take another preconditioner"
             )
-        self.iterations = count
+        x = np.asarray(result.x).reshape(b.shape)
         if self._on_system is not None:
             self._on_system(b, x)
         return x
 
 
-def _operator(preconditioner: Any, matrix: scipy.sparse.csr_matrix) -> Any:
-    """What scipy's `cg` takes for M."""
-    if callable(preconditioner) and not hasattr(preconditioner, "shape"):
-        return symmetric_operator(len(matrix.indptr) - 1, preconditioner)
-    if getattr(preconditioner, "shape", None) != matrix.shape:
+def _checked(preconditioner: Any, matrix: scipy.sparse.csr_matrix) -> Any:
+    """Refuse what is no preconditioner of the matrix."""
+    shape = getattr(preconditioner, "shape", None)
+    if shape != matrix.shape and not (callable(preconditioner) and shape is None):
         raise InputError(
             f"preconditioner must be a function, or an operator of shape {matrix.shape}, got "
-            f"{getattr(preconditioner, 'shape', preconditioner)}"
+            f"{preconditioner if shape is None else shape}"
         )
     return preconditioner
 

@@ -3,6 +3,7 @@
 import ast
 import importlib.util
 
+import numpy as np
 import pytest
 
 from tests.sources import ROOT
@@ -26,6 +27,19 @@ def test_darcy(tmp_path, capsys):
     out = capsys.readouterr().out
     assert f"{error:.4f} at 32 x 32, zero-shot" in out
     assert len(out.splitlines()) == 6
+
+
+def test_smoke_plume(tmp_path, capsys):
+    states = load("smoke_plume").main(resolution=32, steps=6, out=tmp_path / "plume.png")
+    assert len(states) == 5
+    assert 0.01 < np.abs(states["CG"][1]).max() < 0.1  # the smoke has begun to rise
+    for state in states.values():
+        np.testing.assert_allclose(state, states["CG"], rtol=0, atol=1e-7)
+    assert (tmp_path / "plume.png").stat().st_size > 10_000
+    rows = [line.rsplit(maxsplit=8) for line in capsys.readouterr().out.splitlines()[1:-1]]
+    iterations = {row[0]: int(row[5]) for row in rows}
+    assert list(iterations) == list(states)
+    assert iterations["DCDM"] < iterations["learned multigrid"] < 12 < iterations["IC-CG"] < iterations["CG"] / 2
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)

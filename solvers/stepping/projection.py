@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from copy import copy
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -34,9 +35,8 @@ class ProjectionStepper(Stepper):
     """SSP-RK3 of the part of the rates that has no divergence; states (samples, components, *space).
 
     The pressure is solved to rounding: in boxes without obstacles by fast transforms, around obstacles by sparse
-    factors that are made once; in three dimensions beyond 2¹⁴ cells, or if a preconditioner is given, by conjugate
-    gradients, to a relative residual of 1e-9. Around obstacles that is done on the CPU. Gradients flow through all of
-    them.
+    factors that are made once; in three dimensions beyond 2¹⁴ cells by conjugate gradients, to a relative residual of
+    1e-9; or as ``pressure`` says. Around obstacles that is done on the CPU. Gradients flow through all of them.
 
     A step needs dt Σ (|u| + 4ν/Δx)/Δx <= 1, and with smoke dt Σ (2|u| + 4κ/Δx)/Δx <= 1. What is longer is refused
     before the start; where the flow of a sample grows faster on the way, its step is taken in as many parts as it
@@ -47,7 +47,8 @@ class ProjectionStepper(Stepper):
         grid: cells.
         dt: the time step, greater than 0.
         solid: obstacles, a truth value for every cell, or 0 and 1.
-        preconditioner, on_system: see `PressureSolver`, which is taken if one of them is given.
+        pressure: the solver of the pressure around these obstacles, or what makes it from (solid, grid, boundary=…),
+            such as ``functools.partial(PressureSolver, preconditioner=opforge.precond.load("multigrid_2d"))``.
         strict: whether a state that needs shorter steps is refused at the start; else steps are taken in parts from the
             start on.
         own: what samples have of their own, float64: numbers (samples,) in place of the equation's ``viscosity``,
@@ -71,8 +72,7 @@ class ProjectionStepper(Stepper):
         dt: float,
         *,
         solid: np.ndarray | None = None,
-        preconditioner: Any = None,
-        on_system: Callable[[np.ndarray, np.ndarray], None] | None = None,
+        pressure: PressureSolver | Callable[..., PressureSolver] | None = None,
         strict: bool = True,
         own: Mapping[str, np.ndarray] | None = None,
     ):
@@ -82,12 +82,7 @@ class ProjectionStepper(Stepper):
         self._solve: Callable[[Any], Any] | None = None
         self._bodies: staggered.Bodies | None = None
         if solid is not None and np.any(solid := self._checked_solid(solid)):
-            iterate = preconditioner is not None or on_system is not None or (grid.ndim > 2 and grid.size > _FACTORED)
-            self._solve = (
-                PressureSolver(solid, grid, preconditioner, on_system, equation.boundary).of_divergence
-                if iterate
-                else FactoredPressure(solid, grid, equation.box)
-            )
+            self._solve = self._solver(solid, pressure)
             self._bodies = staggered.Bodies.of(solid.astype(np.float64), equation.box)
         self._own = {name: self._checked(name, values) for name, values in (own or {}).items()}
         self._strict, self._times = strict, 1
@@ -99,6 +94,18 @@ class ProjectionStepper(Stepper):
         finer = copy(self)
         finer._times = 2 * self._times
         return finer
+
+    def _solver(
+        self, solid: np.ndarray, pressure: PressureSolver | Callable[..., PressureSolver] | None
+    ) -> Callable[[Any], Any]:
+        boundary, grid = self.equation.boundary, self.grid
+        if pressure is None and (grid.ndim == 2 or grid.size <= _FACTORED):
+            return FactoredPressure(solid, grid, self.equation.box)
+        given: Any = pressure or PressureSolver
+        solver = given if isinstance(given, PressureSolver) else given(solid, grid, boundary=boundary)
+        if not solver.solves(solid, grid, boundary):
+            raise InputError("pressure must be that around the flow's obstacles, in its box, got another one's")
+        return solver.of_divergence
 
     def _checked_solid(self, solid: Any) -> np.ndarray:
         solid = checked_solid(solid, self.grid)
@@ -197,7 +204,7 @@ def pressure_systems(stepper: Callable[..., ProjectionStepper], state: np.ndarra
     A step solves three, one for each stage, and one more where the tolerances of those before have added up.
 
     Args:
-        stepper: makes the stepper, given ``on_system``; such as ``functools.partial(ProjectionStepper, equation, grid,
+        stepper: makes the stepper, given ``pressure``; such as ``functools.partial(ProjectionStepper, equation, grid,
             dt, solid=solid)``.
         state: to start from, (samples, components, *space).
         steps: how many.
@@ -211,7 +218,7 @@ def pressure_systems(stepper: Callable[..., ProjectionStepper], state: np.ndarra
         9
     """
     seen: list[np.ndarray] = []
-    one = stepper(on_system=lambda b, x: seen.append(b))
+    one = stepper(pressure=partial(PressureSolver, on_system=lambda b, x: seen.append(b)))
     inner = one.prepare(state)
     for _ in range(steps):
         inner = one.advance(inner)

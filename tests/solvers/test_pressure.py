@@ -9,8 +9,9 @@ from opforge.core import Grid
 from opforge.errors import InputError, WorkError
 from opforge.pdes import IncompressibleFlow, Poisson
 from opforge.pdes import _staggered as staggered
-from opforge.pdes._pressure import EachPressure
-from opforge.solvers import PressureSolver, pressure_system, transform_preconditioner
+from opforge.pdes._pressure import EachPressure, floating_regions
+from opforge.precond import load
+from opforge.solvers import PressureSolver, dcdm, fcg, pressure_stencil, pressure_system, transform_preconditioner
 
 GRID = Grid((8, 7), (1.0, 2.0))
 BOUNDARIES = ["walls", "channel", "stream", "periodic"]
@@ -103,6 +104,39 @@ def test_the_transforms_are_a_symmetric_positive_preconditioner(boundary):
     assert np.linalg.eigvalsh(dense)[0] > 0
 
 
+@pytest.mark.parametrize("boundary", [*BOUNDARIES, "free slip"])
+def test_the_stencil_is_the_matrix_less_what_holds_it(boundary):
+    A, stencil = pressure_system(obstacle(), GRID, boundary), pressure_stencil(obstacle(), GRID, boundary)
+    held = (A - stencil.matrix()).toarray()
+    assert np.abs(held - np.diag(held.diagonal())).max() == 0
+    regions = floating_regions(obstacle(), GRID, box_of(boundary)).ravel()
+    for number in range(1, regions.max() + 1):
+        assert (held.diagonal()[regions == number] > 0).sum() == 1
+    assert (held.diagonal()[regions == 0] == 0).all()
+    assert stencil.floats == (boundary != "stream")
+
+
+@pytest.mark.parametrize("boundary", ["walls", "channel", "stream"])
+@pytest.mark.parametrize(("name", "method"), [("multigrid_2d", None), ("dcdm_2d", dcdm), ("dcdm_2d", fcg)])
+def test_learned_preconditioners_solve_it(boundary, name, method):
+    grid = Grid((24, 20), (1.2, 1.0))
+    x, y = grid.mesh()
+    solid = (x - 0.5) ** 2 + (y - 0.4) ** 2 < 0.03
+    box = box_of(boundary)
+    bodies = staggered.Bodies.of(solid * 1.0, box)
+    rng = np.random.default_rng(3)
+    flow = [staggered.without_wall(rng.standard_normal(grid.shape), i - 2, box) * bodies.open[i] for i in range(2)]
+    b = staggered.divergence(flow, grid, box.at_rest())
+    options = {} if method is None else {"method": method}
+    solver = PressureSolver(solid, grid, load(name), boundary=boundary, rtol=1e-10, **options)
+    expected, found = PressureSolver(solid, grid, boundary=boundary, rtol=1e-12)(b), solver(b)
+    for g, e, faces in zip(
+        staggered.gradient(found, grid, box), staggered.gradient(expected, grid, box), bodies.open, strict=True
+    ):
+        np.testing.assert_allclose(g * faces, e * faces, rtol=0, atol=1e-8 * np.abs(e).max())
+    assert 3 <= solver.last.iterations <= 14
+
+
 def test_few_iterations_whatever_the_grid():
     counts = []
     for n in (32, 96):
@@ -113,7 +147,7 @@ def test_few_iterations_whatever_the_grid():
         flow = [staggered.without_wall(np.sin(7 * x * y) * ~solid, i - 2, box_of("walls")) for i in range(2)]
         faces = staggered.Bodies.of(solid * 1.0, box_of("walls")).open
         solver(staggered.divergence([u * f for u, f in zip(flow, faces, strict=True)], grid, box_of("walls")))
-        counts.append(solver.iterations)
+        counts.append(solver.last.iterations)
     assert max(counts) < 30
 
 

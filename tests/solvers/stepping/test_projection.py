@@ -11,7 +11,7 @@ from opforge.errors import InputError
 from opforge.pdes import IncompressibleFlow
 from opforge.pdes._momentum import momentum_rate
 from opforge.pdes._staggered import Box, projected, without_wall
-from opforge.solvers import SSPRK3, BlowUp, ProjectionStepper, pressure_systems, repeat
+from opforge.solvers import SSPRK3, BlowUp, PressureSolver, ProjectionStepper, pressure_systems, repeat
 
 GRID = Grid((8, 7))
 
@@ -102,6 +102,20 @@ def test_the_systems_of_a_run():
     found = list(pressure_systems(make, np.zeros((1, 2, 8, 7)), 2))
     assert len(found) == 6
     assert all(b.shape == (56,) and abs(b.sum()) < 1e-12 and not b[obstacle().ravel()].any() for b in found)
+
+
+def test_a_solver_of_the_pressure_serves_its_own_obstacles_alone():
+    equation, rest = IncompressibleFlow(lid=1.0), np.zeros((1, 2, 8, 7))
+    solver = PressureSolver(obstacle(), GRID)
+    expected = repeat(ProjectionStepper(equation, GRID, 0.01, solid=obstacle()), 3)(rest)
+    found = repeat(ProjectionStepper(equation, GRID, 0.01, solid=obstacle(), pressure=solver), 3)(rest)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9)
+    assert solver.last.iterations > 1
+    other = obstacle()
+    other[0, 0] = True
+    for solid, flow in ((other, equation), (obstacle(), IncompressibleFlow(boundary="channel"))):
+        with pytest.raises(InputError, match="pressure must be that around the flow's obstacles"):
+            ProjectionStepper(flow, GRID, 0.01, solid=solid, pressure=solver)
 
 
 def manufactured(x, y):

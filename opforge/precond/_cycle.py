@@ -203,10 +203,14 @@ def _scaled_stages(
 def _dense_inverse(A: Couplings) -> Tensor:
     """The pseudo-inverse of the scaled coarsest matrix, (..., cells, cells); constants that A takes to 0 stay 0.
 
-    The diagonal is summed in double precision: in single, rounding would make a small eigenvalue of what is 0.
+    In single precision rounding would make a small eigenvalue of what is 0: the diagonal is summed in double, of the two
+    numbers that stand for one face of a periodic axis one is taken.
     """
     precision = A.extra.dtype
-    A = Couplings([k.double() for k in A.faces], A.extra.double(), A.wrapped)
+    faces = [k.double() for k in A.faces]
+    for axis in (axis - A.ndim for axis, around in enumerate(A.wrapped) if around):
+        faces[axis] = torch.cat([along(faces[axis], axis, None, -1), along(faces[axis], axis, None, 1)], axis)
+    A = Couplings(faces, A.extra.double(), A.wrapped)
     diagonal = A.diagonal()
     root = _root(inverse(diagonal))
     cells, batch = math.prod(A.space), diagonal.shape[: -A.ndim]

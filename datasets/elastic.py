@@ -91,6 +91,8 @@ class ElasticRecipe(EvolutionRecipe):
         Field("curl", "curl of velocity"),
     )
 
+    lost_by_coarsening: ClassVar[str] = "energy and momentum"
+
     def __post_init__(self) -> None:
         super().__post_init__()
         for name, known in (("medium", _MEDIA), ("source", _SOURCES)):
@@ -100,11 +102,6 @@ class ElasticRecipe(EvolutionRecipe):
             raise InputError(f"waves must be true or false, got {self.waves!r}")
         if self.waves and self.ndim != 2:
             raise InputError(f"waves must be false unless ndim=2, where the curl is one field, got ndim={self.ndim!r}")
-        if (self.oversampling or 1) > 1:
-            raise InputError(
-                f"oversampling must be left out: fields on a coarser staggered grid keep neither energy nor momentum, "
-                f"got {self.oversampling}; take a higher resolution and leave points out when reading"
-            )
         _ = self.equation
 
     @property

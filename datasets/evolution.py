@@ -76,6 +76,9 @@ class EvolutionRecipe(DrawingRecipe):
 
     points: ClassVar[Points] = "periodic"
 
+    # What is lost on a coarser grid than that of the solution, where something is that samples are checked for.
+    lost_by_coarsening: ClassVar[str] = ""
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if isinstance(self.frames, bool) or not isinstance(self.frames, int) or not 2 <= self.frames <= _MOST_FRAMES:
@@ -88,6 +91,11 @@ class EvolutionRecipe(DrawingRecipe):
             value = getattr(self, name)
             if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
                 raise InputError(f"{name} must be a whole number of at least 1, got {value!r}")
+        if (self.oversampling or 1) > 1 and self.lost_by_coarsening:
+            raise InputError(
+                f"oversampling must be left out: fields on a coarser grid do not keep {self.lost_by_coarsening}, got "
+                f"{self.oversampling}; take a higher resolution and leave points out when reading"
+            )
         object.__setattr__(self, "settling", not_negative("settling", self.settling))
 
     @property

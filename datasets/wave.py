@@ -59,6 +59,7 @@ class WaveRecipe(EvolutionRecipe):
     drawable: ClassVar[tuple[Drawable, ...]] = (Drawable("speed", "speed of sound", (0.5, 2.0)),)
     least_resolution: ClassVar[int] = 32
     why_least: ClassVar[str] = "3 cells across the narrowest pulse, 0.09 of the box"
+    lost_by_coarsening: ClassVar[str] = "the energy"
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -11,11 +11,13 @@ import numpy as np
 from opforge.core import Grid
 from opforge.core.grid import Points
 from opforge.pdes._arrays import along, concatenate, full_like
+from opforge.pdes._eigenmodes import eigenvalues, from_modes, to_modes
 from opforge.pdes._finite_volumes import checked_boundary, divergence
 from opforge.pdes._numbers import axes_of_space, not_negative, positive
 from opforge.pdes._own_parameters import with_own_parameters
 from opforge.pdes.equation import Field
 from opforge.pdes.evolution import EvolutionEquation
+from opforge.pdes.invariant import Invariant, drift, leapfrog_drift, relative
 from opforge.pdes.symmetry import Reflection, SignChange, Symmetry, Transposition, shifts
 
 
@@ -101,12 +103,39 @@ class Wave(EvolutionEquation):
 
     @with_own_parameters
     def energy(self, fields: Mapping[str, np.ndarray], grid: Grid) -> np.ndarray:
-        """The mean over the box of v²/2 + c²|∇u|²/2, as the finite volumes have it: an array (...)."""
-        u, v = fields["u"], fields["v"]
-        c = fields.get("c", np.full(grid.shape, self.speed))
-        space = tuple(range(-grid.ndim, 0))
-        flow = divergence(np.broadcast_to(c * c, u.shape), u, grid.spacing, self.boundary)
-        return ((v * v - u * flow) / 2).mean(space)
+        """The mean over the box of v²/2 + c²|∇u|²/2, as the finite volumes have it.
+
+        Args:
+            fields: ``"u"`` and ``"v"`` (..., [frames], *space), optionally ``"c"`` (..., *space).
+            grid: cell centres.
+
+        Returns:
+            An array (..., [frames]).
+        """
+        return self._energy(fields, self._pull(fields, grid), grid)
+
+    @property
+    def invariants(self) -> tuple[Invariant, ...]:
+        if self.damping:
+            statement = "½v² + ½c²|∇u|², less leapfrog's dt²/8 v_t², does not rise"
+            return (Invariant("energy", statement, _energy_rise, 1e-8),)
+        statement = "½v² + ½c²|∇u|², less leapfrog's dt²/8 v_t², does not change"
+        return (Invariant("energy", statement, _energy_change, 1e-8),)
+
+    def _pull(self, fields: Mapping[str, np.ndarray], grid: Grid) -> np.ndarray:
+        """∇·(c²∇u), as the finite volumes have it."""
+        u, c = fields["u"], fields.get("c", np.full(grid.shape, self.speed))
+        if c.ndim > grid.ndim:  # that of a sample for all of its frames
+            c = c.reshape(*c.shape[: -grid.ndim], *(1,) * (u.ndim - c.ndim), *grid.shape)
+        return divergence(np.broadcast_to(c * c, u.shape), u, grid.spacing, self.boundary)
+
+    def _pull_of_modes(self, fields: Mapping[str, np.ndarray], grid: Grid) -> np.ndarray:
+        """c²Δu of the sum of eigenfunctions that u is."""
+        modes = to_modes(fields["u"], grid, self.boundary)
+        return from_modes(-(self.speed**2) * eigenvalues(grid, self.boundary) * modes, grid, self.boundary)
+
+    def _energy(self, fields: Mapping[str, np.ndarray], pull: np.ndarray, grid: Grid) -> np.ndarray:
+        return ((fields["v"] ** 2 - fields["u"] * pull) / 2).mean(tuple(range(-grid.ndim, 0)))
 
     def longest_step(self, grid: Grid, c: Any = None) -> float:
         """The longest stable time step of leapfrog: 2/√λ with a bound λ of the eigenvalues of −∇·(c²∇)."""
@@ -130,3 +159,29 @@ class Wave(EvolutionEquation):
             square += k**2
         omega, t_ = self.speed * np.sqrt(square), t.reshape(-1, *(1,) * grid.ndim)
         return {"u": np.cos(omega * t_) * shape, "v": -omega * np.sin(omega * t_) * shape, "time": t}
+
+
+@with_own_parameters
+def _energy_change(equation: Wave, fields: Mapping[str, np.ndarray], grid: Grid) -> np.ndarray:
+    """How far the energy is from constant, relative to its greatest value: that of the eigenfunctions, which the exact
+    solution of a homogeneous medium keeps, or that of the finite volumes, which leapfrog does; the lesser of the two.
+    """
+    whole, power = _of_finite_volumes(equation, fields, grid)
+    found = leapfrog_drift(whole, power, equation.longest_step(grid, fields.get("c")))
+    if "c" in fields:
+        return found
+    return np.minimum(found, drift(equation._energy(fields, equation._pull_of_modes(fields, grid), grid)))
+
+
+@with_own_parameters
+def _energy_rise(equation: Wave, fields: Mapping[str, np.ndarray], grid: Grid) -> np.ndarray:
+    """By how much the energy rises from one frame to the next, beyond what leapfrog's own energy leaves open."""
+    whole, power = _of_finite_volumes(equation, fields, grid)
+    open_ = equation.longest_step(grid, fields.get("c")) ** 2 / 8 * np.abs(np.diff(power, axis=-1))
+    return relative(np.maximum(np.diff(whole, axis=-1) - open_, 0.0).max(-1), np.abs(whole).max(-1))
+
+
+def _of_finite_volumes(equation: Wave, fields: Mapping[str, np.ndarray], grid: Grid) -> tuple[np.ndarray, np.ndarray]:
+    """The energy and the mean of v_t², (..., frames)."""
+    pull = equation._pull(fields, grid)
+    return equation._energy(fields, pull, grid), (pull * pull).mean(tuple(range(-grid.ndim, 0)))

@@ -11,10 +11,10 @@ from opforge.core import Grid
 from opforge.core.full_transforms.transforms import is_torch
 from opforge.errors import InputError
 from opforge.pdes._arrays import like
+from opforge.pdes._eigenmodes import from_modes, to_modes
 from opforge.pdes._finite_volumes import Boundary, check_cells, checked_boundary
 from opforge.pdes.poisson import Poisson
 from opforge.solvers.elliptic import check_finite, solve_elliptic
-from opforge.solvers.stepping.diffusion import from_modes, to_modes
 
 
 def fast_poisson(f: Any, grid: Grid, boundary: Boundary = "dirichlet") -> Any:

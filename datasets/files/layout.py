@@ -25,7 +25,7 @@ from opforge.errors import InputError
 SLOTS_MAGIC = b"opforge slots 1\n"
 
 # Attributes of the variables that go with every sample.
-_SEED = {"long_name": "seed of the sample"}
+_SEED = {"long_name": "seed of the sample", "units": "1"}
 _RESIDUAL = {"long_name": "relative residual of the double precision solution; NaN where it failed", "units": "1"}
 _SUMMED = "CRC-32 of the sample's fields as stored, one after the other, then {}solver_residual and seed"
 
@@ -72,7 +72,7 @@ def per_sample(header: Header) -> dict[str, dict[str, str]]:
     """The variables that have one number for every sample, with their attributes, in the order of `variables`."""
     drawn = {name: header.describe(name) for name in header.drawn}
     summed = _SUMMED.format("".join(f"{name}, " for name in header.drawn))
-    return {**drawn, "solver_residual": _RESIDUAL, "seed": _SEED, "checksum": {"long_name": summed}}
+    return {**drawn, "solver_residual": _RESIDUAL, "seed": _SEED, "checksum": {"long_name": summed, "units": "1"}}
 
 
 def failure_room(samples: int) -> tuple[int, int]:

@@ -137,6 +137,11 @@ class FileWriter:
         return self._count
 
     @property
+    def failed(self) -> int:
+        """Samples among them that failed."""
+        return self._failed
+
+    @property
     def _resuming(self) -> str:
         """What the user gives to go on with the samples that are there."""
         return "overwrite=True, resume=True (--force --resume)" if self.path.exists() else "resume=True (--resume)"

@@ -11,6 +11,7 @@ import numpy as np
 
 from opforge.core.grid import Points
 from opforge.datasets.files.header import Header
+from opforge.datasets.files.layout import read_failures
 from opforge.datasets.files.opening import opened_hdf5
 from opforge.datasets.formats import fno_mat, netcdf, pdebench, the_well
 from opforge.datasets.formats.described import Asked, Described
@@ -81,14 +82,14 @@ def open_dataset(
     paths = members(path)
     if len(paths) == 1 and isinstance(path, str | os.PathLike):
         header, source, indices = _opened(paths[0], asked)
-        _check_any(indices, header.samples, paths)
+        _check_any(indices, header, paths)
         return OperatorDataset(header, source, indices)
     opened = sorted((_opened(part, asked) for part in paths), key=lambda part: part[0].first)
     header = joined_header([part[0] for part in opened], paths)
     source = JoinedSource([part[1] for part in opened], [part[0].samples for part in opened])
     offsets = np.cumsum([0, *(part[0].samples for part in opened[:-1])])
     indices = np.concatenate([part[2] + offset for part, offset in zip(opened, offsets, strict=True)])
-    _check_any(indices, header.samples, paths)
+    _check_any(indices, header, paths)
     return OperatorDataset(header, source, indices)
 
 
@@ -128,10 +129,19 @@ def _opened(path: Path, asked: Asked) -> tuple[Header, Source, np.ndarray]:
     return found.header, source, good
 
 
-def _check_any(good: np.ndarray, samples: int, paths: Sequence[Path]) -> None:
-    if not good.size:
-        names = ", ".join(map(str, paths))
-        raise InputError(f"{names} has no samples, all {samples} of them failed; generate it again")
+def _check_any(good: np.ndarray, header: Header, paths: Sequence[Path]) -> None:
+    if good.size:
+        return
+    reason = ""
+    for path in paths:
+        with opened_hdf5(path) as file:
+            reason = next(iter(read_failures(file)), reason)
+    what = f"{', '.join(map(str, paths))} has no samples, all {header.samples} of them failed"
+    remedy = "generate it again with other parameters"
+    if header.total:
+        last = header.first + header.samples - 1
+        remedy = f"it is a shard, {header.first} to {last} of {header.total}: join it with the others (opforge merge)"
+    raise InputError(f"{what}{f' ({reason})' if reason else ''}; {remedy}")
 
 
 def _names(kind: str, given: Sequence[str] | None) -> tuple[str, ...]:

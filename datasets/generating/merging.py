@@ -69,6 +69,7 @@ def merge(
     Raises:
         InputError: shards that are missing, damaged, there twice or of different datasets; an output that exists or
             cannot be written; a disk that ran full.
+        WorkError: all samples of all shards failed.
 
     Example:
         >>> import tempfile, opforge
@@ -100,6 +101,8 @@ def merge(
             progress_bar(title, header.samples, writer.count) as advance,
         ):
             _copy(found, writer, advance)
+            if writer.failed == header.samples:
+                raise WorkError(f"all {header.samples} samples failed; {_reason(found)}")
     from opforge.datasets.formats.opening import open_dataset
 
     return open_dataset(path)
@@ -154,6 +157,15 @@ def _copy(shards: Sequence[_Shard], writer: FileWriter, advance: Callable[[int],
             reasons = read_failures(hdf5)
         if reasons:
             writer.fail(reasons)
+
+
+def _reason(shards: Sequence[_Shard]) -> str:
+    """Why the first sample failed that says so."""
+    for shard in shards:
+        with _opened(shard.path) as hdf5:
+            if reasons := read_failures(hdf5):
+                return reasons[0]
+    return "the shards do not say why"
 
 
 def _read(shard: _Shard, hdf5: h5py.File, start: int, stop: int) -> dict[str, np.ndarray]:

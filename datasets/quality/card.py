@@ -214,7 +214,10 @@ def _quality(
             f"(sample {residual.sample})."
         )
     if summary.failed:
-        parts.append(f"{summary.failed} samples failed when they were generated and are left out.")
+        parts.append(
+            f"{summary.failed} samples failed when they were generated and are left out. Below they have their number "
+            "in the file; elsewhere samples are numbered as `dataset[i]`, without them."
+        )
         parts += ["\n".join(f"- {line}" for line in failures(summary))] if summary.reasons else []
     for table in quality_tables(dataset, summary, spectra, verification):
         parts += [f"### {table.title.capitalize()}", markdown(table)]

@@ -203,8 +203,8 @@ def _scaled_stages(
 def _dense_inverse(A: Couplings) -> Tensor:
     """The pseudo-inverse of the scaled coarsest matrix, (..., cells, cells); constants that A takes to 0 stay 0.
 
-    In single precision rounding would make a small eigenvalue of what is 0: the diagonal is summed in double, of the two
-    numbers that stand for one face of a periodic axis one is taken.
+    In single precision rounding would make a small eigenvalue of what is 0: the diagonal is summed in double, and one
+    is taken of the two numbers that stand for a face of a periodic axis.
     """
     precision = A.extra.dtype
     faces = [k.double() for k in A.faces]

@@ -10,11 +10,11 @@ from opforge.core import Grid
 from opforge.errors import InputError
 from opforge.pdes._arrays import along, concatenate, full_like, like
 from opforge.pdes._constants import Constant
+from opforge.pdes._eigenmodes import eigenvalues, from_modes, to_modes
 from opforge.pdes._finite_volumes import divergence
 from opforge.pdes._numbers import time_step
 from opforge.pdes.wave import Wave
 from opforge.solvers.stepping._timed import Timed, start_of
-from opforge.solvers.stepping.diffusion import eigenvalues, from_modes, to_modes
 from opforge.solvers.stepping.limits import StepTooLong
 from opforge.solvers.stepping.stepper import Stepper
 

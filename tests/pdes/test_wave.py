@@ -6,6 +6,7 @@ import pytest
 from opforge.core import Grid
 from opforge.errors import InputError
 from opforge.pdes import Wave
+from opforge.solvers import Leapfrog, rollout
 
 
 def test_a_field_takes_the_place_of_the_speed():
@@ -28,6 +29,19 @@ def test_the_tendency_keeps_the_energy(boundary):
     assert abs(later - sooner) / (2 * h) < 1e-6 * abs(later)
     damped = Wave(2, damping=0.5, boundary=boundary).tendency(np.stack([u, v]), grid, c[None])
     np.testing.assert_allclose(damped[1], dv - 0.5 * v, rtol=0, atol=1e-12)
+
+
+def test_damping_takes_energy_and_gives_none():
+    grid, equation = Grid((24, 20)), Wave(2, damping=0.7, boundary="neumann")
+    x, y = grid.mesh()
+    start = np.stack([np.exp(-((x - 0.4) ** 2 + (y - 0.5) ** 2) / 0.02), 0 * x])[None]
+    states = rollout(Leapfrog(equation, grid, 0.02), start, frames=20, steps=2, start=True)[:, 0]
+    fields = {"u": states[:, 0], "v": states[:, 1], "time": 0.04 * np.arange(21)}
+    (energy,) = equation.invariants
+    assert energy.violation(equation, fields, grid) == 0.0
+    assert equation.energy(fields, grid)[-1] < 0.7 * equation.energy(fields, grid)[0]
+    fields["v"][-1] *= 1.1
+    assert 1e-3 < energy.violation(equation, fields, grid) < 0.2
 
 
 @pytest.mark.parametrize(

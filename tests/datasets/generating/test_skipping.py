@@ -138,8 +138,25 @@ def test_a_shard_without_a_good_sample_is_written_and_joined(tmp_path, monkeypat
     with pytest.warns(UserWarning, match="3 of 3 samples failed"):
         assert len(generate("darcy", 6, 12, out=tmp_path / "1.nc", shard=(1, 2), **arguments)) == 0
     assert len(generate("darcy", 6, 12, out=tmp_path / "2.nc", shard=(2, 2), **arguments)) == 3
-    with pytest.raises(InputError, match="has no samples, all 3 of them failed"):
+    alone = r"1\.nc has no samples, all 3 of them failed \(sample 0 .*\); it is a shard, 0 to 2 of 6: join it with"
+    with pytest.raises(InputError, match=alone):
         open_dataset(tmp_path / "1.nc")
     assert len(open_dataset([tmp_path / "1.nc", tmp_path / "2.nc"])) == 3
     assert len(merge(tmp_path, tmp_path / "whole.nc")) == 3
     assert len(told(tmp_path / "whole.nc")[0]) == 3
+
+
+@pytest.mark.parametrize("compression", [None, 1])
+def test_shards_without_a_good_sample_make_no_file(tmp_path, monkeypatch, compression):
+    """As little as all samples at once would."""
+    monkeypatch.setattr(DarcyRecipe, "sample", failing(*range(4)))
+    arguments = {"seed": 3, "workers": 1, "on_error": "skip", "compression": compression}
+    for i in (1, 2):
+        with pytest.warns(UserWarning, match="2 of 2 samples failed"):
+            generate("darcy", 4, 12, out=tmp_path / f"{i}.nc", shard=(i, 2), **arguments)
+    with pytest.raises(WorkError, match=r"all 4 samples failed; sample 0 \(seed \d+\): ") as joined:
+        merge(tmp_path, tmp_path / "whole.nc")
+    with pytest.raises(WorkError, match=r"all 4 samples failed; sample 0 ") as at_once:
+        generate("darcy", 4, 12, out=tmp_path / "whole.nc", **arguments)
+    assert str(joined.value) == str(at_once.value)
+    assert sorted(os.listdir(tmp_path)) == ["1.nc", "2.nc"]

@@ -1,4 +1,4 @@
-"""Steppers of diffusion: eigenfunctions, semigroup, numpy and torch, gradients, what is refused."""
+"""Steppers of diffusion: semigroup, numpy and torch, gradients, what is refused."""
 
 import numpy as np
 import pytest
@@ -7,18 +7,8 @@ import torch
 from opforge.core import Grid
 from opforge.errors import InputError
 from opforge.solvers import ExactDiffusion
-from opforge.solvers.stepping.diffusion import eigenvalues, from_modes, to_modes
 
 BOUNDARIES = ["neumann", "dirichlet", "periodic"]
-
-
-@pytest.mark.parametrize("boundary", BOUNDARIES)
-@pytest.mark.parametrize("shape", [(9,), (8, 7), (4, 5, 6)])
-def test_modes_and_back(boundary, shape):
-    grid, u = Grid(shape), np.random.default_rng(0).standard_normal((2, *shape))
-    modes = to_modes(u, grid, boundary)
-    assert eigenvalues(grid, boundary).shape == modes.shape[1:]
-    np.testing.assert_allclose(from_modes(modes, grid, boundary), u, rtol=0, atol=1e-13)
 
 
 @pytest.mark.parametrize("boundary", BOUNDARIES)

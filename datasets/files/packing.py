@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,6 +44,22 @@ def packing(name: str, attributes: Mapping[str, Any]) -> dict[str, Any]:
             )
     fills_only = set(found) <= {"_FillValue", "missing_value"}
     return {} if fills_only and all(np.isnan(value).all() for value in found.values()) else found
+
+
+def common_packing(name: str, arrays: Sequence[Any]) -> dict[str, Any]:
+    """That of a field of which each sample has an HDF5 array of its own.
+
+    Raises:
+        InputError: what `packing` refuses, arrays that are packed in different ways.
+    """
+    first = packing(name, arrays[0].attrs)
+    for array in arrays[1:]:
+        if repr(packing(name, array.attrs)) != repr(first):
+            raise InputError(
+                f"{array.name!r} must be packed as {arrays[0].name!r} is, {first or 'not at all'}, got "
+                f"{packing(name, array.attrs) or 'not at all'}; store the numbers themselves"
+            )
+    return first
 
 
 def unpack(values: np.ndarray, packed: Mapping[str, Any]) -> np.ndarray:

@@ -46,6 +46,9 @@ from opforge.errors import InputError
 
 FIELDS = ("t0_fields", "t1_fields", "t2_fields")
 
+# An attribute of vectors in files that opforge wrote: the names of the components, where they are not the usual ones.
+COMPONENTS = "components"
+
 # Root attributes that the layout needs or that say again what is elsewhere.
 _STRUCTURE = ("n_spatial_dims", "n_trajectories")
 
@@ -154,8 +157,10 @@ def _fields(file: h5py.File, dims: Sequence[str], names: dict[str, str], sizes: 
             array = array_at(file, path)
             axes = _axes(path, plain_attributes(array), dims, names)
             check_sizes(path, array, (*axes, *(0,) * order), sizes, components=len(dims))
+            known = _components(path, plain_attributes(array), len(dims)) if order == 1 else None
             for component in product(range(len(dims)), repeat=order):
                 name = "_".join([field, "".join(dims[i] for i in component)]) if order else field
+                name = name if known is None else known[component[0]]
                 if name in fields:
                     raise InputError(
                         f"the field {name!r} is there twice: {path!r} has it and {fields[name].paths[0]!r}"
@@ -164,6 +169,16 @@ def _fields(file: h5py.File, dims: Sequence[str], names: dict[str, str], sizes: 
     if not fields:
         raise InputError(f"the file has no fields: 'field_names' of {', '.join(FIELDS)} names none")
     return fields
+
+
+def _components(path: str, attributes: dict[str, Any], count: int) -> list[str] | None:
+    """The names that opforge gave the components of a vector; None where they are the usual ones."""
+    if COMPONENTS not in attributes:
+        return None
+    names = _texts(attributes, COMPONENTS, path)
+    if len(names) != count:
+        raise InputError(f"the attribute {COMPONENTS!r} of {path!r} must name {count} components, got {names}")
+    return names
 
 
 def _axes(path: str, attributes: dict[str, Any], dims: Sequence[str], names: dict[str, str]) -> tuple[str, ...]:

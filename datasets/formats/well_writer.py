@@ -25,7 +25,7 @@ from opforge.datasets.files.opening import opened_hdf5
 from opforge.datasets.files.outputs import check_output
 from opforge.datasets.files.whole import written_whole
 from opforge.datasets.formats.parts import group_at, names_in, plain_attributes
-from opforge.datasets.formats.the_well import FIELDS
+from opforge.datasets.formats.the_well import COMPONENTS, FIELDS
 from opforge.datasets.generating.progress import progress_bar
 from opforge.errors import InputError, make_room, no_room
 
@@ -89,9 +89,10 @@ def write_the_well(
     """Write a dataset as a file of The Well, in single precision, and its statistics as YAML.
 
     Both files are whole or not there at all. Fields ``name_x``, ``name_y``, ... that make all components of a vector
-    become one, likewise tensors. What does not evolve is constant in time there; if nothing evolves, there is one time,
-    0, and The Well's loader wants ``n_steps_output=0``. Boundaries are periodic, open or
-    walls, as the equation's are; without one a periodic grid gets periodic boundaries, any other walls.
+    become one, likewise tensors, and the velocities of an equation, unless they stand on the faces of cells; an
+    attribute ``components`` keeps their names. What does not evolve is constant in time there; if nothing evolves,
+    there is one time, 0, and The Well's loader wants ``n_steps_output=0``. Boundaries are periodic, open or walls, as
+    the equation's are; without one a periodic grid gets periodic boundaries, any other walls.
     Parameters that were drawn for each sample are scalars that vary from sample to sample.
     Of a dataset that comes from one file of The Well, all scalars and, on the same grid, the boundary conditions with
     their masks are kept as they are.
@@ -148,6 +149,10 @@ def _fields(dataset: OperatorDataset) -> list[_Field]:
     """The dataset's fields, components put together."""
     left = {name: name in dataset.evolving for name in dataset.fields}
     found = []
+    velocity = _velocity(dataset)
+    if velocity and "velocity" not in left and len({left[name] for name in velocity}) == 1:
+        found.append(_Field("velocity", velocity, 1, left[velocity[0]]))
+        left = {name: evolves for name, evolves in left.items() if name not in velocity}
     for order in (2, 1):
         ends = ["".join(component) for component in product(_dims(dataset), repeat=order)]
         for name in dataset.fields:
@@ -158,6 +163,13 @@ def _fields(dataset: OperatorDataset) -> list[_Field]:
                     found.append(_Field(base, components, order, left[name]))
                 left = {each: evolves for each, evolves in left.items() if each not in components}
     return [*(_Field(name, (name,), 0, evolves) for name, evolves in left.items()), *found]
+
+
+def _velocity(dataset: OperatorDataset) -> tuple[str, ...]:
+    """The fields that the equation says are the velocity along each axis; none where they stand at other points."""
+    along = {str(dataset.header.describe(name).get("long_name")): name for name in dataset.fields}
+    wanted = [f"velocity along {axis}" for axis in dataset.grid.axis_names]
+    return tuple(along[each] for each in wanted) if dataset.ndim > 1 and set(wanted) <= along.keys() else ()
 
 
 def _check_space(path: Path, dataset: OperatorDataset, fields: Sequence[_Field], frames: int) -> None:
@@ -285,6 +297,8 @@ def _lay_out(
         array = file.create_dataset(f"{FIELDS[each.order]}/{each.name}", shape, _KIND)
         _varying(array, sample=True, time=each.evolves)
         array.attrs["dim_varying"] = np.ones(dataset.ndim, bool)
+        if each.components != tuple(f"{each.name}_{dim}" for dim in _dims(dataset)) and each.order == 1:
+            array.attrs[COMPONENTS] = _names(each.components)
         if each.order == 2:
             array.attrs["symmetric"] = array.attrs["antisymmetric"] = False
         arrays[each.name] = array

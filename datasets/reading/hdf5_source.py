@@ -15,7 +15,7 @@ import numpy as np
 from opforge.datasets.files.contents import array_at
 from opforge.datasets.files.header import Header
 from opforge.datasets.files.opening import DAMAGE, open_hdf5
-from opforge.datasets.files.packing import packing, unpack
+from opforge.datasets.files.packing import common_packing, packing, unpack
 from opforge.datasets.files.seal import is_sealed
 from opforge.datasets.neighbours import equal_runs, spans
 from opforge.datasets.reading.blocks import Blocks, Unreadable
@@ -186,7 +186,7 @@ class HDF5Source(Source):
                 opened = {
                     name: [array_at(file, path) for path in stored.paths] for name, stored in self._fields.items()
                 }
-                self._packing = {name: packing(name, arrays[0].attrs) for name, arrays in opened.items()}
+                self._packing = {name: common_packing(name, arrays) for name, arrays in opened.items()}
                 self._kinds = {
                     name: native(unpack(np.empty(0, arrays[0].dtype), self._packing[name]).dtype)
                     for name, arrays in opened.items()

@@ -217,3 +217,16 @@ def test_what_does_not_fit_is_one_line(tmp_path, layout, change, match):
     with pytest.raises(InputError, match=match) as raised:
         open_dataset(tmp_path / "data.h5")
     assert "\n" not in str(raised.value) and str(raised.value).startswith(str(tmp_path / "data.h5"))
+
+
+def test_packed_groups(tmp_path):
+    """All alike, or refused: the scale of one is not that of the others."""
+    values = examples.pdebench_groups(tmp_path / "d.h5", "rdb")["h"]
+    with h5py.File(tmp_path / "d.h5", "r+") as file:
+        for sample in file:
+            file[sample]["data"].attrs["scale_factor"] = 0.5
+    np.testing.assert_allclose(open_dataset(tmp_path / "d.h5").arrays([1])["h"][0], 0.5 * values[1], rtol=1e-6)
+    with h5py.File(tmp_path / "d.h5", "r+") as file:
+        file["0001/data"].attrs["scale_factor"] = 0.25
+    with pytest.raises(InputError, match=r"'/0001/data' must be packed as '/0000/data' is, .*0\.5.*, got .*0\.25"):
+        open_dataset(tmp_path / "d.h5").arrays([0])

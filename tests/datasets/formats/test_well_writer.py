@@ -339,3 +339,41 @@ def test_boundaries_that_lead_out_of_the_file_or_are_huge_are_not_copied(path, t
     with pytest.raises(InputError, match="link to another file" if bad == "external link" else "takes 2.1 MB"):
         write_the_well(open_dataset(tmp_path / "original.hdf5"), path)
     assert not path.exists() and sorted(p.name for p in tmp_path.iterdir() if p.suffix != ".hdf5") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "scalars"),
+    [
+        ("shallow_water", {}, ["h"]),
+        ("compressible_flow", {"ndim": 2, "frames": 2, "end_time": 0.01}, ["p", "rho"]),
+        ("burgers", {"ndim": 2, "frames": 2, "end_time": 0.01, "viscosity": 0.1}, []),
+        ("incompressible_flow", {"frames": 2, "end_time": 0.01}, ["s", "u", "v"]),  # on faces: no vector at a point
+        ("fitzhugh_nagumo", {"frames": 2, "end_time": 0.01}, ["u", "v"]),  # no velocities
+    ],
+)
+def test_velocities_are_a_vector_and_keep_their_names(path, name, parameters, scalars):
+    made = generate(name, 2, (32, 36), workers=1, **parameters)
+    write_the_well(made, path)
+    with h5py.File(path) as file:
+        assert set(scalars) <= set(file["t0_fields"].attrs["field_names"])
+        vectors = file["t1_fields"].attrs["field_names"].tolist()
+        assert vectors == ([] if "u" in scalars else ["velocity"])
+        if vectors:
+            assert file["t1_fields/velocity"].shape == (2, len(made.times), 32, 36, 2)
+            np.testing.assert_array_equal(file["t1_fields/velocity"][..., 1], made.arrays([0, 1])["v"])
+    again = open_dataset(path)
+    assert (again.inputs, again.outputs) == (made.inputs, made.outputs)
+    for field, values in made.arrays([0, 1]).items():
+        np.testing.assert_array_equal(again.arrays([0, 1])[field], values)
+    write_the_well(again, path.with_name("again.hdf5"), stats=path.with_name("again.yaml"))
+    third = open_dataset(path.with_name("again.hdf5"))
+    assert (third.inputs, third.outputs) == (made.inputs, made.outputs)
+    np.testing.assert_array_equal(third.arrays([1])["v"], made.arrays([1])["v"])
+
+
+def test_components_that_do_not_fit_are_refused(path):
+    write_the_well(generate("shallow_water", 1, 24, workers=1), path)
+    with h5py.File(path, "r+") as file:
+        file["t1_fields/velocity"].attrs["components"] = ["u", "v", "w"]
+    with pytest.raises(InputError, match=r"the attribute 'components' of 't1_fields/velocity' must name 2 components"):
+        open_dataset(path)

@@ -16,7 +16,7 @@ from opforge.datasets.files.columns import bytes_per_sample, variables
 from opforge.datasets.files.contents import DEFLATED_AT_MOST
 from opforge.datasets.files.header import Header, plain
 from opforge.datasets.files.opening import DAMAGE, open_hdf5
-from opforge.datasets.files.whole import assembled_of, partial_of
+from opforge.datasets.files.whole import check_name, partial_of
 from opforge.errors import InputError
 
 _UNITS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"))
@@ -32,6 +32,7 @@ def check_output(path: Path, *, overwrite: bool) -> None:
         InputError: a file that exists and shall not be overwritten, a folder, a device or a pipe in its place, a
             symbolic link, a folder that is missing, a name that is too long.
     """
+    check_name(path, "out")
     if path.is_symlink():
         raise InputError(
             f"out names {path}, a symbolic link to {path.readlink()}, which writing would replace; name the file itself"
@@ -44,22 +45,8 @@ def check_output(path: Path, *, overwrite: bool) -> None:
         raise InputError(f"out names {path}, which exists; choose another name or set overwrite=True (--force)")
     if not path.parent.is_dir():
         raise InputError(f"out lies in the folder {path.parent}, which does not exist; create it first")
-    _check_name(path)
     if partial_of(path).is_symlink():
         raise InputError(f"{partial_of(path)} is a symbolic link, which is not written to; remove it")
-
-
-def _check_name(path: Path) -> None:
-    size, added = (len(os.fsencode(name)) for name in (path.name, assembled_of(Path("a")).name[1:]))
-    try:
-        most = os.pathconf(path.parent, "PC_NAME_MAX")
-    except (AttributeError, OSError, ValueError):  # not a POSIX system
-        most = 255
-    if size + added > most:
-        raise InputError(
-            f"out must have a name of at most {most - added} bytes, got {size}: the file system takes {most}, and the "
-            f"name is longer by {added} while the file is written; choose a shorter one"
-        )
 
 
 def is_done(

@@ -26,6 +26,21 @@ def test_free(tmp_path):
         free(tmp_path / "none" / "new", force=False)
 
 
+def test_a_name_that_is_too_long(tmp_path):
+    with pytest.raises(
+        InputError, match=r"picture must have a name of at most .* bytes, got 304: the file system takes"
+    ):
+        free(tmp_path / ("a" * 300 + ".png"), force=False, what="picture")
+
+
+def test_the_home_folder_in_quotes(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/her")
+    with pytest.raises(InputError, match=r"in quotes ~ is no home folder: leave them out or give '/home/her/new\.nc'"):
+        free(Path("~/new.nc"), force=False)
+    with pytest.raises(InputError, match=r"file '~/old\.nc' does not exist; in quotes ~ .* '/home/her/old\.nc'"):
+        existing(Path("~/old.nc"), what="file")
+
+
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="a folder in which nobody can make files, as Linux has")
 def test_a_folder_that_takes_no_files(tmp_path):
     with pytest.raises(InputError, match=r"picture '/proc/new' cannot be written: .*; choose another folder"):

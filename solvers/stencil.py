@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from opforge.core.full_transforms.transforms import is_torch
 from opforge.errors import InputError
 from opforge.pdes._arrays import along
 from opforge.pdes._finite_volumes import BOUNDARIES, conductances
+from opforge.solvers._floating import floating_regions
 from opforge.solvers._operators import symmetric_operator
 from opforge.solvers._stencil_of_matrix import stencil_of_matrix
 
@@ -181,6 +183,31 @@ class Stencil:
             return False
         walls = [(axis, k) for axis, k in enumerate(self.faces, start=-len(self.faces)) if not self.wrapped[axis]]
         return not any(bool((along(k, axis, *end) > 0).any()) for axis, k in walls for end in ((None, 1), (-1, None)))
+
+    @cached_property
+    def floating(self) -> np.ndarray | None:
+        """Numbers, from 1, of the regions of fluid in which nothing holds u, 0 elsewhere; None where all is held.
+
+        (1 or batch, *space). Such a region is what obstacles enclose, or, without a boundary where u = 0 and without a
+        reaction, everything.
+
+        Example:
+            >>> ring = np.zeros((5, 5))
+            >>> ring[1:4, 1:4] = 1
+            >>> ring[2, 2] = 0
+            >>> Stencil(Grid((5, 5)), solid=ring).floating[0, 2].tolist()
+            [0, 0, 1, 0, 0]
+        """
+        ndim = self.grid.ndim
+        fields = [*self.faces, self.extra, self.extra * 0 + 1 if self.fluid is None else self.fluid]
+        rows = [x.detach().cpu().numpy().reshape(-1, *x.shape[-ndim:]) for x in fields]
+        found = []
+        for number in range(max(map(len, rows))):
+            *faces, extra, fluid = (x[number if len(x) > 1 else 0] for x in rows)
+            found.append(floating_regions(faces, extra, fluid > 0.5, self.wrapped))
+        if all(regions is None for regions in found):
+            return None
+        return np.stack([np.zeros(self.space, int) if regions is None else regions for regions in found])
 
     def __call__(self, u: Any) -> Any:
         """A u of fields (*space) or (batch, *space), numpy or torch; gradients flow."""

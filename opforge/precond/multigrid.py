@@ -187,6 +187,12 @@ class CompiledStencil:
 
     def __init__(self, A: Stencil, products: list[Any]):
         self.space, self.dtype, self.device, self._products = A.space, A.dtype, A.device, products
+        self._stencil = A
+
+    @property
+    def floating(self) -> Any:
+        """See `Stencil.floating`."""
+        return self._stencil.floating
 
     def __call__(self, u: Tensor) -> Tensor:
         u, found = u.detach().contiguous(), torch.empty(u.shape, dtype=u.dtype)

@@ -12,6 +12,7 @@ import numpy as np
 
 from opforge.core.full_transforms.transforms import is_torch
 from opforge.errors import InputError
+from opforge.solvers._floating import RegionMeans
 from opforge.solvers.krylov._preconditioner import as_function
 from opforge.solvers.krylov._vectors import Vectors, all_finite, copied, epsilon, ones_like, with_precision, zeros_like
 from opforge.solvers.result import SingularWarning
@@ -79,7 +80,11 @@ def linear_system(
         finish=finish,
         preconditioned=M is not None,
     )
-    _take_constants_out(system, probe, size)
+    regions = getattr(A, "floating", None)
+    if regions is None:
+        _take_constants_out(system, probe, size)
+    else:
+        _take_means_out(system, regions, size)
     return system
 
 
@@ -286,6 +291,32 @@ def _take_constants_out(system: System, probe: Any, norms: np.ndarray) -> None:
     system.M = lambda r: _without(apply(_without(r, constants)), constants)
     warnings.warn(
         "A takes constants to 0: the solution is determined up to a constant, and that with the mean of x0 is given",
+        SingularWarning,
+        stacklevel=4,
+    )
+
+
+def _take_means_out(system: System, regions: np.ndarray, norms: np.ndarray) -> None:
+    """The same where A says in which regions of cells it takes constants to 0: numbers from 1, 0 where it does not."""
+    v, means = system.vectors, RegionMeans(regions, system.b)
+    left = v.host(v.norm(means(system.b)))[0]
+    if np.any(left > 0.9 * system.tolerance):
+        number = int(np.argmax(left / np.where(norms > 0, norms, 1.0)))
+        sizes = means.sizes[number if len(means.sizes) > 1 else 0]
+        values = means.of_regions(system.b)[number].cpu().double().numpy()
+        worst = int(np.argmax(np.abs(values) * np.sqrt(sizes)))
+        raise InputError(
+            "b must have the mean 0 in every region of cells that no boundary and no reaction holds, for A takes "
+            f"constants to 0 there, got {values[worst]:.3g} in a region of {sizes[worst]} cells; subtract the mean "
+            "there, or fill the region (solid=1) if obstacles enclose it by accident"
+        )
+    apply = system.M
+    system.M = lambda r: _without(apply(_without(r, means)), means)
+    count = int(regions.max())
+    where = "" if count == 1 and bool((regions > 0).all()) else f" in {count} region{'s' * (count > 1)} of cells"
+    warnings.warn(
+        f"A takes constants to 0{where}: the solution is determined up to a constant, and that with the mean of x0 is "
+        "given",
         SingularWarning,
         stacklevel=4,
     )

@@ -137,6 +137,16 @@ def test_learned_preconditioners_solve_it(boundary, name, method):
     assert 3 <= solver.last.iterations <= 14
 
 
+def test_learned_preconditioners_solve_for_enclosed_fluid_too():
+    for boundary in BOUNDARIES:
+        b = source(boundary)
+        expected = PressureSolver(obstacle(), GRID, boundary=boundary, rtol=1e-12)(b)
+        found = PressureSolver(obstacle(), GRID, load("multigrid_2d"), boundary=boundary)(b)
+        off = staggered.gradient(found - expected, GRID, box_of(boundary).at_rest())
+        faces = staggered.Bodies.of(obstacle() * 1.0, box_of(boundary)).open
+        assert max(np.abs(g * f).max() for g, f in zip(off, faces, strict=True)) < 1e-7 * np.abs(b).max()
+
+
 def test_few_iterations_whatever_the_grid():
     counts = []
     for n in (32, 96):

@@ -18,6 +18,7 @@ __getattr__, __dir__, __all__ = attach(
         "generate": "datasets",
         "load": "training",
         "open_dataset": "datasets",
+        "solve": "precond",
     },
     modules=("core", "datasets", "layers", "models", "pdes", "plotting", "precond", "solvers", "training"),
 )

@@ -25,6 +25,7 @@ __getattr__, __dir__, __all__ = attach(
         "IMEXTable": "stepping.imex",
         "Leapfrog": "stepping.waves",
         "Preconditioner": "preconditioners.preconditioner",
+        "PreconditionerWarning": "result",
         "PressureSolver": "pressure",
         "ProjectionStepper": "stepping.projection",
         "RK4": "stepping.runge_kutta",

@@ -13,6 +13,10 @@ class ConvergenceWarning(UserWarning):
     """A linear system whose solution does not reach the tolerance; the text says how far it came, and why."""
 
 
+class PreconditionerWarning(UserWarning):
+    """A preconditioner that makes things worse than the diagonal alone does; the text says by how much."""
+
+
 class SingularWarning(UserWarning):
     """A matrix that takes constants to 0: the solution is determined up to a constant, which is chosen."""
 

@@ -36,11 +36,21 @@ def test_the_index_runs():
 
 
 def test_the_page_of_linear_solvers_runs(capsys):
-    code = snippets(PAGES.parent / "linear_solvers.md")[0]
     found = {}
-    exec(code, found)
-    assert found["result"].converged and found["info"] == 0
-    assert "SolveResult(5 systems, converged after" in capsys.readouterr().out
+    for code in snippets(PAGES.parent / "linear_solvers.md"):
+        found[code] = namespace = {}
+        exec(code, namespace)
+        namespace["printed"] = capsys.readouterr().out
+    many, one_call, learned, directions = (
+        next(namespace for code, namespace in found.items() if word in code)
+        for word in ("five systems", "opforge.solve((A, b)", 'load("multigrid_2d")', "dcdm_2d")
+    )
+    assert many["result"].converged and many["info"] == 0
+    assert "SolveResult(5 systems, converged after" in many["printed"]
+    assert one_call["printed"].startswith("Solution(learned_multigrid: converged after 11 iterations")
+    assert one_call["printed"].splitlines()[1].startswith("learned_multigrid (")
+    assert 6 <= int(learned["printed"].split()[0]) <= 13 and learned["printed"].split()[1] == "0"
+    assert 2 <= int(directions["printed"]) <= 5
 
 
 def test_every_page_has_its_validation_table():
@@ -55,9 +65,3 @@ def test_the_pages_run():
     for page in pages:
         for snippet in snippets(page):
             exec(snippet, {})
-
-
-def test_learned_multigrid_of_the_page_runs(capsys):
-    exec(snippets(PAGES.parent / "linear_solvers.md")[1], {})
-    iterations, info = capsys.readouterr().out.split()
-    assert 6 <= int(iterations) <= 13 and info == "0"

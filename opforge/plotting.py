@@ -20,7 +20,7 @@ from opforge.datasets.quality.panels import DPI, SIGNED_COLOURS, Panel, as_array
 from opforge.datasets.quality.picture import plot_sample
 from opforge.errors import InputError
 
-__all__ = ["plot_history", "plot_prediction", "plot_sample"]
+__all__ = ["plot_convergence", "plot_history", "plot_prediction", "plot_sample"]
 
 
 def plot_prediction(
@@ -116,6 +116,50 @@ def plot_history(history: Sequence[Mapping[str, Any]], *, title: str = "") -> Fi
     axes.legend(frameon=False)
     if title:
         axes.set_title(title)
+    return figure
+
+
+def plot_convergence(
+    histories: Mapping[str, tuple[Any, tuple[float, float]]], *, rtol: float | None = None, title: str = ""
+) -> Figure:
+    """Draw how residuals fall, over iterations and over seconds with the set-up counted.
+
+    Args:
+        histories: name -> (relative residuals, the start's first; the seconds of set-up and solution), as
+            `opforge.solve` gives them.
+        rtol: the tolerance, a line.
+        title: above the panels.
+
+    Returns:
+        A figure of two panels.
+
+    Raises:
+        InputError: no history.
+
+    Example:
+        >>> figure = plot_convergence({"cg": ([1.0, 0.1, 0.01], (0.0, 0.2))}, rtol=0.01)
+        >>> figure.axes[1].lines[0].get_xdata().tolist()
+        [0.0, 0.1, 0.2]
+    """
+    if not histories:
+        raise InputError("histories must hold the residuals of one method at least, got none")
+    figure = Figure(figsize=(9.0, 3.8), dpi=DPI, layout="constrained")
+    over_iterations, over_time = figure.subplots(1, 2, sharey=True)
+    for name, (residuals, (set_up, solution)) in histories.items():
+        values = np.asarray(residuals, dtype=np.float64)
+        values = values if values.ndim == 1 else values.max(axis=1)
+        count = np.arange(len(values))
+        over_iterations.plot(1 + count, values, label=name, linewidth=1.6)
+        over_time.plot(set_up + solution * count / max(1, len(values) - 1), values, label=name, linewidth=1.6)
+    for axes, label in ((over_iterations, "1 + iterations"), (over_time, "seconds, set-up included")):
+        axes.set(xscale="log", yscale="log", xlabel=label)
+        axes.grid(alpha=0.25)
+        if rtol is not None:
+            axes.axhline(rtol, color="0.7", linewidth=0.8, zorder=0)
+    over_iterations.set_ylabel("relative residual")
+    over_time.legend(frameon=False)
+    if title:
+        figure.suptitle(title)
     return figure
 
 

@@ -23,6 +23,7 @@ from opforge.cli import (
     inspection,
     listing,
     plot,
+    precond,
     predict,
     process,
     quickstart,
@@ -58,11 +59,27 @@ for _module in (
     plot,
     simulate,
     listing,
+    precond,
     bench,
     tune,
 ):
     for _name, _function, _example in _module.COMMANDS:
         app.command(_name, epilog=f"\b\nExample:\n  {_example}")(_function)
+
+_precond = typer.Typer(help="List, train and measure learned preconditioners.")
+
+
+@_precond.callback(invoke_without_command=True, subcommand_metavar="COMMAND")
+def _help_alone(context: typer.Context) -> None:
+    """List, train and measure learned preconditioners."""
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+        raise typer.Exit()
+
+
+for _name, _function, _example in precond.SUBCOMMANDS:
+    _precond.command(_name, epilog=f"\b\nExample:\n  {_example}")(_function)
+app.add_typer(_precond, name=precond.GROUP)
 
 
 def _print_version(wanted: bool) -> None:

@@ -167,8 +167,8 @@ def _dtype(name: str) -> Any:
     return found
 
 
-def sizes(words: str) -> tuple[int, ...]:
-    """Points per axis as they are written on the command line.
+def sizes(words: str, option: str = "--shape") -> tuple[int, ...]:
+    """Points per axis as they are written on the command line, as the value of ``option``.
 
     Raises:
         InputError: anything but whole numbers from 1.
@@ -179,7 +179,7 @@ def sizes(words: str) -> tuple[int, ...]:
     """
     parts = words.lower().split("x")
     if not all(part.isdecimal() and int(part) > 0 for part in parts):
-        raise InputError(f"--shape expects a whole number or one per axis such as 48x40, got {words!r}")
+        raise InputError(f"{option} expects a whole number or one per axis such as 48x40, got {words!r}")
     return tuple(map(int, parts))
 
 

@@ -11,6 +11,7 @@ __getattr__, __dir__, __all__ = attach(
         "LinearProblem": "problem",
         "Solution": "solving",
         "load": "saving",
+        "make_shipped": "shipped",
         "pretrained": "saving",
         "random_system": "problems",
         "residual_loss": "dcdm_training",

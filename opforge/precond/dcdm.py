@@ -73,6 +73,9 @@ class ConjugateDirections(nn.Module):
         boundaries: kinds that it is trained with, of ``"dirichlet"``, ``"neumann"``, ``"periodic"``; it takes no
             others.
 
+    Attributes:
+        about: what else is written beside the weights, plain values.
+
     Raises:
         InputError: sizes out of range, unknown boundaries.
 
@@ -110,6 +113,7 @@ class ConjugateDirections(nn.Module):
         if isinstance(boundaries, str) or not boundaries or not set(boundaries) <= set(BOUNDARIES):
             raise InputError(f"boundaries must be some of {', '.join(BOUNDARIES)}, got {boundaries!r}")
         self.ndim, self.boundaries = ndim, tuple(boundaries)
+        self.about: dict[str, Any] = {}
         self._config = {"ndim": ndim, "channels": channels, "region_channels": region_channels}
         self.pre = Smoother(ndim, channels, region_channels)
         self.post = Smoother(ndim, channels, region_channels)
@@ -127,7 +131,7 @@ class ConjugateDirections(nn.Module):
 
     def save(self, path: str | Path, **about: Any) -> Path:
         """Write ``path``.safetensors and ``path``.json, with ``about``; `opforge.precond.load` reads them."""
-        return save_weights(self, path, {"kind": KIND, "network": self.describe(), **about})
+        return save_weights(self, path, {"kind": KIND, "network": self.describe(), **self.about, **about})
 
     @classmethod
     def from_files(cls, path: Path, about: dict[str, Any]) -> ConjugateDirections:
@@ -137,6 +141,7 @@ class ConjugateDirections(nn.Module):
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path}.json is damaged ({type(error).__name__}: {error}); copy it again") from error
         load_weights(net, path)
+        net.about = {key: value for key, value in about.items() if key not in ("kind", "network")}
         return net
 
     def on(self, A: Stencil) -> Directions:

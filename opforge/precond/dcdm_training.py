@@ -90,36 +90,6 @@ SHIPPED: dict[str, tuple[dict[str, Any], Schedule]] = {
 }
 
 
-def make_shipped(name: str, seed: int = 0, *, progress: bool = False) -> tuple[ConjugateDirections, Record]:
-    """Make the weights of a shipped network anew.
-
-    Args:
-        name: one of ``SHIPPED``.
-        seed: of the weights at the start and of everything drawn.
-        progress: whether a bar is shown on standard error.
-
-    Returns:
-        The trained network, and what happened.
-
-    Raises:
-        InputError: an unknown name.
-        WorkError: see `train_directions`.
-
-    Example:
-        >>> make_shipped("dcdm_4d")
-        Traceback (most recent call last):
-        ...
-        opforge.errors.InputError: name must be one of dcdm_2d, dcdm_3d, got 'dcdm_4d'
-    """
-    if name not in SHIPPED:
-        raise InputError(f"name must be one of {', '.join(SHIPPED)}, got {name!r}")
-    arguments, schedule = SHIPPED[name]
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        net = ConjugateDirections(**arguments)
-    return net, train_directions(net, schedule, seed=seed, progress=progress)
-
-
 def residual_loss(A: Stencil, b: Tensor, d: Tensor) -> Tensor:
     """‖b − α A d‖² / ‖b‖² with α = dᵀb / dᵀA d: what an exact line search along d leaves of a residual.
 

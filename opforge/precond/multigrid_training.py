@@ -56,25 +56,6 @@ _LARGEST_GRADIENT = 1.0
 _LATE = 50
 
 
-def make_shipped(name: str, seed: int = 0, *, progress: bool = False) -> LearnedMultigrid:
-    """Train one of the preconditioners that opforge ships anew, as it was.
-
-    Args:
-        name: ``"multigrid_2d"`` or ``"multigrid_3d"``.
-        seed: of the weights at the start and of the systems.
-        progress: whether a bar is shown on standard error.
-
-    Raises:
-        UnknownNameError: another name.
-    """
-    if name not in SHIPPED:
-        raise UnknownNameError("preconditioner", name, SHIPPED)
-    ndim, hidden, schedule = SHIPPED[name]
-    learned = train_multigrid(ndim, schedule, hidden=hidden, seed=seed, progress=progress)
-    learned.about = {"name": name, **learned.about}
-    return learned
-
-
 def train_multigrid(
     ndim: int,
     schedule: Schedule | None = None,

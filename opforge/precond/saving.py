@@ -53,6 +53,14 @@ def load(name_or_path: str | Path) -> Any:
     raise InputError(f"{path}.json must say a kind that is known, multigrid or directions, got {about.get('kind')!r}")
 
 
+def files_of(name_or_path: str | Path, *, new: bool = False) -> tuple[Path, Path]:
+    """The two files of a preconditioner: weights and JSON; of one that opforge ships, by its name, unless ``new``."""
+    path = _stem(Path(name_or_path))
+    if not new and not _about(path).is_file() and str(name_or_path) in pretrained():
+        path = PRETRAINED / str(name_or_path)
+    return _weights(path), _about(path)
+
+
 def save_weights(net: nn.Module, path: str | Path, about: dict[str, Any]) -> Path:
     """Write a network's weights and what is to be known of them; a reader sees the old file or the new one.
 

@@ -7,7 +7,7 @@ import torch
 from opforge.core import Grid
 from opforge.errors import InputError, WorkError
 from opforge.precond import ConjugateDirections, residual_loss, train_directions
-from opforge.precond.dcdm_training import SHIPPED, Schedule, make_shipped, right_hand_sides
+from opforge.precond.dcdm_training import Schedule, right_hand_sides
 from opforge.solvers import Stencil
 from tests.precond.test_dcdm import noise, region
 
@@ -108,16 +108,6 @@ def test_right_hand_sides_have_solutions_and_norm_root_n(boundary):
 def test_schedules_out_of_range(option, said):
     with pytest.raises(InputError, match=said):
         Schedule(**option)
-
-
-def test_shipped_networks_are_made_by_name(monkeypatch):
-    few = Schedule(steps=2, cells=(8, 9), regions=1)
-    monkeypatch.setitem(SHIPPED, "dcdm_2d", ({"ndim": 2}, few))
-    (one, _), (other, _), (third, _) = (make_shipped("dcdm_2d", seed, progress=False) for seed in (0, 0, 1))
-    A = region(15, 15)
-    r = noise(A)
-    torch.testing.assert_close(one.on(A)(r), other.on(A)(r), rtol=0, atol=0)
-    assert (one.on(A)(r) - third.on(A)(r)).abs().max() > 1e-6
 
 
 def test_progress_is_shown_when_asked_for(capfd):

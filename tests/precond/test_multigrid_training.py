@@ -7,7 +7,7 @@ from opforge.core import Grid
 from opforge.errors import InputError, UnknownNameError
 from opforge.precond._network import MultigridNet
 from opforge.precond.multigrid import cycle_of
-from opforge.precond.multigrid_training import SHIPPED, Schedule, error_reduction, make_shipped, train_multigrid
+from opforge.precond.multigrid_training import Schedule, error_reduction, train_multigrid
 from opforge.precond.problems import random_system
 from opforge.solvers import Stencil
 
@@ -74,8 +74,5 @@ def test_gradients_are_those_of_the_cycle(parameter):
 def test_refusals():
     with pytest.raises(InputError, match="ndim must be 2 or 3, got 1"):
         train_multigrid(1)
-    with pytest.raises(UnknownNameError, match="unknown preconditioner 'multigrid_4d'; did you mean"):
-        make_shipped("multigrid_4d")
     with pytest.raises(UnknownNameError, match="unknown family 'contrast 7'"):
         train_multigrid(2, Schedule(steps=1, families=("contrast 7",)))
-    assert sorted(SHIPPED) == ["multigrid_2d", "multigrid_3d"]

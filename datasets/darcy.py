@@ -103,7 +103,8 @@ class DarcyRecipe(Recipe):
                     )
         for name in ("high", "low", "tau", "alpha", "sigma", "forcing", "tolerance"):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, Real | None):
+            left_out = value is None and name not in ("forcing", "tolerance")
+            if not left_out and (isinstance(value, bool) or not isinstance(value, Real)):
                 raise InputError(f"{name} must be a number, got {value!r}")
             object.__setattr__(self, name, None if value is None else _float(name, value))
         for name in ("high", "low"):

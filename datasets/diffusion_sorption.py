@@ -17,6 +17,9 @@ from opforge.solvers.stepping.stiff import BDF
 
 _CONCENTRATIONS = (0.0, 0.2)
 
+# Tolerance of a step that rounding leaves meaning to.
+_FINEST = 1e-13
+
 
 @dataclass(frozen=True)
 class DiffusionSorptionRecipe(EvolutionRecipe):
@@ -25,6 +28,8 @@ class DiffusionSorptionRecipe(EvolutionRecipe):
     The initial concentration is the same everywhere, uniform from 0 to 0.2, as in the source.
 
     Args:
+        diffusivity, porosity, bulk_density, isotherm, exponent: see `opforge.pdes.DiffusionSorption`; those of the
+            source unless given.
         tolerance: bound of a sample's residual, see `EvolutionRecipe`; BDF's local error is bounded by a thousandth.
 
     Raises:
@@ -40,6 +45,11 @@ class DiffusionSorptionRecipe(EvolutionRecipe):
         101 frames until t = 500.
     """
 
+    diffusivity: float = 5e-4
+    porosity: float = 0.29
+    bulk_density: float = 2880.0
+    isotherm: float = 3.5e-4
+    exponent: float = 0.874
     frames: int = 101
     end_time: float = 500.0
     tolerance: float = 1e-3
@@ -53,13 +63,19 @@ class DiffusionSorptionRecipe(EvolutionRecipe):
 
     @property
     def equation(self) -> DiffusionSorption:
-        return DiffusionSorption()
+        return DiffusionSorption(1, self.diffusivity, self.porosity, self.bulk_density, self.isotherm, self.exponent)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        known = self.equation  # which refuses what is out of range
+        for name in ("diffusivity", "porosity", "bulk_density", "isotherm", "exponent"):
+            object.__setattr__(self, name, getattr(known, name))
 
     def initial_states(self, rngs: Sequence[np.random.Generator], grid: Grid) -> np.ndarray:
         return np.stack([np.full((1, *grid.shape), rng.uniform(*_CONCENTRATIONS)) for rng in rngs])
 
     def stepper(self, grid: Grid, dt: float) -> BDF:
-        rtol = self.tolerance / 1000 / 10 ** ((self.refinement or 1) - 1)
+        rtol = max(self.tolerance / 1000 * 10.0 ** (1 - (self.refinement or 1)), _FINEST)
         return BDF(partial(self.equation.tendency, grid=grid), dt, rtol=rtol, atol=rtol / 100)
 
     def usual_step(self, grid: Grid) -> float:

@@ -24,6 +24,9 @@ from opforge.solvers.stepping.stepper import BlowUp, EachSample, Stepper, rollou
 # Frames beyond which a mistake is more likely than a purpose.
 _MOST_FRAMES = 100_000
 
+# Steps beyond which a run would take days on the smallest of grids, and refinements of either kind.
+_MOST_STEPS, _MOST_TIMES = 10_000_000, 1024
+
 # Of all states that are worked on together: they stay in the caches, and calls are cheap.
 _AT_ONCE_BYTES = 2**19
 _MOST_AT_ONCE = 32
@@ -91,6 +94,8 @@ class EvolutionRecipe(DrawingRecipe):
             value = getattr(self, name)
             if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
                 raise InputError(f"{name} must be a whole number of at least 1, got {value!r}")
+            if value is not None and value > _MOST_TIMES:
+                raise InputError(f"{name} must be at most {_MOST_TIMES}, got {value!r}")
         if (self.oversampling or 1) > 1 and self.lost_by_coarsening:
             raise InputError(
                 f"oversampling must be left out: fields on a coarser grid do not keep {self.lost_by_coarsening}, got "
@@ -198,13 +203,27 @@ class EvolutionRecipe(DrawingRecipe):
     def check(self, grid: Grid) -> None:
         """Refuse what the stepper refuses: a grid, and a time step beyond the limit of stability, with the limit.
 
+        Runs of more than ten million steps are refused too.
+
         Raises:
-            InputError: such a grid, such a step.
+            InputError: such a grid, such a step, such a run.
         """
         fine = self.solved_on(grid)
+        self._check_length(fine)
         with self._told_of_time_step(fine):
             self.stepper(fine, self.steps(fine)[1])
         self.check_step(grid)
+
+    def _check_length(self, fine: Grid) -> None:
+        steps, dt = self.steps(fine)
+        count = steps * (self.frames - 1) + self.settling / dt
+        if count > _MOST_STEPS:
+            until, settling = self.end_time + self.settling, f" and settling={self.settling:g}"
+            raise InputError(
+                f"end_time={self.end_time:g}{settling * bool(self.settling)} take {count:.3g} "
+                f"steps of {dt:.3g}, at most {_MOST_STEPS:g} are taken: shorten the run, or take steps of at least "
+                f"{until / _MOST_STEPS:.3g} (time_step, a coarser grid)"
+            )
 
     def refined(self) -> Self:
         """The same recipe with time steps of half the length."""

@@ -31,8 +31,8 @@ _POINTS_PER_WIDTH = 1.5
 class GrayScottRecipe(EvolutionRecipe):
     """Drops that grow to patterns: u_t = D_u Δu − u v² + F(1 − u), v_t = D_v Δv + u v² − (F + k) v, periodic.
 
-    The initial state is u = 1, v = 0 with random drops of u = ½, v = ½. D_u = 2e-5 and D_v = 1e-5, and the box is large
-    against the patterns: it takes many points (see `check`), or a smaller side, which has fewer spots.
+    The initial state is u = 1, v = 0 with random drops of u = ½, v = ½. D_u = 2e-5 and D_v = 1e-5. A larger box has
+    more spots and takes more points (see `check`).
 
     Args:
         ndim: axes of space: 1, 2 or 3.
@@ -40,8 +40,8 @@ class GrayScottRecipe(EvolutionRecipe):
         feed, kill: F and k, instead of a pattern's.
         draw: ``"feed"``, ``"kill"`` or both, see `DrawingRecipe`; within 10 % and 3 % of their values unless given.
         drops: how many, at least 1.
-        side: of the box, greater than 0; the source's unless given. Drops grow with it: below 0.6 some patterns' fade
-            before they react, and nothing is left (spirals at 0.5, spots at 0.3).
+        side: of the box, greater than 0; unless given one that 64 points resolve, the source's is 2.5. Drops grow with
+            it: below 0.6 some patterns' fade before they react, and nothing is left (spirals at 0.5, spots at 0.3).
 
     Raises:
         InputError: a parameter out of range, an unknown pattern.
@@ -60,7 +60,7 @@ class GrayScottRecipe(EvolutionRecipe):
     feed: float | None = None
     kill: float | None = None
     drops: int = 8
-    side: float = 2.5
+    side: float = 0.45
     frames: int = 21
     end_time: float = 2000.0
     tolerance: float = 1e-3

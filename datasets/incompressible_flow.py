@@ -17,7 +17,7 @@ from opforge.datasets.random_drops import Drops
 from opforge.datasets.random_obstacles import Obstacles
 from opforge.datasets.restriction import restricted_faces
 from opforge.errors import InputError
-from opforge.pdes._numbers import not_negative
+from opforge.pdes._numbers import axes_of_space, not_negative
 from opforge.pdes.equation import Field
 from opforge.pdes.incompressible_flow import IncompressibleFlow
 from opforge.solvers.stepping.projection import ProjectionStepper
@@ -100,7 +100,8 @@ class IncompressibleFlowRecipe(EvolutionRecipe):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.scene not in SCENES:
+        axes_of_space(self.ndim, (2, 3))
+        if not isinstance(self.scene, str) or self.scene not in SCENES:
             raise InputError(f"scene must be one of {', '.join(SCENES)}, got {self.scene!r}")
         for name in ("viscosity", "diffusivity"):
             object.__setattr__(self, name, not_negative(name, getattr(self, name)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -28,7 +29,7 @@ _COURANT, _FASTEST = 0.4, 2.5
 
 @dataclass(frozen=True)
 class ShallowWaterRecipe(EvolutionRecipe):
-    """Waves on shallow water: h_t + ∇·(hu) = 0, (hu)_t + ∇·(h u uᵀ + h²/2 I) = −h ∇b, gravity 1.
+    """Waves on shallow water: h_t + ∇·(hu) = 0, (hu)_t + ∇·(h u uᵀ + g h²/2 I) = −g h ∇b.
 
     Args:
         ndim: axes of space: 1 or 2; 2 for the dam.
@@ -37,6 +38,7 @@ class ShallowWaterRecipe(EvolutionRecipe):
             smooth random surface around the level 1 on the unit box, from rest; ``"bottom"``: the same over a random
             bottom ``b``, which is an input.
         boundary: ``"outflow"``, ``"walls"`` or ``"periodic"``; outflow for the dam and walls for others unless given.
+        gravity: g > 0; waves are √g times as fast.
         end_time: of the last frame; 1 unless given.
 
     Raises:
@@ -55,6 +57,7 @@ class ShallowWaterRecipe(EvolutionRecipe):
     ndim: int = 2
     initial: Literal["dam", "pdebench", "waves", "bottom"] = "dam"
     boundary: Literal["outflow", "walls", "periodic"] | None = None
+    gravity: float = 1.0
     frames: int = 21
     tolerance: float = 5e-2
 
@@ -75,7 +78,7 @@ class ShallowWaterRecipe(EvolutionRecipe):
             )
         if self.boundary is None:
             object.__setattr__(self, "boundary", "outflow" if self.is_dam else "walls")
-        _ = self.equation
+        object.__setattr__(self, "gravity", self.equation.gravity)  # the equation refuses what is out of range
 
     @property
     def is_dam(self) -> bool:
@@ -84,7 +87,7 @@ class ShallowWaterRecipe(EvolutionRecipe):
 
     @property
     def equation(self) -> ShallowWater:
-        return ShallowWater(self.ndim, boundary=self.boundary or "walls")
+        return ShallowWater(self.ndim, self.gravity, boundary=self.boundary or "walls")
 
     @property
     def lengths(self) -> tuple[float, ...]:
@@ -124,4 +127,4 @@ class ShallowWaterRecipe(EvolutionRecipe):
         return FiniteVolumes(self.equation, grid, dt, media.get("b"), strict=self.time_step is not None)
 
     def usual_step(self, grid: Grid) -> float:
-        return _COURANT / (_FASTEST * sum(1 / h for h in grid.spacing))
+        return _COURANT / (_FASTEST * math.sqrt(self.gravity) * sum(1 / h for h in grid.spacing))

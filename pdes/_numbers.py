@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,9 @@ import numpy as np
 from opforge.errors import InputError
 
 _NUMBERS = (int, float, np.integer, np.floating)
+
+# Magnitude up to which products of three parameters do not leave double precision.
+_GREATEST = 1e100
 
 
 def axes_of_space(ndim: Any, dimensions: tuple[int, ...]) -> None:
@@ -34,9 +38,11 @@ def positive(name: str, value: Any, why: str = "") -> float:
     Raises:
         InputError: anything else.
     """
-    if not _is_number(value) or not 0 < value < np.inf:
-        raise InputError(f"{name} must be a number greater than 0{f' ({why})' * bool(why)}, got {value!r}")
-    return float(value)
+    number = _number(value)
+    if not 0 < number <= _GREATEST:
+        upper = f", at most {_GREATEST:g}" * (number > _GREATEST)
+        raise InputError(f"{name} must be a number greater than 0{upper}{f' ({why})' * bool(why)}, got {value!r}")
+    return number
 
 
 def time_step(dt: Any) -> float:
@@ -45,9 +51,10 @@ def time_step(dt: Any) -> float:
     Raises:
         InputError: anything else.
     """
-    if not _is_number(dt) or not 0 < dt < np.inf:
+    number = _number(dt)
+    if not 0 < number < math.inf:
         raise InputError(f"dt must be a time greater than 0, got {dt!r}")
-    return float(dt)
+    return number
 
 
 def not_negative(name: str, value: Any, why: str = "") -> float:
@@ -56,9 +63,11 @@ def not_negative(name: str, value: Any, why: str = "") -> float:
     Raises:
         InputError: anything else.
     """
-    if not _is_number(value) or not 0 <= value < np.inf:
-        raise InputError(f"{name} must be a number of at least 0{f' ({why})' * bool(why)}, got {value!r}")
-    return float(value)
+    number = _number(value)
+    if not 0 <= number <= _GREATEST:
+        upper = f" and at most {_GREATEST:g}" * (number > _GREATEST)
+        raise InputError(f"{name} must be a number of at least 0{upper}{f' ({why})' * bool(why)}, got {value!r}")
+    return number
 
 
 def finite(name: str, value: Any) -> float:
@@ -67,10 +76,18 @@ def finite(name: str, value: Any) -> float:
     Raises:
         InputError: anything else.
     """
-    if not _is_number(value) or not np.isfinite(value):
-        raise InputError(f"{name} must be a finite number, got {value!r}")
-    return float(value)
+    number = _number(value)
+    if not abs(number) <= _GREATEST:
+        large = f" of magnitude at most {_GREATEST:g}" * (abs(number) > _GREATEST)
+        raise InputError(f"{name} must be a finite number{large}, got {value!r}")
+    return number
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, _NUMBERS) and not isinstance(value, bool)
+def _number(value: Any) -> float:
+    """A number as a float, NaN of anything else."""
+    if not isinstance(value, _NUMBERS) or isinstance(value, bool):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:  # of a whole number
+        return math.copysign(math.inf, value)

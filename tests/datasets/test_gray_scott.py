@@ -49,12 +49,16 @@ def least(recipe):
 
 def test_a_grid_that_does_not_resolve_the_edges():
     """Points follow the side and the rate of removal, F + k; finer grids may be cut down."""
-    usual = least(GrayScottRecipe())
+    usual = least(GrayScottRecipe(side=2.5))
     assert usual == 346  # h = 2.5 / 346 is two thirds of the square root of 1e-5 / 0.085
     assert least(GrayScottRecipe(side=1.25)) == 173
-    assert least(GrayScottRecipe(feed=0.028, kill=0.072)) == 375
-    assert least(GrayScottRecipe(draw="feed:0.02:0.028,kill:0.05:0.072")) == 375
-    for recipe, n in ((GrayScottRecipe(ndim=1), usual), (GrayScottRecipe(ndim=1, oversampling=4), 87)):
+    GrayScottRecipe().check(GrayScottRecipe().grid(63))
+    assert least(GrayScottRecipe(side=2.5, feed=0.028, kill=0.072)) == 375
+    assert least(GrayScottRecipe(side=2.5, draw="feed:0.02:0.028,kill:0.05:0.072")) == 375
+    for recipe, n in (
+        (GrayScottRecipe(ndim=1, side=2.5), usual),
+        (GrayScottRecipe(ndim=1, side=2.5, oversampling=4), 87),
+    ):
         recipe.check(recipe.grid(n))
         with pytest.raises(InputError, match="too coarse"):
             recipe.check(recipe.grid(n - 1))

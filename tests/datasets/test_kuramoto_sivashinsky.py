@@ -33,7 +33,7 @@ def test_grids_too_coarse():
 
 
 def test_grids_that_do_not_keep_the_short_waves():
-    recipe = KuramotoSivashinskyRecipe()
+    recipe = KuramotoSivashinskyRecipe(length=64.0)
     with pytest.raises(InputError, match="resolution must be at least 86 points for length=64"):
         recipe.check(recipe.grid(64))
     recipe.check(recipe.grid(86))

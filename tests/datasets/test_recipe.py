@@ -1,5 +1,6 @@
 """What holds for every recipe; a new one is tested by being registered."""
 
+import dataclasses
 import json
 import pickle
 import subprocess
@@ -48,6 +49,14 @@ def test_sample_has_finite_fields_and_keeps_the_tolerance(name):
         assert values.dtype == np.float64
         assert np.isfinite(values).all()
     assert 0 <= sample.residual <= recipe.tolerance
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_usual_settings_go_with_the_resolutions_of_the_commands(name):
+    """Of `opforge generate` and `opforge simulate`."""
+    recipe = make_recipe(name, {})
+    for n in (64, 128):
+        recipe.check(recipe.grid(n))
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -274,3 +283,68 @@ def test_random_fields_go_on_across_a_periodic_boundary(name, field, parameters)
         inside = np.abs(np.diff(values, axis=axis)).max()
         across = np.abs(np.take(values, 0, axis) - np.take(values, -1, axis)).max()
         assert 0.05 * inside < across <= 1.3 * inside
+
+
+WRONG = [
+    None,
+    True,
+    -1,
+    0,
+    2.5,
+    np.nan,
+    np.inf,
+    1e300,
+    -1e-300,
+    10**30,
+    1j,
+    "x",
+    "",
+    b"a",
+    [],
+    ["a"],
+    [None],
+    [[1]],
+    {},
+]
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_parameters_of_any_type_are_taken_or_refused_in_words(name):
+    for field in dataclasses.fields(registry()[name]):
+        for value in WRONG:
+            try:
+                recipe = make_recipe(name, {field.name: value})
+                grid = least(recipe, 48)
+                recipe.check(grid)
+                assert recipe.inputs and recipe.parameters() and recipe.bytes_per_point > 0 and recipe.at_once(grid) > 0
+            except InputError as error:
+                assert len(str(error)) > 20, (field.name, value)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "message"),
+    [
+        ("burgers", {"time_step": 1e-12}, r"end_time=1 take 1e\+12 steps of 1e-12, at most 1e\+07 are taken: .* 1e-07"),
+        (
+            "fisher",
+            {"end_time": 1e9},
+            r"end_time=1e\+09 take .* steps of .*: shorten the run, or take",
+        ),
+        ("kuramoto_sivashinsky", {"settling": 1e7}, r"end_time=50 and settling=1e\+07 take "),
+        ("heat", {"refinement": 5000}, "refinement must be at most 1024, got 5000"),
+    ],
+)
+def test_runs_of_too_many_steps_are_refused(name, parameters, message):
+    with pytest.raises(InputError, match=message):
+        generate(name, 1, 64, workers=1, **parameters)
+
+
+def test_parameters_of_the_equation_reach_it():
+    slow = make_recipe("shallow_water", {"frames": 2, "end_time": 0.3})
+    fast = make_recipe("shallow_water", {"gravity": 9.0, "frames": 2, "end_time": 0.1})
+    one, other = (each.sample(np.random.default_rng(0), each.grid(32)).fields for each in (slow, fast))
+    np.testing.assert_allclose(other["h"], one["h"], rtol=0, atol=1e-12)  # the same waves, three times as fast
+    np.testing.assert_allclose(other["u"], 3 * one["u"], rtol=0, atol=1e-12)
+    assert np.abs(one["u"]).max() > 0.1
+    soil = make_recipe("diffusion_sorption", {"exponent": 1.0, "frames": 2, "end_time": 10.0})
+    assert soil.equation.exponent == 1.0 and soil.parameters()["exponent"] == 1.0

@@ -326,7 +326,7 @@ def test_parameters_of_any_type_are_taken_or_refused_in_words(name):
     [
         ("burgers", {"time_step": 1e-12}, r"end_time=1 take 1e\+12 steps of 1e-12, at most 1e\+07 are taken: .* 1e-07"),
         (
-            "fisher",
+            "gray_scott",
             {"end_time": 1e9},
             r"end_time=1e\+09 take .* steps of .*: shorten the run, or take",
         ),

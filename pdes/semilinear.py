@@ -13,6 +13,7 @@ import numpy as np
 from opforge.core import Grid
 from opforge.core.full_transforms.transforms import is_torch
 from opforge.core.grid import Points
+from opforge.core.pairing import fields_in_order, in_order, order_by_size
 from opforge.core.pairs import PairedModes, paired_modes
 from opforge.errors import InputError
 from opforge.pdes._arrays import along, like
@@ -155,9 +156,11 @@ class SemilinearEquation(EvolutionEquation):
         """
         self.check_state(state, grid)
         form, paired = self.form(grid), self.paired(grid)
-        modes = paired.of_fields(state.reshape(-1, *state.shape[-grid.ndim - 1 :]))
+        samples = state.reshape(-1, *state.shape[-grid.ndim - 1 :])
+        order = order_by_size(samples)
+        modes = paired.of_fields(in_order(samples, order))
         rate = like(modes, form.linear) * modes + form.nonlinear(modes, paired)
-        return paired.fields(rate, len(state.reshape(-1, *state.shape[-grid.ndim - 1 :]))).reshape(state.shape)
+        return fields_in_order(rate, len(samples), order, paired).reshape(state.shape)
 
     @with_own_parameters
     def residual(self, fields: Mapping[str, Any], grid: Grid) -> Any:
@@ -181,7 +184,8 @@ class SemilinearEquation(EvolutionEquation):
         form, paired = self.form(grid), self.paired(grid)
         leading, frames = tuple(states.shape[: -grid.ndim - 2]), len(times)
         samples = states.reshape(-1, *states.shape[-grid.ndim - 2 :])  # (samples, frames, components, *space)
-        modes = paired.of_fields(samples)
+        order = order_by_size(samples)
+        modes = paired.of_fields(in_order(samples, order))
         flat = modes.reshape(-1, *modes.shape[-grid.ndim - 1 :])
         rest = form.nonlinear(flat, paired).reshape(modes.shape)
         exponents = form.linear * np.diff(times).reshape(-1, *(1,) * (grid.ndim + 1))
@@ -191,7 +195,7 @@ class SemilinearEquation(EvolutionEquation):
         first, change = along(rest, axis, None, -1), along(rest, axis, 1, None) - along(rest, axis, None, -1)
         left = after - like(modes, np.exp(exponents)) * before
         left = left - like(modes, steps * phi(1, exponents)) * first - like(modes, steps * phi(2, exponents)) * change
-        found = paired.fields(left, len(samples))
+        found = fields_in_order(left, len(samples), order, paired)
         return self.as_residual(found.reshape(*leading, frames - 1, *states.shape[-grid.ndim - 1 :]), grid)
 
     def check_resolved(self, grid: Grid, wavenumber: int, what: str) -> None:

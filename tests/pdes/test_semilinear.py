@@ -76,3 +76,18 @@ def test_no_samples_are_refused(make):
     for work in (ETDRK4(EQUATION, GRID, 0.1), IMEXRK(EQUATION, GRID, 0.1), lambda u: EQUATION.tendency(u, GRID)):
         with pytest.raises(InputError, match=r"state must have at least one sample, got shape \(0, 1, 48\)"):
             work(state)
+
+
+@pytest.mark.parametrize("kind", ["numpy", "torch"])
+def test_a_large_sample_does_not_blur_a_small_one(kind):
+    """In single precision, whose rounding of the large one is more than all of the small one."""
+    rng, times = np.random.default_rng(0), np.array([0.0, 1e-3])
+    waves = np.cos(2 * np.pi * GRID.coordinates()[0] / GRID.lengths[0] + rng.uniform(0, 6, (2, 1)))
+    states = (waves * np.array([[3.0], [1e-6]]))[:, None].astype(np.float32)
+    frames = np.stack([states[:, 0], 0.9 * states[:, 0]], 1)
+    given, path = (torch.from_numpy(x) if kind == "torch" else x for x in (states, frames))
+    rate, left = EQUATION.tendency(given, GRID), EQUATION.residual({"u": path, "time": times}, GRID)
+    alone = EQUATION.tendency(states[1:].astype(np.float64), GRID)
+    residual = EQUATION.residual({"u": frames[1:].astype(np.float64), "time": times}, GRID)
+    np.testing.assert_allclose(np.asarray(rate)[1:], alone, rtol=0, atol=3e-6 * np.abs(alone).max())
+    np.testing.assert_allclose(np.asarray(left)[1:], residual, rtol=0, atol=3e-6 * np.abs(residual).max())

@@ -27,7 +27,7 @@ MOST_MINUTES = 60.0
 def judge(rows: Sequence[Row], directions: Sequence[Row]) -> list[dict[str, Any]]:
     """A line for every goal that rows of the multigrid part and of the conjugate directions say something about."""
     lines = [*_iterations(rows), *_speed(rows), *_directions(directions), *_training()]
-    return [{"bound": "", **line} for line in lines]
+    return [{**line, "bound": line.get("bound", "")} for line in lines]
 
 
 def _iterations(rows: Sequence[Row]) -> Iterable[dict[str, Any]]:
@@ -67,7 +67,7 @@ def fastest(case: Iterable[Row], peers: Sequence[str]) -> tuple[float, bool]:
 
 
 def _directions(rows: Sequence[Row]) -> Iterable[dict[str, Any]]:
-    mine = {row["cells"]: row for row in rows if row["contestant"] == dcdm.DCDM}
+    mine = {row["cells"]: row for row in rows if row["contestant"] == dcdm.DCDM and row["converged"] == "yes"}
     finer = [row for row in mine.values() if float(row["finer"]) >= FINER]
     if finer:
         least = min(float(row["cg_iterations_over_least"]) for row in finer)

@@ -57,7 +57,7 @@ class Settings:
         threads: of torch, of compiled cycles, of BLAS.
         quick: small grids, one turn each.
         ndim: dimensions.
-        sizes: cells along an axis, those of each part unless given.
+        sizes: cells along an axis, of those that a part has; all of them unless given.
         out: where files are written; unless given, benchmarks/results for whole parts, nowhere for others.
         gpu: measure the three-dimensional systems on a CUDA device, and nothing else.
     """
@@ -76,8 +76,6 @@ class Settings:
                 raise UnknownNameError("part", name, PARTS)
         if self.threads < 1:
             raise InputError(f"threads must be at least 1, got {self.threads}")
-        if any(n < 8 for n in self.sizes):
-            raise InputError(f"sizes must be at least 8 cells along an axis, got {min(self.sizes)}")
 
     @property
     def folder(self) -> Path | None:
@@ -86,10 +84,14 @@ class Settings:
         return self.out or (FOLDER if whole else None)
 
     def of(self, usual: Mapping[int, Sequence[int]]) -> Iterator[tuple[int, int]]:
-        """Dimensions and cells along an axis, of those that a part usually has."""
+        """Dimensions and cells along an axis, of those that a part has."""
         for ndim in self.ndim:
-            for n in self.sizes or (_QUICK if self.quick else usual)[ndim]:
+            for n in self.asked((_QUICK if self.quick else usual)[ndim]):
                 yield ndim, n
+
+    def asked(self, sizes: Sequence[int]) -> list[int]:
+        """Those that are to be measured."""
+        return [n for n in sizes if not self.sizes or n in self.sizes]
 
 
 def run(settings: Settings, say: Callable[[str], None] = print) -> Rows:
@@ -110,6 +112,10 @@ def run(settings: Settings, say: Callable[[str], None] = print) -> Rows:
             if part in parts:
                 start = time.perf_counter()
                 how, rows = parts[part](settings, say)
+                if not rows:
+                    raise InputError(
+                        f"sizes must be some that {part} has in {settings.ndim} dimensions, got {settings.sizes}"
+                    )
                 how = f"python benchmarks/precond.py; {settings.threads} threads; {how}"
                 if settings.folder is not None:
                     write_csv(f"precond_{part}.csv", rows, how, folder=settings.folder)
@@ -161,11 +167,11 @@ def _guess(settings: Settings, say: Callable[[str], None]) -> tuple[str, Rows]:
 
     plan = guess.Plan()
     if settings.quick:
-        plan = guess.Plan(cells=16, samples=8, epochs=1, width=4, modes=4, sizes=(16, 24), systems=2)
+        plan = guess.Plan(cells=16, samples=8, epochs=1, width=4, modes=4, sizes=_QUICK[2], systems=2)
     operator, about = guess.trained(plan)
     say(about)
     rows = []
-    for n in settings.sizes or plan.sizes:
+    for n in settings.asked(plan.sizes):
         more = guess.measure(operator, n, plan.systems)
         rows += more
         for row in more:
@@ -182,13 +188,15 @@ def _gpu(settings: Settings, say: Callable[[str], None]) -> None:
     from opforge.benchmarks import _precond_multigrid as multigrid
     from opforge.benchmarks._precond_turns import Effort
 
-    rows = multigrid.gpu_rows(settings.sizes or multigrid.GPU_SIZES, Effort(rounds=3))
+    sizes = settings.asked(_QUICK[3] if settings.quick else multigrid.GPU_SIZES)
+    rows = multigrid.gpu_rows(sizes, Effort(rounds=3))
     for row in rows:
         say(" ".join(str(value) for value in row.values()))
     if settings.folder is not None:
         import torch
 
-        how = f"python benchmarks/precond.py --gpu; {torch.cuda.get_device_name()}; float64, cycles in float32, medians"
+        name = torch.cuda.get_device_name()
+        how = f"python benchmarks/precond.py --gpu; {name}; 1e-8 in float64, cycles in float32, medians"
         write_csv("precond_gpu.csv", rows, how, folder=settings.folder)
 
 
@@ -212,12 +220,8 @@ def _report(settings: Settings, found: dict[str, tuple[str, Rows]], say: Callabl
         )
     if folder is not None:
         lines = [{**line, "reached": f"{line['reached']:.4g}"} for line in judged]
-        write_csv(
-            "precond.csv",
-            lines,
-            "what is asked for, judged on precond_multigrid.csv and precond_dcdm.csv",
-            folder=folder,
-        )
+        how = "what is asked for, judged on precond_multigrid.csv and precond_dcdm.csv"
+        write_csv("precond.csv", lines, how, folder=folder)
         if "pages" in settings.parts:
             _pages(folder, written, lines)
     return judged

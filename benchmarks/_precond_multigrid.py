@@ -45,7 +45,7 @@ _WARM = {2: 256, 3: 40}
 # More systems on which the learned one alone is counted.
 _OTHER_SEEDS = (SEED + 1, SEED + 2)
 
-# Systems whose histories are drawn, and numbers of a history that are kept.
+# Systems whose histories are drawn, and how many numbers of a history are kept at most.
 DRAWN = {(cells, family) for cells in ("512x512", "64x64x64") for family in ("contrast 100", "obstacles")}
 _KEPT = 250
 
@@ -58,7 +58,7 @@ class Curve:
         cells, family, contestant: whose.
         setup_s, solve_s: medians.
         iterations: how many.
-        residuals: every so many iterations from x = 0 on, the last one's at the end.
+        residuals: after the iterations that `counts` names.
     """
 
     cells: str
@@ -68,12 +68,6 @@ class Curve:
     solve_s: float
     iterations: int
     residuals: Sequence[float]
-
-    @property
-    def counts(self) -> np.ndarray:
-        """The iterations that the residuals belong to."""
-        found = np.arange(len(self.residuals)) * _every(self.iterations)
-        return np.minimum(found, self.iterations)
 
     def row(self) -> dict[str, Any]:
         numbers = " ".join(f"{r:.2e}" for r in self.residuals)
@@ -85,7 +79,7 @@ class Curve:
     def of(cls, system: System, contestant: str, record: Record) -> Curve:
         assert record.result is not None
         found = np.asarray(record.result.residuals).reshape(record.result.iterations + 1, -1).max(1)
-        kept = [*found[: -1 : _every(record.result.iterations)].tolist(), float(found[-1])]
+        kept = found[counts(record.result.iterations)].tolist()
         times = median(record.set_ups), median(record.solves)
         return cls(system.cells, system.family, contestant, *times, record.result.iterations, kept)
 
@@ -97,9 +91,14 @@ class Curve:
         return cls(row["cells"], row["family"], row["contestant"], *times, int(row["iterations"]), numbers)
 
 
-def _every(iterations: int) -> int:
-    """Iterations between residuals that are kept."""
-    return max(1, iterations // _KEPT)
+def counts(iterations: int) -> np.ndarray:
+    """The iterations whose residuals are kept: 0 and the last, between them more and more sparse.
+
+    Example:
+        >>> counts(3).tolist()
+        [0, 1, 2, 3]
+    """
+    return np.unique([0, *np.geomspace(1, max(1, iterations), _KEPT).round().astype(int)])[: iterations + 1]
 
 
 def methods_of(system: System) -> dict[str, Method]:

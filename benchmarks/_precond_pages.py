@@ -61,7 +61,7 @@ def _cells(words: Sequence[str]) -> str:
 def goals(rows: Sequence[Row]) -> list[str]:
     """Of `_precond_reach.judge`, as written."""
     shown = (
-        [row["what"], row["group"], reached(row), row["goal"], row["verdict"], row["cases"]]
+        [row["what"], row["group"], reached(row), row["goal"], row["verdict"], str(row["cases"])]
         for row in rows
         if row["family"] != "training"
     )
@@ -105,6 +105,17 @@ def _short(number: str) -> str:
     return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
 
 
+def _count(number: str) -> str:
+    """A mean of iterations.
+
+    Example:
+        >>> [_count(number) for number in ("3.4167", "0.25", "24.44", "1437.2")]
+        ['3.4', '0.2', '24', '1437']
+    """
+    value = float(number)
+    return f"{value:.0f}" if abs(value) >= 10 else f"{value:.1f}"
+
+
 def directions(rows: Sequence[Row]) -> list[str]:
     """Of the conjugate directions: iterations and seconds, and CG's iterations over DCDM's."""
     lines = []
@@ -112,7 +123,7 @@ def directions(rows: Sequence[Row]) -> list[str]:
         of = {row["contestant"]: row for row in rows if row["cells"] == cells}
         ours = of[dcdm.DCDM]
         shares = f"{float(ours['cg_iterations_over_least']):.0f} to {float(ours['cg_iterations_over_most']):.0f}"
-        words = [f"{float(of[name]['iterations']):.3g}, {_short(of[name]['total_s'])}" for name in _DCDM]
+        words = [f"{_count(of[name]['iterations'])}, {_short(of[name]['total_s'])}" for name in _DCDM]
         lines.append([cells.replace("x", "×"), ours["finer"], *words, shares])
     return table(["cells", "times finer", *_DCDM.values(), "CG's iterations over DCDM's"], lines)
 
@@ -126,9 +137,9 @@ def guesses(rows: Sequence[Row]) -> list[str]:
             row["start"],
             row["first_residual"],
             row["first_energy_error"],
-            row["iterations_1e-4"],
-            row["iterations_1e-8"],
-            row["saved"],
+            _count(row["iterations_1e-4"]),
+            _count(row["iterations_1e-8"]),
+            _count(row["saved"]),
             _short(row["total_s"]),
         ]
         for row in rows

@@ -25,6 +25,9 @@ STYLES: dict[str, tuple[str, str, str]] = {
 }
 _LOWEST = 3e-10
 
+# Seconds are drawn from a part of the shortest set-up of a cycle on.
+_CYCLES, _BEFORE = (multigrid.LEARNED, multigrid.GEOMETRIC), 0.2
+
 
 def draw(curves: Sequence[Curve]) -> Figure:
     """A row of two panels for each family: over seconds, the set-up included, and over iterations.
@@ -46,6 +49,7 @@ def draw(curves: Sequence[Curve]) -> Figure:
             axes.axhline(multigrid.RTOL, color="0.8", linewidth=0.8, zorder=0)
             axes.grid(alpha=0.2)
         over_iterations.set_xlim(left=0.9)
+        over_time.set_xlim(left=_BEFORE * min(curve.setup_s for curve in curves if curve.contestant in _CYCLES))
     handles, labels = panels[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=5, frameon=False, fontsize=8.5)
     return figure
@@ -55,9 +59,8 @@ def _line(over_time: Axes, over_iterations: Axes, curve: Curve) -> None:
     label, colour, line = STYLES[curve.contestant]
     style = {"color": colour, "linestyle": line, "linewidth": 2.0 if colour == "black" else 1.3}
     residuals = np.maximum(curve.residuals, 1e-16)
-    count = curve.counts
+    count = multigrid.counts(curve.iterations)
     # one iteration takes as long as another
     seconds = curve.setup_s + curve.solve_s * count / max(1, curve.iterations)
-    shown = seconds > 0
-    over_time.plot(seconds[shown], residuals[shown], label=label, **style)
+    over_time.plot(seconds, residuals, label=label, **style)
     over_iterations.plot(count[1:], residuals[1:], **style)

@@ -43,12 +43,14 @@ class Effort:
     Args:
         rounds: turns of each method at most.
         budget: seconds of a method's turns after which it has no other.
+        slow_budget: the same of slow methods.
         limit: seconds of a slow method's iterations after which it is stopped.
     """
 
     rounds: int = 5
     budget: float = 10.0
-    limit: float = 45.0
+    slow_budget: float = 3.0
+    limit: float = 30.0
 
 
 @dataclass
@@ -106,8 +108,8 @@ def take_turns(
         for _ in range(effort.rounds):
             shuffle.shuffle(order)
             for name in order:
-                record = records[name]
-                if record.result is None or sum(record.totals) < effort.budget:
+                record, budget = records[name], effort.slow_budget if methods[name].slow else effort.budget
+                if record.result is None or sum(record.totals) < budget:
                     _turn(methods[name], record, most[name], clock)
                     record.residual = residual(record.result.x)  # type: ignore[union-attr]
     return records

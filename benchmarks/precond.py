@@ -1,6 +1,6 @@
 """Measure learned preconditioners against classical ones, and a neural operator as a first guess.
 
-    python benchmarks/precond.py                                          # everything, MINUTES minutes on two cores
+    python benchmarks/precond.py                                          # everything, about 20 minutes on two cores
     python benchmarks/precond.py --parts dcdm guess --quick               # small grids, nothing is written
     python benchmarks/precond.py --parts multigrid --ndim 2 --sizes 512   # nor is it here, unless --out says where
     python benchmarks/precond.py --parts pages                            # tables and pictures from the CSV files alone
@@ -18,10 +18,12 @@ dcdm: deep conjugate directions to 1e-4 in regions of one coefficient with obsta
 guess: x0 from a Fourier neural operator that is trained here, at once, for b = 1 and coefficients of contrast 10.
 
 Contestants take turns in one process, in an order drawn anew in every round, with the settings that the `opforge`
-command makes for itself; times are medians with the least and the greatest. A method whose turns add up to 10 s has no
-further one, and one whose iterations take 45 s is stopped: its time is then a lower bound. Residuals are computed from
-their definition, from the x that came out. Each part writes its own CSV file as soon as it is done; then come the
-verdicts (precond.csv), the tables of docs/linear_solvers.md and the pictures in docs/pictures.
+command makes for itself: torch and compiled passes with two threads, BLAS with one, for its second one costs the
+contestants in numpy more than it gives them wherever the machine has other work. Times are medians with the least and
+the greatest. A method whose turns add up to 10 s has no further one, a slow one (no preconditioner, Jacobi, incomplete
+Cholesky) after 3 s, and where its iterations take 30 s it is stopped: its time is then a lower bound. Residuals are
+computed from their definition, from the x that came out. Each part writes its own CSV file as soon as it is done; then
+come the verdicts (precond.csv), the tables of docs/linear_solvers.md and the pictures in docs/pictures.
 """
 
 from __future__ import annotations
@@ -54,7 +56,8 @@ class Settings:
 
     Args:
         parts: any of `PARTS`.
-        threads: of torch, of compiled cycles, of BLAS.
+        threads: of torch and of compiled passes.
+        blas: threads of BLAS.
         quick: small grids, one turn each.
         ndim: dimensions.
         sizes: cells along an axis, of those that a part has; all of them unless given.
@@ -64,6 +67,7 @@ class Settings:
 
     parts: tuple[str, ...] = PARTS
     threads: int = 2
+    blas: int = 1
     quick: bool = False
     ndim: tuple[int, ...] = (2, 3)
     sizes: tuple[int, ...] = ()
@@ -74,8 +78,9 @@ class Settings:
         for name in self.parts:
             if name not in PARTS:
                 raise UnknownNameError("part", name, PARTS)
-        if self.threads < 1:
-            raise InputError(f"threads must be at least 1, got {self.threads}")
+        for name, value in (("threads", self.threads), ("blas", self.blas)):
+            if value < 1:
+                raise InputError(f"{name} must be at least 1, got {value}")
 
     @property
     def folder(self) -> Path | None:
@@ -103,7 +108,7 @@ def run(settings: Settings, say: Callable[[str], None] = print) -> Rows:
     parts = {"multigrid": _multigrid, "dcdm": _dcdm, "guess": _guess}
     if settings.folder is not None:
         settings.folder.mkdir(parents=True, exist_ok=True)
-    with _threads(settings.threads):
+    with _threads(settings):
         if settings.gpu:
             _gpu(settings, say)
             return []
@@ -116,7 +121,7 @@ def run(settings: Settings, say: Callable[[str], None] = print) -> Rows:
                     raise InputError(
                         f"sizes must be some that {part} has in {settings.ndim} dimensions, got {settings.sizes}"
                     )
-                how = f"python benchmarks/precond.py; {settings.threads} threads; {how}"
+                how = f"python benchmarks/precond.py; {settings.threads} threads, BLAS {settings.blas}; {how}"
                 if settings.folder is not None:
                     write_csv(f"precond_{part}.csv", rows, how, folder=settings.folder)
                 found[part] = (f"{machine()}; {how}", rows)
@@ -128,7 +133,7 @@ def _multigrid(settings: Settings, say: Callable[[str], None]) -> tuple[str, Row
     from opforge.benchmarks import _precond_multigrid as multigrid
     from opforge.benchmarks._precond_turns import Effort
 
-    effort = Effort(rounds=1, budget=1.0, limit=1.0) if settings.quick else Effort()
+    effort = Effort(rounds=1, limit=1.0) if settings.quick else Effort()
     rows, curves = [], []
     for ndim, n in settings.of(multigrid.SIZES):
         more, drawn = multigrid.measure(ndim, n, effort)
@@ -138,7 +143,7 @@ def _multigrid(settings: Settings, say: Callable[[str], None]) -> tuple[str, Row
         for row in more:
             say(
                 "{cells} {family}, seed {seed}, {contestant}: {iterations} iterations, converged: {converged}, "
-                "{setup_s} + {solve_s} s, {ratio} times the first one's".format(**row)
+                "{setup_s} + {solve_s} s of {runs} runs, {ratio} times the first one's".format(**row)
             )
     if curves and settings.folder is not None:
         how = "relative residuals, the median times they belong to; see precond_multigrid.csv"
@@ -245,14 +250,14 @@ def _pages(folder: Path, found: Mapping[str, tuple[str, Sequence[dict[str, str]]
 
 
 @contextmanager
-def _threads(number: int) -> Iterator[None]:
-    """So many of torch and of BLAS."""
+def _threads(settings: Settings) -> Iterator[None]:
+    """As many as the settings say."""
     import torch
     from threadpoolctl import threadpool_limits
 
     before = torch.get_num_threads()
-    with threadpool_limits(number):
-        torch.set_num_threads(number)
+    with threadpool_limits(settings.blas, user_api="blas"):
+        torch.set_num_threads(settings.threads)
         try:
             yield
         finally:
@@ -263,7 +268,8 @@ def settings_of(words: Sequence[str] | None = None) -> Settings:
     """What the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="what to measure")
-    parser.add_argument("--threads", type=int, default=2, help="of torch and BLAS (default 2)")
+    parser.add_argument("--threads", type=int, default=2, help="of torch and compiled passes (default 2)")
+    parser.add_argument("--blas", type=int, default=1, metavar="THREADS", help="of BLAS (default 1)")
     parser.add_argument("--quick", action="store_true", help="small grids, one turn each")
     parser.add_argument("--ndim", nargs="+", type=int, choices=(2, 3), default=(2, 3), help="dimensions")
     parser.add_argument("--sizes", nargs="+", type=int, default=(), metavar="N", help="cells along an axis")
@@ -271,7 +277,7 @@ def settings_of(words: Sequence[str] | None = None) -> Settings:
     parser.add_argument("--gpu", action="store_true", help="three dimensions in batches on a CUDA device alone")
     o = parser.parse_args(words)
     parts, ndim, sizes = tuple(o.parts), tuple(o.ndim), tuple(o.sizes)
-    return Settings(parts, o.threads, o.quick, ndim, sizes, o.out, o.gpu)
+    return Settings(parts, o.threads, o.blas, o.quick, ndim, sizes, o.out, o.gpu)
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from opforge.benchmarks._precond_multigrid import LEARNED, PLAIN, Curve
+from opforge.benchmarks._precond_multigrid import LEARNED, PLAIN, Curve, counts
 from opforge.benchmarks._precond_picture import draw
 from opforge.benchmarks._precond_systems import System
 from opforge.benchmarks._precond_turns import Record
@@ -21,10 +21,14 @@ def curve(count, contestant=LEARNED, family="obstacles"):
 
 @pytest.mark.parametrize("count", [1, 8, 499, 500, 501, 1234])
 def test_a_history_keeps_its_ends_and_its_shape(count):
-    kept = curve(count)
-    assert len(kept.residuals) == len(kept.counts) <= 502
-    assert (kept.counts[0], kept.counts[-1]) == (0, count) and np.all(np.diff(kept.counts) > 0)
-    np.testing.assert_allclose(kept.residuals, 10.0 ** (-8 * kept.counts / count), rtol=1e-10)
+    kept, at = curve(count), counts(count)
+    assert len(kept.residuals) == len(at) <= 251
+    assert (at[0], at[1], at[-1]) == (0, 1, count) and np.all(np.diff(at) > 0)
+    np.testing.assert_allclose(kept.residuals, 10.0 ** (-8 * at / count), rtol=1e-10)
+
+
+def test_a_start_that_is_the_solution_has_one_residual():
+    assert counts(0).tolist() == [0]
 
 
 def test_a_history_reads_back():

@@ -5,6 +5,7 @@ import torch
 
 from opforge.benchmarks import _precond_multigrid as multigrid
 from opforge.benchmarks import precond
+from opforge.benchmarks._precond_turns import Effort
 from opforge.benchmarks.precond import Settings, run, settings_of
 from opforge.benchmarks.results import read_csv
 from opforge.errors import InputError
@@ -92,19 +93,26 @@ def test_a_gpu_that_is_not_there_is_told():
 
 
 def test_batches_of_the_gpu_part_are_solved():
-    rows = multigrid.gpu_rows((8,), precond_effort(), device="cpu")
+    rows = multigrid.gpu_rows((8,), Effort(rounds=1), device="cpu")
     assert len(rows) == 3 * 3 and {row["converged"] for row in rows} == {"yes"}
     assert all(1e-13 < float(row["residual"]) <= 1e-8 for row in rows)
-
-
-def precond_effort():
-    from opforge.benchmarks._precond_turns import Effort
-
-    return Effort(rounds=1)
 
 
 def test_unknown_parts_and_threads_are_refused():
     with pytest.raises(InputError, match="unknown part 'multigird'; did you mean 'multigrid'"):
         Settings(parts=("multigird",))
-    with pytest.raises(InputError, match="threads must be at least 1, got 0"):
-        Settings(threads=0)
+    for name in ("threads", "blas"):
+        with pytest.raises(InputError, match=f"{name} must be at least 1, got 0"):
+            Settings(**{name: 0})
+
+
+def test_threads_are_as_many_as_asked_for_and_as_before_afterwards():
+    from threadpoolctl import threadpool_info
+
+    def blas():
+        return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+    before = torch.get_num_threads(), blas()
+    with precond._threads(Settings(threads=before[0] + 1, blas=1)):
+        assert (torch.get_num_threads(), blas()) == (before[0] + 1, {1})
+    assert (torch.get_num_threads(), blas()) == before

@@ -54,10 +54,19 @@ def test_a_method_has_turns_until_its_budget_is_spent():
     assert {name: len(record.totals) for name, record in records.items()} == {"fast": 5, "slower": 2}
 
 
+def test_slow_methods_have_a_budget_of_their_own():
+    clock = Clock()
+    methods = {"slow": method(clock, 0.0, 0.2, 10, slow=True), "other": method(clock, 0.0, 0.2, 10)}
+    records = take_turns(methods, lambda x: 0.0, Effort(rounds=5, budget=100.0, slow_budget=3.0), clock=clock)
+    assert {name: len(record.totals) for name, record in records.items()} == {"slow": 2, "other": 5}
+
+
 def test_a_slow_method_is_stopped_at_the_limit():
     clock, said = Clock(), []
     slow = method(clock, 1.0, 0.5, 1000, slow=True, said=said)
-    record = take_turns({"slow": slow}, lambda x: 0.1, Effort(rounds=5, budget=6.0, limit=40.0), clock=clock)["slow"]
+    record = take_turns({"slow": slow}, lambda x: 0.1, Effort(rounds=5, slow_budget=6.0, limit=40.0), clock=clock)[
+        "slow"
+    ]
     assert said == [20, 80]  # a few iterations to know their time, then as many as the limit holds
     assert (record.row()["converged"], record.row()["solve_s"], record.row()["runs"]) == ("no", "40", 1)
 

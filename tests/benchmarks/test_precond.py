@@ -5,6 +5,7 @@ import torch
 
 from opforge.benchmarks import _precond_multigrid as multigrid
 from opforge.benchmarks import precond
+from opforge.benchmarks._precond_systems import random_problem, smoke_problem
 from opforge.benchmarks._precond_turns import Effort
 from opforge.benchmarks.precond import Settings, run, settings_of
 from opforge.benchmarks.results import read_csv
@@ -116,3 +117,15 @@ def test_threads_are_as_many_as_asked_for_and_as_before_afterwards():
     with precond._threads(Settings(threads=before[0] + 1, blas=1)):
         assert (torch.get_num_threads(), blas()) == (before[0] + 1, {1})
     assert (torch.get_num_threads(), blas()) == before
+
+
+@pytest.mark.parametrize("make", [random_problem, smoke_problem])
+def test_plain_iterations_are_the_same_by_either_product(make, monkeypatch):
+    system = make("obstacles", 2, 20, 40) if make is random_problem else make(2, 20, 40)
+    counts = []
+    for large in (2**15, 0):
+        monkeypatch.setattr(multigrid, "_LARGE", large)
+        result = multigrid.plain(system, 1e-8).solve(None, None)
+        assert result.x.shape == (400,) and 1e-10 < system.residual(result.x) <= 1e-8
+        counts.append(result.iterations)
+    assert counts[0] > 50 and abs(counts[1] - counts[0]) <= 2, counts

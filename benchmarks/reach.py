@@ -97,17 +97,23 @@ def judge(rows: Sequence[Row], memory: Sequence[Row]) -> list[dict[str, Any]]:
         ratios = peer_ratios(mine, goal.peers)
         if ratios:
             reached = goal.statistic(list(ratios.values()))
-            found.append(_line(goal.family, f"{goal.group}, {goal.way}", goal.what, reached, "at least", goal.least))
+            found.append(verdict(goal.family, f"{goal.group}, {goal.way}", goal.what, reached, "at least", goal.least))
             found[-1]["cases"] = len(ratios)
     for family, group, most in MEMORY_GOALS:
         shares = memory_shares((r for r in memory if (r["family"], r["group"]) == (family, group)), "neuraloperator")
         if shares:
             what = "share of neuraloperator's peak memory, greatest"
-            found.append(_line(family, group, what, max(shares.values()), "at most", most) | {"cases": len(shares)})
+            found.append(verdict(family, group, what, max(shares.values()), "at most", most) | {"cases": len(shares)})
     return found
 
 
-def _line(family: str, group: str, what: str, reached: float, word: str, goal: float) -> dict[str, Any]:
+def verdict(family: str, group: str, what: str, reached: float, word: str, goal: float) -> dict[str, Any]:
+    """A goal with what was reached, as a line.
+
+    Example:
+        >>> verdict("spectral", "usual modes", "speed, least", 2.5, "at least", 2.0)["verdict"]
+        'pass'
+    """
     passed = reached >= goal if word == "at least" else reached <= goal
     line = {"family": family, "group": group, "what": what, "reached": reached, "goal": f"{word} {goal:.3g}"}
     return line | {"verdict": "pass" if passed else "FAIL"}

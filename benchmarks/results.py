@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from opforge.datasets.files.whole import written_whole
+from opforge.errors import InputError
 
 FOLDER = Path(__file__).parent / "results"
-LIBRARIES = ("torch", "numpy", "scipy", "pyfftw", "pyamg", "neuraloperator")
+LIBRARIES = ("torch", "numpy", "scipy", "pyfftw", "numba", "pyamg", "neuraloperator")
 
 
 def seconds(words: Sequence[str]) -> float:
@@ -57,3 +58,17 @@ def write_csv(name: str, rows: Sequence[Mapping[str, Any]], how: str, *, folder:
         writer.writeheader()
         writer.writerows(rows)
     return path
+
+
+def read_csv(name: str, *, folder: Path = FOLDER) -> tuple[str, list[dict[str, str]]]:
+    """What `write_csv` wrote: the comment's text, and the rows.
+
+    Raises:
+        InputError: no such file.
+    """
+    path = folder / name
+    if not path.is_file():
+        raise InputError(f"{path} must be there to be read; measure first")
+    with path.open(newline="") as file:
+        comment = file.readline()
+        return comment.removeprefix("# ").strip(), list(csv.DictReader(file))

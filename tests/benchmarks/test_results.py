@@ -1,9 +1,11 @@
 import csv
 
 import numpy
+import pytest
 
 from opforge.benchmarks import results
 from opforge.benchmarks.results import machine, write_csv
+from opforge.errors import InputError
 
 
 def test_the_machine_is_one_line_with_the_installed_libraries(monkeypatch):
@@ -24,3 +26,11 @@ def test_a_csv_reads_back_after_its_comment(tmp_path):
 
 def test_seconds_covers_the_whole_process():
     assert results.seconds(["-c", "import time; time.sleep(0.2)"]) > 0.2
+
+
+def test_what_was_written_is_read_with_its_comment(tmp_path):
+    rows = [{"case": 'a, "b"', "ms": "2"}]
+    write_csv("x.csv", rows, "two rounds", folder=tmp_path)
+    assert results.read_csv("x.csv", folder=tmp_path) == (f"{machine()}; two rounds", rows)
+    with pytest.raises(InputError, match=r"no\.csv must be there to be read; measure first"):
+        results.read_csv("no.csv", folder=tmp_path)

@@ -118,9 +118,17 @@ class RegionMeans:
 
         rows = (x if is_torch(x) else torch.from_numpy(x)).reshape(len(x), -1)
         if self._only is not None:
-            return (rows * self._only).sum(1, keepdim=True) * self._weights
+            sums = rows @ self._only[0] if len(self._only) == 1 else torch.linalg.vecdot(rows, self._only)
+            return sums[:, None] * self._weights
         sums = rows.new_zeros(len(rows), self._weights.shape[1] + 1)
         return sums.scatter_add(1, self._regions.expand(len(rows), -1), rows)[:, 1:] * self._weights
+
+    def taken_out(self, x: Any) -> Any:
+        """Fields (batch, *space) less their means."""
+        if self._only is None or not is_torch(x):
+            return x - self(x)
+        rows = x.reshape(len(x), -1)
+        return rows.addcmul(self._only, self.of_regions(x), value=-1).reshape(x.shape)
 
     def __call__(self, x: Any) -> Any:
         """Of fields (batch, *space), numpy or torch."""

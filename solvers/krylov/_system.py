@@ -311,7 +311,7 @@ def _take_means_out(system: System, regions: np.ndarray, norms: np.ndarray) -> N
             "there, or fill the region (solid=1) if obstacles enclose it by accident"
         )
     apply = system.M
-    system.M = lambda r: _without(apply(_without(r, means)), means)
+    system.M = lambda r: means.taken_out(apply(r))  # residuals have none
     count = int(regions.max())
     where = "" if count == 1 and bool((regions > 0).all()) else f" in {count} region{'s' * (count > 1)} of cells"
     warnings.warn(

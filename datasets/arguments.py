@@ -21,3 +21,24 @@ def whole_number(name: str, value: Any, least: int) -> int:
     if not least <= number < 2**63:
         raise InputError(f"{name} must lie between {least} and 2**63 - 1, got {value!r}")
     return number
+
+
+def numbers(name: str, values: Any, count: int) -> tuple[float, ...]:
+    """So many numbers as floats.
+
+    Raises:
+        InputError: anything else.
+
+    Example:
+        >>> numbers("widths", [1, 2.5], 2)
+        (1.0, 2.5)
+    """
+    try:
+        given = tuple(values)
+        found = tuple(float(value) for value in given if not isinstance(value, str | bytes | bool))
+    except (TypeError, ValueError, OverflowError):
+        given, found = (), ()
+    if len(found) != count or len(given) != count:
+        wanted = "a number" if count == 1 else f"{count} numbers"
+        raise InputError(f"{name} must be {wanted}, got {(values[0] if count == 1 else values)!r}")
+    return found

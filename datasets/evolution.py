@@ -253,7 +253,7 @@ class EvolutionRecipe(DrawingRecipe):
             if self.time_step is not None:
                 stepper.check_start(start)
             if self.settling > 0:
-                start = _run(stepper, start, 1, steps_between(self.settling, dt)[0])[0]
+                start = self._settled(stepper, start, dt)
             states = _run(stepper, start, self.frames - 1, steps, start=True)
             residuals = self._error_of_steps(stepper, states, {**media, **numbers}, grid)
         worst = float(residuals.max())
@@ -269,6 +269,14 @@ class EvolutionRecipe(DrawingRecipe):
         if self.oversampling:
             fields = {name: self.coarser(name, u, grid, self.oversampling) for name, u in fields.items()}
         return Samples(fields, residuals, numbers)
+
+    def _settled(self, stepper: Stepper, start: np.ndarray, dt: float) -> np.ndarray:
+        """The states after the time that passes before the first frame."""
+        try:
+            return _run(stepper, start, 1, steps_between(self.settling, dt)[0])[0]
+        except BlowUp as error:
+            error.args = (f"while the flow settled, before the first frame, {error}",)
+            raise
 
     def _told_step(self, grid: Grid, dt: float) -> str:
         """The time step as the user knows it, as it is, and as it would be."""

@@ -103,7 +103,7 @@ class FitzHughNagumoRecipe(EvolutionRecipe):
     def stepper(self, grid: Grid, dt: float) -> StrangSplitting:
         equation = self.equation
         rates = np.array([equation.diffusivity_u, equation.diffusivity_v])
-        reaction = RK4(partial(equation.reaction, ndim=self.ndim), dt)
+        reaction = RK4(partial(equation.reaction, ndim=self.ndim), dt, limit=equation.longest_step)
         return StrangSplitting(ExactDiffusion(grid, rates, dt / 2, "neumann"), reaction)
 
     def check(self, grid: Grid) -> None:

@@ -84,9 +84,10 @@ class HelmholtzRecipe(DrawingRecipe):
             InputError: such a grid.
         """
         greatest = self.greatest("wavenumber")
-        shortest = 2 * np.pi / greatest * (1.0 if self.medium == "homogeneous" else np.exp(-2 * _CONTRAST))
-        least = int(np.ceil(_CELLS / shortest))
-        if min(grid.shape) < least:
+        slowest = 1.0 if self.medium == "homogeneous" else float(np.exp(-2 * _CONTRAST))
+        found = self.equation.cells_per_wavelength(grid, greatest, slowest)
+        if found < _CELLS:
+            least = int(np.ceil(min(grid.shape) * _CELLS / found))
             raise InputError(
                 f"resolution must be at least {least} points per axis for wavenumber={greatest:g} "
                 f"({_CELLS} cells per wavelength), got {'x'.join(map(str, grid.shape))}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from opforge.core import Grid
+from opforge.datasets.arguments import numbers, whole_number
 from opforge.errors import InputError
 
 
@@ -35,8 +36,10 @@ class Drops:
     margin: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.count < 1 or not 0 < self.widths[0] <= self.widths[1] < 1:
-            raise InputError(f"count must be at least 1 and widths from 0 to 1, got {self.count} and {self.widths}")
+        object.__setattr__(self, "count", whole_number("count", self.count, 1))
+        object.__setattr__(self, "widths", numbers("widths", self.widths, 2))
+        if not 0 < self.widths[0] <= self.widths[1] < 1:
+            raise InputError(f"widths must be two numbers from 0 to 1, the least first, got {self.widths}")
         if not 0 <= self.margin < 0.5:
             raise InputError(f"margin must be a part of a side from 0 to 0.5, got {self.margin!r}")
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from opforge.core import Grid
 from opforge.datasets._eigenfunctions import POINTS, Boundary, Eigenfunctions
+from opforge.datasets.arguments import numbers
 from opforge.errors import InputError
 
 
@@ -55,6 +56,8 @@ class GaussianField:
     def __post_init__(self) -> None:
         if self.boundary not in POINTS:
             raise InputError(f"boundary must be one of {', '.join(POINTS)}, got {self.boundary!r}")
+        for name in ("alpha", "sigma", "tau"):
+            object.__setattr__(self, name, numbers(name, (getattr(self, name),), 1)[0])
         for name in ("alpha", "sigma"):
             if not 0 < getattr(self, name) < math.inf:
                 raise InputError(f"{name} must be positive and finite, got {getattr(self, name)!r}")

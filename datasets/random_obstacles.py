@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from opforge.core import Grid
+from opforge.datasets.arguments import numbers, whole_number
 from opforge.errors import InputError
 
 KINDS = ("discs", "boxes", "blobs")
@@ -40,8 +41,10 @@ class Obstacles:
     margin: float = 0.2
 
     def __post_init__(self) -> None:
-        if self.count < 1 or not 0 < self.sizes[0] <= self.sizes[1] < 0.5:
-            raise InputError(f"count must be at least 1 and sizes from 0 to 0.5, got {self.count} and {self.sizes}")
+        object.__setattr__(self, "count", whole_number("count", self.count, 1))
+        object.__setattr__(self, "sizes", numbers("sizes", self.sizes, 2))
+        if not 0 < self.sizes[0] <= self.sizes[1] < 0.5:
+            raise InputError(f"sizes must be two numbers from 0 to 0.5, the least first, got {self.sizes}")
         if self.kind is not None and self.kind not in KINDS:
             raise InputError(f"kind must be one of {', '.join(KINDS)} or None, got {self.kind!r}")
         if not 0 <= self.margin < 0.5:

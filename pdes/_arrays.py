@@ -8,6 +8,23 @@ from typing import Any
 import numpy as np
 
 from opforge.core.full_transforms.transforms import is_torch
+from opforge.errors import InputError
+
+
+def check_array(name: str, value: Any) -> None:
+    """Refuse what is no array of numpy or torch.
+
+    Raises:
+        InputError: something else.
+
+    Example:
+        >>> check_array("state", [1.0])
+        Traceback (most recent call last):
+        ...
+        opforge.errors.InputError: state must be an array of numpy or torch, got list; convert it
+    """
+    if not (isinstance(value, np.ndarray) or is_torch(value)):
+        raise InputError(f"{name} must be an array of numpy or torch, got {type(value).__name__}; convert it")
 
 
 def concatenate(parts: Sequence[Any], axis: int) -> Any:

@@ -13,7 +13,7 @@ from opforge.core.full_transforms.transforms import is_torch
 from opforge.core.grid import Points
 from opforge.errors import InputError
 from opforge.pdes import _solid as solids
-from opforge.pdes._arrays import detached, like, stack, unstack
+from opforge.pdes._arrays import check_array, detached, like, stack, unstack
 from opforge.pdes._numbers import axes_of_space, finite, not_negative, positive
 from opforge.pdes._solid import BOUNDARIES, FORCES, Places, Solid, of_all_frames, pairs, shear_name
 from opforge.pdes._solid_energy import energy, energy_change, momentum, momentum_change
@@ -280,6 +280,7 @@ class Elastic(EvolutionEquation):
         for name, values in media.items():
             if name not in known:
                 raise InputError(f"media must be among {', '.join(known)}, got {name!r}")
+            check_array(name, values)
             if tuple(values.shape[-grid.ndim :]) != grid.shape:
                 raise InputError(f"{name} must end in the grid's shape {grid.shape}, got {tuple(values.shape)}")
             if not np.isfinite(detached(values)).all():

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from opforge.core import Grid
 from opforge.core.grid import Points
 from opforge.errors import InputError, UnknownNameError
+from opforge.pdes._arrays import check_array
 from opforge.pdes.invariant import Invariant
 
 if TYPE_CHECKING:
@@ -105,6 +106,10 @@ class Equation(ABC):
 
     def check(self, fields: Mapping[str, Any], grid: Grid, *names: str) -> None:
         """Raise an `InputError` unless ``fields`` has ``names`` with the grid's shape on the last axes."""
+        if not isinstance(grid, Grid):
+            raise InputError(f"grid must be an opforge.core.Grid, got {grid!r}")
+        if not isinstance(fields, Mapping):
+            raise InputError(f"fields must map names to arrays, got {type(fields).__name__}")
         if grid.ndim != self.ndim:
             raise InputError(f"grid must have {self.ndim} axes for {self}, got shape {grid.shape}")
         for name in names:
@@ -113,6 +118,9 @@ class Equation(ABC):
                     f"fields must contain {name!r} for the equation {self.name!r}, got {', '.join(fields) or 'none'}"
                 )
         parameters, known = self.__dataclass_fields__, [field.name for field in self.fields]
+        for name, values in fields.items():
+            if name != "time" and (name not in parameters or name in known):
+                check_array(f"field {name!r}", values)
         # what else was drawn for each sample has the shape of the axes of samples alone
         numbers = {tuple(fields[name].shape[: -grid.ndim - self.evolves]) for name in known if name in fields}
         for name, values in fields.items():

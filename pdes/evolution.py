@@ -11,7 +11,7 @@ import numpy as np
 from opforge.core import Grid
 from opforge.core.full_transforms.transforms import is_torch
 from opforge.errors import InputError
-from opforge.pdes._arrays import along, stack
+from opforge.pdes._arrays import along, check_array, stack
 from opforge.pdes._own_parameters import with_own_parameters
 from opforge.pdes.equation import Equation
 
@@ -123,6 +123,7 @@ class EvolutionEquation(Equation):
             InputError: such a state, or a grid that does not fit.
         """
         self.check_grid(grid)
+        check_array("state", state)
         expected = (len(self.unknowns), *grid.shape)
         if tuple(state.shape[-grid.ndim - 1 :]) != expected:
             raise InputError(

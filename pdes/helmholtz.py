@@ -107,8 +107,8 @@ class Helmholtz(Equation):
         """Δu + (k/c)² u − f in stretched coordinates, times the stretches of all axes: its real and imaginary parts.
 
         Args:
-            fields: ``"f"``, ``"u_real"``, ``"u_imag"``, optionally ``"c"``, arrays (..., *space) of one kind, and
-                ``"wavenumber"``, a number or one for each sample, (...).
+            fields: ``"f"``, real or complex, ``"u_real"``, ``"u_imag"``, optionally ``"c"``, arrays (..., *space) of
+                one kind, and ``"wavenumber"``, a number or one for each sample, (...).
             grid: cell centres.
 
         Returns:
@@ -135,8 +135,21 @@ class Helmholtz(Equation):
     def residual_scale(self, fields: Mapping[str, Any], grid: Grid) -> Any:
         """‖f‖, the Euclidean norm over the points: an array (...)."""
         self._check(fields, grid, "f")
-        f = fields["f"]
-        return (f * f).sum(tuple(range(-grid.ndim, 0))) ** 0.5
+        return (abs(fields["f"]) ** 2).sum(tuple(range(-grid.ndim, 0))) ** 0.5
+
+    def cells_per_wavelength(self, grid: Grid, wavenumber: float | None = None, slowest: float = 1.0) -> float:
+        """How many cells the shortest wave has, 2πc/k over the largest spacing.
+
+        Args:
+            grid: cell centres.
+            wavenumber: k; the equation's unless given.
+            slowest: the least c.
+
+        Example:
+            >>> round(Helmholtz(wavenumber=20.0).cells_per_wavelength(Grid((64, 64))), 1)
+            20.1
+        """
+        return 2 * np.pi * slowest / ((wavenumber or self.wavenumber) * max(grid.spacing))
 
     def operator(self, fields: Mapping[str, Any], grid: Grid) -> scipy.sparse.csc_matrix:
         """The complex symmetric matrix of u ↦ Δu + (k/c)² u of one sample, times the stretches; rows in C order."""
@@ -159,7 +172,8 @@ class Helmholtz(Equation):
     def right_hand_side(self, fields: Mapping[str, np.ndarray], grid: Grid) -> np.ndarray:
         """The vector of f times the stretches, complex (points,)."""
         cells, _ = self.stretches(grid, float(fields.get("wavenumber", self.wavenumber)))
-        volume: Any = np.asarray(fields["f"], dtype=np.float64)
+        f = np.asarray(fields["f"])
+        volume: Any = f.astype(np.complex128 if np.iscomplexobj(f) else np.float64)
         for s in cells:
             volume = volume * s
         return volume.ravel()

@@ -76,10 +76,9 @@ def solve_elliptic(
         >>> result.residual < 1e-8, round(float(result.x.max()), 3)
         (True, 0.073)
     """
-    if not 0 < rtol < 1:
-        raise InputError(f"rtol must lie between 0 and 1, got {rtol}")
-    if maxiter < 1:
-        raise InputError(f"maxiter must be at least 1, got {maxiter}")
+    check_fraction("rtol", rtol)
+    if isinstance(maxiter, bool) or not isinstance(maxiter, int | np.integer) or maxiter < 1:
+        raise InputError(f"maxiter must be a whole number of at least 1, got {maxiter!r}")
     check_finite(fields)
     A, b = equation.operator(fields, grid), equation.right_hand_side(fields, grid)
     result = _multigrid_cg(A, b, rtol, maxiter)
@@ -87,6 +86,19 @@ def solve_elliptic(
         raise WorkError(_why_not(A, b, result, rtol, maxiter))
     _check_sign(b, result.x, rtol)
     return SolveResult(result.x.reshape(grid.shape), True, result.iterations, result.residuals)
+
+
+def check_fraction(name: str, value: Any) -> None:
+    """Refuse what is no number between 0 and 1.
+
+    Raises:
+        InputError: something else.
+
+    Example:
+        >>> check_fraction("rtol", 1e-8)
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 < value < 1:
+        raise InputError(f"{name} must be a number between 0 and 1, got {value!r}")
 
 
 def check_finite(fields: Mapping[str, Any]) -> None:

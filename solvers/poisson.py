@@ -14,7 +14,7 @@ from opforge.pdes._arrays import like
 from opforge.pdes._eigenmodes import from_modes, to_modes
 from opforge.pdes._finite_volumes import Boundary, check_cells, checked_boundary
 from opforge.pdes.poisson import Poisson
-from opforge.solvers.elliptic import check_finite, solve_elliptic
+from opforge.solvers.elliptic import check_finite, check_fraction, solve_elliptic
 
 
 def fast_poisson(f: Any, grid: Grid, boundary: Boundary = "dirichlet") -> Any:
@@ -95,8 +95,7 @@ def solve_poisson(
         >>> bool(u.min() >= 0), residual < 1e-9
         (True, True)
     """
-    if not 0 < rtol < 1:
-        raise InputError(f"rtol must lie between 0 and 1, got {rtol!r}")
+    check_fraction("rtol", rtol)
     for name, values in fields.items():
         if np.shape(values) != grid.shape:
             raise InputError(

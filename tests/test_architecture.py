@@ -41,6 +41,7 @@ WHOLE = {
     "pdes/test_manufactured_sorption.py",
     "pdes/test_manufactured_spectral.py",
     "pdes/test_manufactured_waves.py",
+    "solvers/stepping/test_kinds.py",
     "solvers/stepping/test_refusals.py",
     "test_architecture.py",
     "test_doctests.py",

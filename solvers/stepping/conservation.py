@@ -9,8 +9,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from opforge.core import Grid
+from opforge.core.full_transforms.transforms import is_torch
 from opforge.errors import InputError
-from opforge.pdes._arrays import concatenate, detached, like, stack
+from opforge.pdes._arrays import check_array, concatenate, detached, like, stack
 from opforge.pdes._godunov import Walls
 from opforge.pdes._numbers import time_step
 from opforge.solvers.stepping._positive import positive_euler, samples_that_fail
@@ -72,6 +73,8 @@ class FiniteVolumes(Stepper):
     def __init__(self, equation: ConservationLaw, grid: Grid, dt: float, medium: Any = None, *, strict: bool = True):
         dt = time_step(dt)
         self.equation, self.grid, self.dt = equation, grid, dt
+        if medium is not None:
+            check_array("medium", medium)
         self._medium, self._strict = medium, strict
         self._times = 1
 
@@ -86,6 +89,8 @@ class FiniteVolumes(Stepper):
             raise InputError(f"state must hold float32 or float64, got {state.dtype}; convert it")
         self.equation.check_physical(state, self.grid.ndim)
         if self._medium is not None:
+            if is_torch(self._medium) and not is_torch(state):
+                raise InputError("medium must be an array of numpy, as the state is, got a tensor; convert one of them")
             self.equation.check_medium(self._medium, len(state), self.grid)
         limit = 1 / float(self._speeds(state, self._medium_like(state)).max())
         if self._strict and self.dt > limit:

@@ -23,8 +23,9 @@ from opforge.pdes._frozen import FrozenRates
 from opforge.pdes._numbers import time_step
 from opforge.pdes._phi import contour_mean
 from opforge.pdes.semilinear import SemilinearEquation, check_semilinear
+from opforge.solvers.stepping._dropped import tell_dropped
 from opforge.solvers.stepping._etdrk4_arrays import FACTORS, Steps
-from opforge.solvers.stepping._etdrk4_limit import ETDRK4Limit
+from opforge.solvers.stepping._frozen_limit import FrozenLimit, product
 from opforge.solvers.stepping.stepper import Stepper
 
 
@@ -81,7 +82,7 @@ class ETDRK4(Stepper):
         self._arrays = _Arrays()
         # a linear equation bears any step
         rates = None if self._form.product is None else FrozenRates(self._form, self._modes)
-        self._limit = None if rates is None else ETDRK4Limit(rates, coefficients)
+        self._limit = None if rates is None else FrozenLimit(rates, step_of_waves, "ETDRK4")
 
     def check_start(self, state: Any) -> None:
         if self._limit is not None:
@@ -92,7 +93,9 @@ class ETDRK4(Stepper):
         self.equation.check_state(state, self.grid)
         if state.ndim != self.grid.ndim + 2:
             raise InputError(f"state must be an array (samples, components, *space), got shape {tuple(state.shape)}")
-        return self._spectrum(state, self._first_order(state))
+        spectrum = self._spectrum(state, self._first_order(state))
+        tell_dropped(state, spectrum, self._modes)
+        return spectrum
 
     def finish(self, inner: Spectrum) -> Any:
         fields = inner.fields(self._modes)
@@ -230,6 +233,23 @@ class _Arrays:
 
     def give_back(self, modes: np.ndarray, worker: Steps) -> None:
         self._free[os.getpid(), modes.shape, modes.dtype.char].append(worker)
+
+
+def step_of_waves(linear: np.ndarray, m: np.ndarray, dt: float) -> np.ndarray:
+    """What a step multiplies waves by whose nonlinear part is M u: (points, components, components, modes).
+
+    Args:
+        linear: L, (components, modes).
+        m: M, (points, components, components, modes).
+        dt: the time step.
+    """
+    c = {name: factor[:, None] for name, factor in coefficients(linear, dt).items()}
+    one = np.eye(len(linear))[..., None]
+    a = c["half"] * one + c["q"] * m
+    n2 = product(m, a)
+    n3 = product(m, c["half"] * one + c["q"] * n2)
+    n4 = product(m, c["half"] * a + c["q"] * (2 * n3 - m))
+    return c["whole"] * one + c["f1"] * m + c["f2"] * (n2 + n3) + c["f3"] * n4
 
 
 def coefficients(linear: np.ndarray, h: float) -> dict[str, np.ndarray]:

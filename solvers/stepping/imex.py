@@ -12,8 +12,11 @@ from opforge.core import Grid
 from opforge.core.pairing import LOOK_EVERY, Spectrum, alone, in_order, order_by_modes, order_by_size
 from opforge.errors import InputError
 from opforge.pdes._constants import Constant
+from opforge.pdes._frozen import FrozenRates
 from opforge.pdes._numbers import time_step
 from opforge.pdes.semilinear import SemilinearEquation, check_semilinear
+from opforge.solvers.stepping._dropped import tell_dropped
+from opforge.solvers.stepping._frozen_limit import FrozenLimit, product
 from opforge.solvers.stepping.stepper import Stepper
 
 Rows = tuple[tuple[float, ...], ...]
@@ -92,8 +95,8 @@ class IMEXRK(Stepper):
     """An implicit–explicit Runge–Kutta method for equations u_t = L u + N(u) that are linear but for N.
 
     Every stage solves (1 − dt a_ii L) û_i = … mode by mode, see `IMEXTable`. How stiff L is does not limit the time
-    step, N alone does. `ETDRK4` is of higher order at the same work; this one needs no exponential, and damps the modes
-    that it does not resolve.
+    step, N alone does: a step that is too long for a state is refused before a run starts. `ETDRK4` is of higher order
+    at the same work; this one needs no exponential, and damps the modes that it does not resolve.
 
     Args:
         equation: what is solved.
@@ -137,12 +140,23 @@ class IMEXRK(Stepper):
         self._last_stage_is_the_end = (
             table.implicit[-1] == table.implicit_weights and (*table.explicit[-1], 0.0) == table.explicit_weights
         )
+        self._limit: FrozenLimit | None = None
+        if self._form.product is not None:
+            rates = FrozenRates(self._form, equation.paired(grid))
+            self._limit = FrozenLimit(rates, self._step_of_waves, table.name or "the method")
+
+    def check_start(self, state: Any) -> None:
+        if self._limit is not None:
+            self.equation.check_state(state, self.grid)
+            self._limit.check(state, self.dt)
 
     def prepare(self, state: Any) -> Spectrum:
         self.equation.check_state(state, self.grid)
         if state.ndim != self.grid.ndim + 2:
             raise InputError(f"state must be an array (samples, components, *space), got shape {tuple(state.shape)}")
-        return self._spectrum(state, order_by_size(state))
+        spectrum = self._spectrum(state, order_by_size(state))
+        tell_dropped(state, spectrum, self.equation.paired(self.grid))
+        return spectrum
 
     def finish(self, inner: Spectrum) -> Any:
         return inner.fields(self.equation.paired(self.grid))
@@ -173,6 +187,18 @@ class IMEXRK(Stepper):
             ends = _sum(table.implicit_weights, implicit) + _sum(table.explicit_weights, explicit)
             stage = u + self.dt * ends
         return stage
+
+    def _step_of_waves(self, linear: np.ndarray, m: np.ndarray, dt: float) -> np.ndarray:
+        """What a step multiplies waves by whose nonlinear part is M u, see `opforge.solvers.stepping._frozen_limit`."""
+        table, one, rows = self.table, np.eye(len(linear))[..., None], linear[:, None]
+        stage, implicit, explicit = one + 0 * m, [], []
+        for a_i, e_i in zip(table.implicit, table.explicit, strict=True):
+            explicit.append(product(m, stage))
+            known = one + dt * (_sum(e_i, explicit) + _sum(a_i[:-1], implicit))
+            stage = known / (1 - dt * a_i[-1] * rows)
+            implicit.append(rows * stage)
+        explicit.append(product(m, stage))
+        return one + dt * (_sum(table.implicit_weights, implicit) + _sum(table.explicit_weights, explicit))
 
     def _rest(self, modes: Any) -> Any:
         return self._form.nonlinear(modes, self.equation.paired(self.grid))

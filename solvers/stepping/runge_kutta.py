@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 from opforge.errors import InputError
 from opforge.pdes._numbers import time_step
+from opforge.solvers.stepping.limits import StepTooLong
 from opforge.solvers.stepping.stepper import Stepper
 
 
@@ -40,7 +42,14 @@ class SSPRK3(Stepper):
 
 
 class RK4(SSPRK3):
-    """The classical Runge–Kutta method of order 4; see `SSPRK3` for its arguments.
+    """The classical Runge–Kutta method of order 4.
+
+    Args:
+        tendency, dt: see `SSPRK3`.
+        limit: gives the longest step that a state bears; runs from it with a longer one are refused.
+
+    Raises:
+        InputError: a time step that is not positive.
 
     Example:
         >>> import numpy as np
@@ -48,6 +57,15 @@ class RK4(SSPRK3):
         >>> bool(abs(step(np.ones((1, 1, 1)))[0, 0, 0] - np.exp(-0.1)) < 1e-7)
         True
     """
+
+    def __init__(self, tendency: Callable[[Any], Any], dt: float, *, limit: Callable[[Any], float] | None = None):
+        super().__init__(tendency, dt)
+        self._limit = limit
+
+    def check_start(self, state: Any) -> None:
+        longest = math.inf if self._limit is None else self._limit(state)
+        if self.dt > longest:
+            raise StepTooLong(longest, "where the Runge–Kutta method of order 4 is stable from this state", self.dt)
 
     def advance(self, inner: Any) -> Any:
         h, f = self.dt, self.tendency
@@ -77,6 +95,10 @@ class StrangSplitting(Stepper):
         if abs(2 * outer.dt - inner.dt) > 1e-12 * inner.dt:
             raise InputError(f"outer must have half of inner's time step {inner.dt}, got {outer.dt}")
         self.outer, self.inner, self.dt = outer, inner, inner.dt
+
+    def check_start(self, state: Any) -> None:
+        self.outer.check_start(state)
+        self.inner.check_start(state)
 
     def advance(self, inner: Any) -> Any:
         return self.outer(self.inner(self.outer(inner)))

@@ -11,7 +11,7 @@ import numpy as np
 
 from opforge.core.full_transforms.transforms import is_torch
 from opforge.errors import InputError, WorkError
-from opforge.pdes._arrays import concatenate
+from opforge.pdes._arrays import check_array, concatenate
 
 
 class Stepper(ABC):
@@ -211,6 +211,7 @@ def rollout(
         >>> rollout(stepper, u, frames=3, steps=10, start=True).shape
         (4, 1, 1, 64)
     """
+    check_array("state", state)
     _check_steps(frames, least=0 if start else 1)
     _check_steps(steps, least=1)
     if _not_finite(state):

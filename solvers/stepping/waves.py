@@ -8,7 +8,7 @@ import numpy as np
 
 from opforge.core import Grid
 from opforge.errors import InputError
-from opforge.pdes._arrays import along, concatenate, full_like, like
+from opforge.pdes._arrays import along, check_array, concatenate, full_like, like
 from opforge.pdes._constants import Constant
 from opforge.pdes._eigenmodes import eigenvalues, from_modes, to_modes
 from opforge.pdes._finite_volumes import divergence
@@ -124,6 +124,7 @@ class Leapfrog(Stepper):
 
 
 def _check_speed(speed: Any, grid: Grid) -> None:
+    check_array("speed", speed)
     if tuple(speed.shape[1:]) != grid.shape:
         shape = ", ".join(map(str, grid.shape))
         raise InputError(f"speed must be an array (samples or 1, {shape}), got shape {tuple(speed.shape)}")

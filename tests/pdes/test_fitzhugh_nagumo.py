@@ -25,3 +25,11 @@ def test_reaction_at_uniform_states():
 def test_parameters_out_of_range(parameters, message):
     with pytest.raises(InputError, match=message):
         FitzHughNagumo(**parameters)
+
+
+def test_without_a_threshold_the_sign_is_free():
+    grid, state = Grid((6, 5)), np.random.default_rng(0).standard_normal((1, 2, 6, 5))
+    for threshold, free in ((0.0, True), (0.1, False)):
+        equation = FitzHughNagumo(threshold=threshold)
+        same = np.allclose(equation.tendency(-state, grid), -equation.tendency(state, grid), rtol=0, atol=1e-12)
+        assert same == free == any(symmetry.name == "sign of u, v" for symmetry in equation.symmetries)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from opforge.core import Grid
 from opforge.errors import InputError
@@ -55,3 +56,19 @@ def test_parameters_out_of_range(parameters, message):
 def test_speeds_that_are_not_positive():
     with pytest.raises(InputError, match="field 'c' must be positive"):
         Helmholtz(1).operator({"c": np.zeros(8)}, Grid((8,)))
+
+
+def test_residuals_of_complex_sources_have_gradients():
+    grid, equation = Grid((9,)), Helmholtz(1, 5.0)
+    f = torch.randn(9, dtype=torch.complex128, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    u = torch.randn(2, 9, dtype=torch.float64, generator=torch.Generator().manual_seed(1)).requires_grad_()
+
+    def residual(f, u):
+        return equation.residual({"f": f, "u_real": u[0], "u_imag": u[1]}, grid)
+
+    assert torch.autograd.gradcheck(residual, (f, u))
+    fields = {"f": f.detach().numpy(), "u_real": u[0].detach().numpy(), "u_imag": u[1].detach().numpy()}
+    np.testing.assert_allclose(equation.residual(fields, grid), residual(f, u).detach(), rtol=0, atol=1e-12)
+    expected = np.linalg.norm(fields["f"])
+    assert float(equation.residual_scale(fields, grid)) == pytest.approx(expected)
+    assert float(equation.residual_scale({"f": f.detach()}, grid)) == pytest.approx(expected)

@@ -89,5 +89,5 @@ def test_a_large_sample_does_not_blur_a_small_one(kind):
     rate, left = EQUATION.tendency(given, GRID), EQUATION.residual({"u": path, "time": times}, GRID)
     alone = EQUATION.tendency(states[1:].astype(np.float64), GRID)
     residual = EQUATION.residual({"u": frames[1:].astype(np.float64), "time": times}, GRID)
-    np.testing.assert_allclose(np.asarray(rate)[1:], alone, rtol=0, atol=3e-6 * np.abs(alone).max())
-    np.testing.assert_allclose(np.asarray(left)[1:], residual, rtol=0, atol=3e-6 * np.abs(residual).max())
+    np.testing.assert_allclose(np.asarray(rate)[1:], alone, rtol=0, atol=3e-4 * np.abs(alone).max())
+    np.testing.assert_allclose(np.asarray(left)[1:], residual, rtol=0, atol=3e-4 * np.abs(residual).max())

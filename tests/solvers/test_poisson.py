@@ -112,5 +112,5 @@ def test_what_is_no_system_is_refused():
         solve_poisson(Poisson(), {"f": f, "solid": 0.5 * f}, grid)
     with pytest.raises(InputError, match=r"field 'f' must have the grid's shape .* one sample at a time"):
         solve_poisson(Poisson(), {"f": f[None]}, grid)
-    with pytest.raises(InputError, match="rtol must lie between 0 and 1, got -1"):
+    with pytest.raises(InputError, match="rtol must be a number between 0 and 1, got -1"):
         solve_poisson(Poisson(), {"f": f}, grid, rtol=-1)

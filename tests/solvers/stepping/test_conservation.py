@@ -8,6 +8,7 @@ from opforge.core import Grid
 from opforge.errors import InputError
 from opforge.pdes import CompressibleFlow, ShallowWater
 from opforge.solvers import BlowUp, FiniteVolumes, repeat, rollout
+from opforge.solvers.stepping.limits import StepTooLong
 
 CASES = [(ShallowWater(), 3), (CompressibleFlow(2, 0.01, 0.02), 4), (ShallowWater(boundary="walls"), 3)]
 GRID = Grid((6, 5))
@@ -225,3 +226,28 @@ def test_gas_is_held_by_walls_without_slip():
         assert decays[1] > 1.1 * decays[0]
     print("errors", errors)
     assert errors[1] < 1e-3 and 3 < errors[0] / errors[1] < 5
+
+
+@pytest.mark.parametrize("shape", [(32,), (16, 24)])
+def test_the_limit_is_that_of_the_fastest_wave(shape):
+    """1/Σ (|u| + c)/Δx, in the cell where it is least."""
+    grid = Grid(shape, (2.0, 1.0)[: len(shape)])
+    water = np.zeros((1, 1 + len(shape), *shape))
+    water[:, 0] = 1.0
+    cell = (0, slice(None), *(3,) * len(shape))
+    water[cell] = [2.25, *(-0.5, 0.25)[: len(shape)]]
+    speeds = [1.5 + 0.5, 1.5 + 0.25][: len(shape)]
+    gas = np.ones((1, 2 + len(shape), *shape))
+    gas[:, 1:-1] = 0.0
+    gas[cell] = [0.5, *(0.0, 1.0)[: len(shape)], 2.0]
+    sound = np.sqrt(1.4 * 2.0 / 0.5)
+    for equation, state, fastest in (
+        (ShallowWater(len(shape)), water, speeds),
+        (CompressibleFlow(len(shape), gamma=1.4), gas, [sound, sound + 1.0][: len(shape)]),
+    ):
+        expected = 1 / sum(speed / h for speed, h in zip(fastest, grid.spacing, strict=True))
+        with pytest.raises(StepTooLong, match="the time in which the fastest wave crosses a cell") as raised:
+            FiniteVolumes(equation, grid, 1.0001 * expected).prepare(state)
+        assert raised.value.limit == pytest.approx(expected, rel=1e-12)
+        end = rollout(FiniteVolumes(equation, grid, 0.9999 * expected), state, frames=1, steps=20)[0]
+        assert np.isfinite(end).all() and end[:, 0].min() > 0

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from opforge.core import Grid
+from opforge.datasets import FitzHughNagumoRecipe
 from opforge.errors import InputError
 from opforge.pdes import (
     AllenCahn,
@@ -21,7 +22,7 @@ from opforge.pdes import (
     SemilinearEquation,
     SpectralForm,
 )
-from opforge.solvers import ETDRK4, BlowUp, Recorded, repeat, rollout
+from opforge.solvers import ARS232, ARS443, ETDRK4, IMEXRK, BlowUp, Recorded, repeat, rollout
 from opforge.solvers.stepping.limits import StepTooLong, below
 from opforge.solvers.stepping.stepper import EachSample
 
@@ -138,6 +139,47 @@ def test_steppers_made_of_others_look_at_theirs():
         rollout(EachSample([*two, two[0]]), state, frames=1)
     with pytest.raises(StepTooLong):
         repeat(Recorded(ETDRK4(equation, grid, 4.0)), 2)(torch.from_numpy(state))
+
+
+@pytest.mark.parametrize("table", [ARS232, ARS443], ids=lambda table: table.name)
+@pytest.mark.parametrize("name", ["burgers", "kuramoto_sivashinsky", "navier_stokes"])
+def test_implicit_explicit_methods_have_one_too(name, table):
+    equation, grid, state = CASES[name]
+    growth = float(np.real(equation.form(grid).linear).max())
+    longest = 0.9 / (growth * max(row[-1] for row in table.implicit)) if growth > 0 else 1e5
+    with pytest.raises(StepTooLong, match=r"where ARS\(.*\) is stable from this state on this grid") as raised:
+        rollout(IMEXRK(equation, grid, longest, table), state, frames=1)
+    limit = raised.value.limit
+    end = rollout(IMEXRK(equation, grid, 0.98 * limit, table), state, frames=1, steps=30)[0]
+    assert np.abs(end).max() < 2.5 * np.abs(state).max()
+    with pytest.raises(StepTooLong):
+        rollout(IMEXRK(equation, grid, 1.03 * limit, table), state, frames=1)
+
+
+def test_without_an_implicit_part_their_limit_is_that_of_the_explicit_method():
+    """What the explicit tableau makes of e^{iy} is 1.2 in size there."""
+    equation, u = Burgers(viscosity=0.0), np.full((1, 1, 96), 0.7)
+    for table in (ARS443, ARS232):
+        with pytest.raises(StepTooLong) as raised:
+            rollout(IMEXRK(equation, LINE, 1e5, table), u, frames=1)
+        y = raised.value.limit * 0.7 * 2 * np.pi / 32 * 31
+        z, stages = 1j * y, [1.0]
+        for row in table.explicit:
+            stages.append(1 + z * sum(a * s for a, s in zip(row, stages, strict=True)))
+        end = 1 + z * sum(w * s for w, s in zip(table.explicit_weights, stages, strict=True))
+        assert abs(end) == pytest.approx(1.2, rel=1e-3)
+
+
+def test_the_reaction_of_a_splitting_limits_it():
+    recipe = FitzHughNagumoRecipe(ndim=1)
+    grid = recipe.grid(64)
+    state = np.zeros((1, 2, 64))
+    state[0, 0, 5] = 3.0
+    why = r"at most 0\.107.*, where the Runge–Kutta method of order 4 is stable from this state"
+    with pytest.raises(StepTooLong, match=why) as raised:
+        rollout(recipe.stepper(grid, 0.2), state, frames=1)
+    assert raised.value.limit == pytest.approx(2.785 / 25.96, rel=1e-3)
+    rollout(recipe.stepper(grid, 0.1), state, frames=1, steps=3)
 
 
 def test_a_step_so_long_that_its_coefficients_are_no_numbers_is_refused_without_a_warning():

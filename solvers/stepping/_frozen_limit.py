@@ -1,4 +1,4 @@
-"""The longest time step of ETDRK4, by waves on a state whose coefficients are frozen."""
+"""The longest time step of a method for semilinear equations, by waves on a state whose coefficients are frozen."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from opforge.pdes._frozen import FrozenRates
 from opforge.solvers.stepping.limits import StepTooLong
 
 # By how much a wave may grow in a step beside what it should, and by which power of e it should at most. Measured for
-# every equation: runs with half of the limit keep order 4 roughly, with ten times as much they blow up or mean nothing.
+# every equation: runs of ETDRK4 with half of the limit keep order 4 roughly, with ten times as much they blow up or
+# mean nothing.
 _GROWTH, _EXPONENT = 1.2, 1.25
 
-# Of dt times the nonlinear part's rate: what any explicit method of order 4 bears.
+# Of dt times the nonlinear part's rate: what any explicit method of order 3 or 4 bears.
 _HARMLESS = 1.0
 
 # By what a step is divided until it is borne; halvings, on a logarithmic scale, of the interval that is left.
@@ -25,8 +26,12 @@ _APART, _HALVINGS = 4.0, 20
 _MOST = 700.0
 
 
-class ETDRK4Limit:
-    """The longest time step of ETDRK4 from a state, by small waves on it whose coefficients are frozen.
+# From L (components, modes), M (points, components, components, modes) and dt: the matrices R.
+StepOf = Callable[[np.ndarray, np.ndarray, float], np.ndarray]
+
+
+class FrozenLimit:
+    """The longest time step of a method from a state, by small waves on it whose coefficients are frozen.
 
     With u_t = (L + M) u for a wave, see `FrozenRates`, a step multiplies it by a matrix R. Explicit methods need
     dt |M| <= 2.8; here L damps waves too, and may make the limit a hundred times as long. A step is too long where a
@@ -34,19 +39,20 @@ class ETDRK4Limit:
 
     Args:
         rates: of the equation on a grid.
-        coefficients: of the method, for L and a time step.
+        step: what a step of the method is for N(u) = M u.
+        method: its name.
 
     Example:
         >>> from opforge.core import Grid
         >>> from opforge.pdes import KortewegDeVries
-        >>> from opforge.solvers.stepping.exponential import coefficients
+        >>> from opforge.solvers.stepping.exponential import step_of_waves
         >>> grid, equation = Grid((64,), (32.0,), "periodic"), KortewegDeVries()
-        >>> limit = ETDRK4Limit(FrozenRates(equation.form(grid), equation.paired(grid)), coefficients)
+        >>> limit = FrozenLimit(FrozenRates(equation.form(grid), equation.paired(grid)), step_of_waves, "ETDRK4")
         >>> limit.check(equation.soliton(grid, [0.0], 1.0)["u"][None], dt=0.02)
     """
 
-    def __init__(self, rates: FrozenRates, coefficients: Callable[[np.ndarray, float], dict[str, np.ndarray]]):
-        self._rates, self._linear, self._coefficients = rates, rates.linear, coefficients
+    def __init__(self, rates: FrozenRates, step: StepOf, method: str):
+        self._rates, self._linear, self._step, self._method = rates, rates.linear, step, method
 
     def check(self, state: Any, dt: float) -> None:
         """Refuse a step that is too long for a state (samples, components, *space).
@@ -63,7 +69,7 @@ class ETDRK4Limit:
         for _ in range(_HALVINGS):
             middle = math.sqrt(low * high)
             low, high = (middle, high) if self._bears(rates, middle) else (low, middle)
-        raise StepTooLong(low, "where ETDRK4 is stable from this state on this grid", dt)
+        raise StepTooLong(low, f"where {self._method} is stable from this state on this grid", dt)
 
     def _bears(self, rates: np.ndarray, dt: float) -> bool:
         """Whether no wave grows too much in a step; where N matters, at the end of a step at least."""
@@ -76,24 +82,15 @@ class ETDRK4Limit:
         if exponent > _EXPONENT:
             return False
         with np.errstate(over="ignore", invalid="ignore"):
-            step = self._step(rates, dt)
+            step = self._step(self._linear, rates, dt)
         if not np.isfinite(step).all():
             return False
         return float(np.abs(_eigenvalues(step)).max()) <= _GROWTH * math.exp(max(0.0, exponent))
 
-    def _step(self, m: np.ndarray, dt: float) -> np.ndarray:
-        """R, (points, components, components, modes): the step of `ETDRK4` for N(u) = M u."""
-        c = {name: factor[:, None] for name, factor in self._coefficients(self._linear, dt).items()}
-        one = np.eye(len(self._linear))[..., None]
 
-        def after(x: np.ndarray) -> np.ndarray:
-            return np.einsum("xijm,xjkm->xikm", m, x)
-
-        a = c["half"] * one + c["q"] * m
-        n2 = after(a)
-        n3 = after(c["half"] * one + c["q"] * n2)
-        n4 = after(c["half"] * a + c["q"] * (2 * n3 - m))
-        return c["whole"] * one + c["f1"] * m + c["f2"] * (n2 + n3) + c["f3"] * n4
+def product(m: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """M X of matrices (points, components, components, modes)."""
+    return np.einsum("xijm,xjkm->xikm", m, x)
 
 
 def _eigenvalues(matrices: np.ndarray) -> Any:

@@ -160,9 +160,9 @@ def _to_file(
         with FileWriter(path, header, dtype, compression=level, resume=resume, overwrite=overwrite) as writer:
             fill(writer)
     # imports torch: afterwards, the workers need the cores
-    from opforge.datasets.formats.opening import open_dataset, open_shard
+    from opforge.datasets.formats.opening import open_dataset, open_with_failures
 
-    return open_shard(path) if header.total else open_dataset(path)
+    return open_with_failures(path) if header.total else open_dataset(path)
 
 
 def _fill(sink: Sink, pace: Pace, workers: int, executor: Executor | None, title: str | None) -> None:

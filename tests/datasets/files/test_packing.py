@@ -94,6 +94,7 @@ def test_a_scale_that_leaves_no_numbers_is_refused(key, value):
     with pytest.raises(InputError, match=f"attribute {key!r} of variable 'k' must be finite"):
         packing("k", {key: np.float64(value)})
 
+
 # A file of another layout; its variables that are packed: fields, coordinates, times, scalars.
 LAYOUTS = {
     "arrays": (lambda path: examples.pdebench_cfd(path, 2), ["Vx", "x-coordinate", "y-coordinate", "t-coordinate"]),

@@ -221,6 +221,17 @@ def split_reasons(data: bytes) -> list[str]:
     return [text.decode(errors="replace") for text in found if text]
 
 
+def failed_sample(reason: str) -> int:
+    """The number of the sample that a reason is about.
+
+    Example:
+        >>> failed_sample("sample 12 (seed 7): no")
+        12
+    """
+    word = reason.split(" ", 2)[1] if reason.startswith("sample ") else ""
+    return int(word) if word.isdigit() else 0
+
+
 def plain_place(variable: h5py.Dataset) -> Place | None:
     """Where a variable's samples lie, if they lie one after the other as plain numbers; None where only HDF5 knows."""
     whole = variable.chunks is None or variable.chunks == (1, *variable.shape[1:])

@@ -13,6 +13,7 @@ import h5netcdf
 import h5py
 
 from opforge.datasets.files.contents import check_members, one_line
+from opforge.datasets.files.names import home_hint
 from opforge.datasets.files.probe import examine
 from opforge.datasets.files.seal import may_be_unfinished
 from opforge.datasets.files.whole import PARTIAL, partial_of, whole_of
@@ -152,7 +153,7 @@ def _unfinished(path: Path) -> str:
 def _hint(words: str, folder: Path, name: str) -> str:
     """The closest file of a folder, or any netCDF file of it."""
     if not os.path.isdir(folder):
-        return f"; the folder {folder} does not exist either"
+        return f"; {home_hint(folder / name) or f'the folder {folder} does not exist either'}"
     try:
         files = sorted(entry for entry in os.listdir(folder) if os.path.isfile(folder / entry))
     except OSError:  # a folder that may not be read

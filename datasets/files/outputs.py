@@ -15,8 +15,9 @@ import numpy as np
 from opforge.datasets.files.columns import bytes_per_sample, variables
 from opforge.datasets.files.contents import DEFLATED_AT_MOST
 from opforge.datasets.files.header import Header, plain
+from opforge.datasets.files.names import check_place, home_hint
 from opforge.datasets.files.opening import DAMAGE, open_hdf5
-from opforge.datasets.files.whole import check_name, partial_of
+from opforge.datasets.files.whole import partial_of
 from opforge.errors import InputError
 
 _UNITS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"))
@@ -30,9 +31,9 @@ def check_output(path: Path, *, overwrite: bool) -> None:
 
     Raises:
         InputError: a file that exists and shall not be overwritten, a folder, a device or a pipe in its place, a
-            symbolic link, a folder that is missing, a name that is too long.
+            symbolic link, a folder that is missing or may not be entered, a name that is too long.
     """
-    check_name(path, "out")
+    check_place(path, "out")
     if path.is_symlink():
         raise InputError(
             f"out names {path}, a symbolic link to {path.readlink()}, which writing would replace; name the file itself"
@@ -44,7 +45,8 @@ def check_output(path: Path, *, overwrite: bool) -> None:
     if path.exists() and not overwrite:
         raise InputError(f"out names {path}, which exists; choose another name or set overwrite=True (--force)")
     if not path.parent.is_dir():
-        raise InputError(f"out lies in the folder {path.parent}, which does not exist; create it first")
+        remedy = home_hint(path) or "create it first"
+        raise InputError(f"out lies in the folder {path.parent}, which does not exist; {remedy}")
     if partial_of(path).is_symlink():
         raise InputError(f"{partial_of(path)} is a symbolic link, which is not written to; remove it")
 
@@ -63,8 +65,9 @@ def is_done(
             beside it.
 
     Raises:
-        InputError: it is another file and may not be.
+        InputError: it is another file and may not be, or it is out of reach.
     """
+    check_place(path, "out")
     left = partial_of(path).exists()
     if not path.exists() or (overwrite and left):
         return False

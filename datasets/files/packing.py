@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from opforge.datasets.files.contents import attributes_of
 from opforge.errors import InputError
 
 _ATTRIBUTES = ("scale_factor", "add_offset", "_FillValue", "missing_value", "_Unsigned")
@@ -60,6 +61,15 @@ def common_packing(name: str, arrays: Sequence[Any]) -> dict[str, Any]:
                 f"{packing(name, array.attrs) or 'not at all'}; store the numbers themselves"
             )
     return first
+
+
+def unpacked(array: Any) -> np.ndarray:
+    """All numbers of a variable of an HDF5 file, a coordinate's say, unpacked where its attributes ask for it.
+
+    Raises:
+        InputError: what `packing` refuses, an attribute that is huge.
+    """
+    return unpack(np.asarray(array[...]), packing(array.name.strip("/"), attributes_of(array)))
 
 
 def unpack(values: np.ndarray, packed: Mapping[str, Any]) -> np.ndarray:

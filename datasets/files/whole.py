@@ -13,11 +13,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from opforge.errors import InputError
-
 # How files end that are being written.
 PARTIAL = ".partial"
 _ASSEMBLED = ".assembled"
+
+# No name of a file or a folder is longer by more while a file is written.
+LONGEST_ENDING = _ASSEMBLED + PARTIAL
 
 # The note at an interrupt, see `samples_left`.
 _SAID = "the samples that were made are kept"
@@ -39,28 +40,6 @@ def assembled_of(path: Path) -> Path:
 def whole_of(partial: Path) -> Path:
     """The file that `partial_of` or `assembled_of` was asked about."""
     return partial.with_name(partial.name.removesuffix(PARTIAL).removesuffix(_ASSEMBLED))
-
-
-def check_name(path: Path, what: str) -> None:
-    """Refuse the name of a file to write that the file system does not take, or would not while it is written.
-
-    Args:
-        path: the file.
-        what: what it is, for the error.
-
-    Raises:
-        InputError: such a name.
-    """
-    size, added = (len(os.fsencode(name)) for name in (path.name, assembled_of(Path("a")).name[1:]))
-    try:
-        most = os.pathconf(path.parent, "PC_NAME_MAX")
-    except (AttributeError, OSError, ValueError):  # not a POSIX system, no such folder
-        most = 255
-    if size + added > most:
-        raise InputError(
-            f"{what} must have a name of at most {most - added} bytes, got {size}: the file system takes {most}, and "
-            f"the name is longer by {added} while the file is written; choose a shorter one"
-        )
 
 
 @contextmanager

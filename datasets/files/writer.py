@@ -19,7 +19,7 @@ import numpy as np
 from opforge.datasets.files.columns import bytes_per_sample, empty_columns
 from opforge.datasets.files.disk import Disk
 from opforge.datasets.files.header import Header
-from opforge.datasets.files.layout import SLOTS_MAGIC, lay_out, places
+from opforge.datasets.files.layout import SLOTS_MAGIC, failed_sample, lay_out, places
 from opforge.datasets.files.opening import DAMAGE
 from opforge.datasets.files.outputs import (
     check_same,
@@ -273,7 +273,7 @@ class FileWriter:
         """Keep further reasons in the file."""
         try:
             known = self.target.read_failures(self._file.fileno())
-            self.target.write_failures(sorted({*known, *map(clipped, reasons)}, key=_number))
+            self.target.write_failures(sorted({*known, *map(clipped, reasons)}, key=_place))
         except WriteError as error:
             raise self._failure(error) from error
 
@@ -369,10 +369,9 @@ def _seal(file: FileIO, spans: Sequence[Span]) -> None:
     disk.check()
 
 
-def _number(reason: str) -> tuple[int, str]:
+def _place(reason: str) -> tuple[int, str]:
     """Failures in the order of their samples."""
-    word = reason.split(" ", 2)[1] if reason.startswith("sample ") else ""
-    return (int(word) if word.isdigit() else 0, reason)
+    return failed_sample(reason), reason
 
 
 def _reason(error: OSError) -> str:

@@ -35,6 +35,7 @@ from opforge.core.grid import Points
 from opforge.datasets.files.contents import array_at
 from opforge.datasets.files.header import Header
 from opforge.datasets.files.opening import DAMAGE
+from opforge.datasets.files.packing import unpacked
 from opforge.datasets.files.probe import examine
 from opforge.datasets.formats.described import Asked, Described
 from opforge.datasets.formats.parts import Contents, is_within, names_in, times_of
@@ -86,7 +87,7 @@ def describe(file: h5py.File, asked: Asked) -> Described:
     """
     arrays = {name: array_at(file, name) for name in sorted(names_in(file)) if _is_array(file, name)}
     shapes = {name: array.shape[::-1] for name, array in arrays.items()}
-    times = np.asarray(arrays["t"][...]) if "t" in arrays and arrays["t"].size == max(arrays["t"].shape) else None
+    times = unpacked(arrays["t"]) if "t" in arrays and arrays["t"].size == max(arrays["t"].shape) else None
     return _contents(shapes, times, asked.points, backwards=True).chosen(asked)
 
 

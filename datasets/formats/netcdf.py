@@ -18,7 +18,7 @@ from opforge.core.grid import AXIS_NAMES, Points
 from opforge.datasets.files.contents import array_at, attributes_of, find_variable, one_line
 from opforge.datasets.files.header import Header, missing_attribute
 from opforge.datasets.files.opening import open_netcdf
-from opforge.datasets.files.packing import packing, unpack
+from opforge.datasets.files.packing import packing, unpacked
 from opforge.datasets.formats.described import Asked, Described
 from opforge.datasets.reading.stored import Stored
 from opforge.errors import InputError
@@ -270,8 +270,7 @@ def _label(variable: h5netcdf.Variable, name: str) -> dict[str, str]:
 
 def _values(file: h5netcdf.File, there: str) -> np.ndarray:
     """The numbers of a coordinate."""
-    array = array_at(file.variables[there]._h5ds.file, there)
-    return unpack(np.asarray(array[...]), packing(there, attributes_of(array)))
+    return unpacked(array_at(file.variables[there]._h5ds.file, there))
 
 
 def _sizes(dimensions: Iterable[tuple[str, int]]) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 from opforge.core.grid import Points
 from opforge.datasets.files.header import Header
-from opforge.datasets.files.layout import read_failures
+from opforge.datasets.files.layout import failed_sample, read_failures
 from opforge.datasets.files.opening import opened_hdf5
 from opforge.datasets.formats import fno_mat, netcdf, pdebench, the_well
 from opforge.datasets.formats.described import Asked, Described
@@ -74,28 +74,41 @@ def open_dataset(
         >>> X.shape, Y.dtype
         (torch.Size([2, 1, 16, 16]), torch.float32)
     """
-    asked = Asked(_names("inputs", inputs), _names("outputs", outputs), points, dict(rename or {}))
     if not isinstance(path, str | os.PathLike) and not isinstance(path, Sequence):
         from opforge.datasets.formats.xarray_dataset import open_xarray
 
-        return OperatorDataset(*open_xarray(path, asked))
-    paths = members(path)
+        return OperatorDataset(*open_xarray(path, _asked(inputs, outputs, points, rename)))
+    dataset = open_with_failures(path, inputs=inputs, outputs=outputs, points=points, rename=rename)
+    if dataset.samples == 0:
+        raise _all_failed(dataset.header, members(path))
+    return dataset
+
+
+def open_with_failures(
+    path: str | os.PathLike | Sequence[str | os.PathLike],
+    *,
+    inputs: Sequence[str] | None = None,
+    outputs: Sequence[str] | None = None,
+    points: Points | None = None,
+    rename: Mapping[str, str] | None = None,
+) -> OperatorDataset:
+    """What `open_dataset` opens, also where all samples failed: such a shard still says which, and is to be joined.
+
+    Returns:
+        The dataset, perhaps without any sample.
+
+    Raises:
+        InputError: see `open_dataset`.
+    """
+    asked, paths = _asked(inputs, outputs, points, rename), members(path)
     if len(paths) == 1 and isinstance(path, str | os.PathLike):
-        header, source, indices = _opened(paths[0], asked)
-        _check_any(indices, header, paths)
-        return OperatorDataset(header, source, indices)
+        return OperatorDataset(*_opened(paths[0], asked))
     opened = sorted((_opened(part, asked) for part in paths), key=lambda part: part[0].first)
     header = joined_header([part[0] for part in opened], paths)
     source = JoinedSource([part[1] for part in opened], [part[0].samples for part in opened])
     offsets = np.cumsum([0, *(part[0].samples for part in opened[:-1])])
     indices = np.concatenate([part[2] + offset for part, offset in zip(opened, offsets, strict=True)])
-    _check_any(indices, header, paths)
     return OperatorDataset(header, source, indices)
-
-
-def open_shard(path: Path) -> OperatorDataset:
-    """A shard, which may be one whose samples failed all: it still says which, and is needed to join the others."""
-    return OperatorDataset(*_opened(path, Asked()))
 
 
 def describe(path: Path, asked: Asked) -> Described:
@@ -129,19 +142,28 @@ def _opened(path: Path, asked: Asked) -> tuple[Header, Source, np.ndarray]:
     return found.header, source, good
 
 
-def _check_any(good: np.ndarray, header: Header, paths: Sequence[Path]) -> None:
-    if good.size:
-        return
-    reason = ""
+def _all_failed(header: Header, paths: Sequence[Path]) -> InputError:
+    reasons: list[str] = []
     for path in paths:
         with opened_hdf5(path) as file:
-            reason = next(iter(read_failures(file)), reason)
-    what = f"{', '.join(map(str, paths))} has no samples, all {header.samples} of them failed"
+            reasons += read_failures(file)
+    first = f" ({min(reasons, key=failed_sample)})" if reasons else ""
     remedy = "generate it again with other parameters"
     if header.total:
         last = header.first + header.samples - 1
         remedy = f"it is a shard, {header.first} to {last} of {header.total}: join it with the others (opforge merge)"
-    raise InputError(f"{what}{f' ({reason})' if reason else ''}; {remedy}")
+    return InputError(
+        f"{', '.join(map(str, paths))} has no samples, all {header.samples} of them failed{first}; {remedy}"
+    )
+
+
+def _asked(
+    inputs: Sequence[str] | None,
+    outputs: Sequence[str] | None,
+    points: Points | None,
+    rename: Mapping[str, str] | None,
+) -> Asked:
+    return Asked(_names("inputs", inputs), _names("outputs", outputs), points, dict(rename or {}))
 
 
 def _names(kind: str, given: Sequence[str] | None) -> tuple[str, ...]:

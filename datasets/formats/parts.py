@@ -12,6 +12,7 @@ import numpy as np
 from opforge.core import Grid
 from opforge.datasets.files.contents import array_at, attributes_of
 from opforge.datasets.files.header import Header
+from opforge.datasets.files.packing import unpacked
 from opforge.datasets.formats.described import Asked, Described
 from opforge.datasets.reading.stored import Stored
 from opforge.errors import InputError, UnknownNameError
@@ -196,7 +197,7 @@ def coordinate(hdf5: h5py.Group, path: str, *sizes: int) -> np.ndarray:
     if array.ndim != 1 or array.shape[0] not in sizes:
         wanted = " or ".join(map(str, sizes))
         raise InputError(f"coordinate {path!r} must have {wanted} numbers, got shape {array.shape}")
-    return np.asarray(array[...])
+    return unpacked(array)
 
 
 def times_of(values: np.ndarray, path: str) -> tuple[tuple[float, ...], dict[str, dict[str, str]]]:

@@ -33,11 +33,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import h5py
-import numpy as np
 
 from opforge.core import Grid
 from opforge.core.grid import AXIS_NAMES, Points
 from opforge.datasets.files.contents import array_at, attributes_of
+from opforge.datasets.files.packing import unpacked
 from opforge.datasets.formats.described import Asked, Described
 from opforge.datasets.formats.netcdf import uniform_grid
 from opforge.datasets.formats.parts import (
@@ -263,7 +263,7 @@ def _runs(file: h5py.File, points: Points | None) -> Contents:
     expected = (sizes["sample"], sizes["time"])
     if array.shape != expected:
         raise InputError(f"coordinate 't' must have the shape (samples, frames) = {expected}, got {array.shape}")
-    times, labels = times_of(np.asarray(array[...]), "t")
+    times, labels = times_of(unpacked(array), "t")
     others = {name: value for name, value in plain_attributes(file).items() if name != "config"}
     provenance = {"format": _NAME, **others, **({"config": settings} if settings else {})}
     return Contents(grid, sizes["sample"], fields, tuple(fields), outputs, times, provenance, _LABELS | labels)

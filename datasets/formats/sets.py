@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from opforge.datasets.files.names import home_hint
 from opforge.errors import InputError
 
 # Endings of files that may be shards.
@@ -36,7 +37,8 @@ def members(path: str | os.PathLike | Sequence[str | os.PathLike]) -> list[Path]
     if not os.path.lexists(place) and glob.has_magic(str(path)):
         found = sorted(map(Path, glob.glob(str(path))))
         if not found:
-            raise InputError(f"no file fits the pattern {path}; check it (the current folder is {Path.cwd()})")
+            remedy = home_hint(path) or f"check it (the current folder is {Path.cwd()})"
+            raise InputError(f"no file fits the pattern {path}; {remedy}")
         return [
             part
             for folder in dict.fromkeys(p.parent for p in found)

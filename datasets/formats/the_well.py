@@ -30,6 +30,7 @@ from opforge.core import Grid
 from opforge.core.grid import AXIS_NAMES, Points
 from opforge.datasets.files.contents import array_at, check_members
 from opforge.datasets.files.header import Header
+from opforge.datasets.files.packing import unpacked
 from opforge.datasets.formats.described import Asked, Described
 from opforge.datasets.formats.netcdf import uniform_grid
 from opforge.datasets.formats.parts import (
@@ -88,10 +89,10 @@ def describe(file: h5py.File, asked: Asked) -> Described:
     time = array_at(file, "dimensions/time")
     sizes = {"sample": samples, "time": time.shape[-1] if time.ndim else 0}
     sizes |= {names[dim]: array_at(file, f"dimensions/{dim}").size for dim in dims}
-    fields = _fields(file, dims, names, sizes)
+    own = set(_OWN) <= root.keys()
+    fields = _fields(file, dims, names, sizes, own=own)
     boundaries = _boundaries(file)
     rows = _rows(file, names, sizes)
-    own = set(_OWN) <= root.keys()
     points = asked.points or _points(dims, boundaries)
     grid = _said(root, rows) if own and asked.points is None else uniform_grid(rows, points)
     times, labels = (), {}
@@ -146,8 +147,10 @@ def _own(file: h5py.File, contents: Contents, root: dict[str, Any]) -> Contents:
     )
 
 
-def _fields(file: h5py.File, dims: Sequence[str], names: dict[str, str], sizes: dict[str, int]) -> dict[str, Stored]:
-    """Where every component of every field is."""
+def _fields(
+    file: h5py.File, dims: Sequence[str], names: dict[str, str], sizes: dict[str, int], *, own: bool
+) -> dict[str, Stored]:
+    """Where every component of every field is; ``own`` where opforge wrote the file, and named components."""
     fields: dict[str, Stored] = {}
     for order, group in enumerate(FIELDS):
         if group not in names_in(file):
@@ -157,7 +160,7 @@ def _fields(file: h5py.File, dims: Sequence[str], names: dict[str, str], sizes: 
             array = array_at(file, path)
             axes = _axes(path, plain_attributes(array), dims, names)
             check_sizes(path, array, (*axes, *(0,) * order), sizes, components=len(dims))
-            known = _components(path, plain_attributes(array), len(dims)) if order == 1 else None
+            known = _components(path, plain_attributes(array), len(dims)) if own and order == 1 else None
             for component in product(range(len(dims)), repeat=order):
                 name = "_".join([field, "".join(dims[i] for i in component)]) if order else field
                 name = name if known is None else known[component[0]]
@@ -241,7 +244,7 @@ def _times(file: h5py.File, sizes: dict[str, int]) -> tuple[tuple[float, ...], d
         raise InputError(
             f"coordinate 'dimensions/time' must have the shape (frames) or (samples, frames), got {array.shape}"
         )
-    return times_of(np.asarray(array[...]), "dimensions/time")
+    return times_of(unpacked(array), "dimensions/time")
 
 
 def _scalars(file: h5py.File, root: dict[str, Any]) -> dict[str, Any]:
@@ -254,7 +257,7 @@ def _scalars(file: h5py.File, root: dict[str, Any]) -> dict[str, Any]:
         if array.size > _MOST_NUMBERS:
             values[name] = f"array of shape {array.shape}"
         elif array.size > 1 or name not in root:
-            numbers = np.asarray(array[...])
+            numbers = unpacked(array)
             values[name] = numbers.item() if numbers.size == 1 else numbers.tolist()
     return values
 

@@ -70,8 +70,8 @@ def generate(
         seed: from 0 to 2⁶³ − 1.
         out: the netCDF-4 file to write; it appears when all samples are done. In memory only unless given.
         workers: processes; 1 works in this one. One for every core unless given, or 1 where the work is small.
-        executor: any ``concurrent.futures.Executor`` that does the work instead, such as Dask's; ``workers`` then is
-            how many jobs it gets at once.
+        executor: any ``concurrent.futures.Executor`` that does the work instead, such as Dask's. It does not say how
+            many jobs it does at once: ``workers`` does, this machine's cores unless given. It gets three times as many.
         overwrite: whether ``out`` may exist: it is replaced when all samples are done. Without ``resume``, samples that
             an interrupted run left are thrown away.
         resume: go on where a run with the same arguments was interrupted or killed: what it finished is in
@@ -160,9 +160,9 @@ def _to_file(
         with FileWriter(path, header, dtype, compression=level, resume=resume, overwrite=overwrite) as writer:
             fill(writer)
     # imports torch: afterwards, the workers need the cores
-    from opforge.datasets.formats.opening import open_dataset, open_shard
+    from opforge.datasets.formats.opening import open_dataset, open_with_failures
 
-    return open_shard(path) if header.total else open_dataset(path)
+    return open_with_failures(path) if header.total else open_dataset(path)
 
 
 def _fill(sink: Sink, pace: Pace, workers: int, executor: Executor | None, title: str | None) -> None:

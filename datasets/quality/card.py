@@ -18,6 +18,8 @@ from opforge.datasets.quality.tables import (
     drawn_table,
     failures,
     field_table,
+    left_out,
+    numbering,
     provenance_of,
     quality_tables,
 )
@@ -84,7 +86,7 @@ def markdown(table: Table) -> str:
 
 
 def command(dataset: OperatorDataset, summary: Summary, out: str) -> str | None:
-    """The ``opforge generate`` that makes a dataset; None for one that it did not make, or of which this is a part.
+    """The ``opforge generate`` that makes a dataset; None for one that it did not make, a part of one, or no sample.
 
     Example:
         >>> import opforge
@@ -94,7 +96,7 @@ def command(dataset: OperatorDataset, summary: Summary, out: str) -> str | None:
         'opforge generate darcy -n 2 --resolution 16x8 --seed 5 --set coefficient=lognormal --set sigma=5.0 -o darcy.nc'
     """
     provenance, header = dataset.provenance, dataset.header
-    if "recipe" not in provenance or "seed" not in provenance or not _as_generated(dataset):
+    if "recipe" not in provenance or "seed" not in provenance or not dataset.samples or not _as_generated(dataset):
         return None
     shape = header.grid.shape
     size = str(shape[0]) if len(set(shape)) == 1 else "x".join(map(str, shape))
@@ -197,8 +199,8 @@ def _how(dataset: OperatorDataset, summary: Summary, place: str) -> list[str]:
     out = path.name if path is not None and path.suffix == ".nc" else "dataset.nc"
     again = command(dataset, summary, out)
     made_by = [] if again is None else [f"The same numbers are made by\n\n```sh\n{again}\n```"]
-    opened_by = f"The data are opened by\n\n```python\n{snippet}\n```"
-    return [_properties(facts) if facts else "The file does not say.", *made_by, opened_by]
+    opened_by = [f"The data are opened by\n\n```python\n{snippet}\n```"] if dataset.samples else []
+    return [_properties(facts) if facts else "The file does not say.", *made_by, *opened_by]
 
 
 def _quality(
@@ -213,11 +215,11 @@ def _quality(
             f"Relative residual of the solutions: mean {residual.mean:.2g}, largest {residual.max:.2g} "
             f"(sample {residual.sample})."
         )
+    if known := numbering(dataset):
+        parts.append(f"Numbers of samples: {known}.")
     if summary.failed:
-        parts.append(
-            f"{summary.failed} samples failed when they were generated and are left out. Below they have their number "
-            "in the file; elsewhere samples are numbered as `dataset[i]`, without them."
-        )
+        words = left_out(dataset, summary)
+        parts.append(f"{words[0].upper()}{words[1:]}.")
         parts += ["\n".join(f"- {line}" for line in failures(summary))] if summary.reasons else []
     for table in quality_tables(dataset, summary, spectra, verification):
         parts += [f"### {table.title.capitalize()}", markdown(table)]

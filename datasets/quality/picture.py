@@ -116,7 +116,7 @@ def quality_picture(dataset: OperatorDataset, spectra: Mapping[str, Spectrum], i
     Args:
         dataset: of any origin.
         spectra: as `opforge.datasets.quality.spectra.spectra` gives them.
-        index: of the sample.
+        index: of the sample; its title is its number, see `opforge.datasets.quality.summary.numbers`.
 
     Example:
         >>> import opforge
@@ -126,6 +126,7 @@ def quality_picture(dataset: OperatorDataset, spectra: Mapping[str, Spectrum], i
         ['energy spectra', 'permeability a', 'pressure u']
     """
     from opforge.datasets.quality.spectra import SAMPLES, spread
+    from opforge.datasets.quality.summary import numbers
 
     names = labels(dataset)
     units = (_unit(dataset, "x"), _unit(dataset, "time"))
@@ -143,7 +144,7 @@ def quality_picture(dataset: OperatorDataset, spectra: Mapping[str, Spectrum], i
     for axes, (name, field) in zip(others, values.items(), strict=False):
         _draw_values(axes, field, names[name])
     sample.draw(below)
-    add_title(below, dataset.grid, f"sample {index}")
+    add_title(below, dataset.grid, f"sample {numbers(dataset)[index]}")
     return figure
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from opforge.core import Moments
-from opforge.datasets.files.layout import read_failures
+from opforge.datasets.files.layout import failed_sample, read_failures
 from opforge.datasets.files.opening import open_hdf5
 from opforge.datasets.files.seal import is_sealed
 from opforge.datasets.generating.progress import progress_bar
@@ -84,12 +84,12 @@ class Promise:
 
 @dataclass(frozen=True)
 class Summary:
-    """What one pass over a dataset shows. Samples are numbered as ``dataset[i]`` has them, without those that failed.
+    """What one pass over a dataset shows. Samples have the numbers that `numbers` gives them.
 
     Args:
-        samples: how many there are.
+        samples: how many there are; where all of them failed, nothing is known of their values.
         failed: how many more failed when they were generated.
-        reasons: why, for as many of these as their file has room for; with their number in the file, and their seed.
+        reasons: why, for as many of these as their file has room for; with their number and their seed.
         ranges: of every field.
         checked: whether every sample was compared with its checksum, and agrees.
         as_written: whether all the rest of the files, attributes and coordinates among it, is as opforge wrote it, by
@@ -128,7 +128,7 @@ def summarise(dataset: OperatorDataset, paths: Sequence[Path] = (), *, progress:
         (4, 0, 3.0, 12.0)
     """
     spans = {name: _Span() for name in dataset.fields}
-    invariants, drawn = _invariants(dataset), dataset.drawn
+    invariants, drawn = _invariants(dataset), dataset.drawn if dataset.samples else {}
     worst = [_Worst() for _ in invariants]
     with progress_bar("reading" if progress else None, dataset.samples, 0) as advance:
         for start, fields in dataset.pieces(_BLOCK_BYTES):
@@ -142,7 +142,8 @@ def summarise(dataset: OperatorDataset, paths: Sequence[Path] = (), *, progress:
             for each, invariant in zip(worst, invariants, strict=True):
                 each.take(start, np.asarray(invariant.violation(dataset.equation, exact, dataset.grid)))
             advance(count)
-    ranges = {name: span.range() for name, span in spans.items()}
+    number = numbers(dataset)
+    ranges = {name: span.range(number) for name, span in spans.items()} if dataset.samples else {}
     tolerances = [invariant.tolerance + _rounding(ranges) for invariant in invariants]
     paths = paths or ([] if dataset.path is None else [dataset.path])
     content = dataset.to_xarray()
@@ -151,16 +152,29 @@ def summarise(dataset: OperatorDataset, paths: Sequence[Path] = (), *, progress:
         samples=dataset.samples,
         failed=dataset.header.samples - dataset.samples,
         reasons=reasons,
-        checked=bool(paths) and _summed(content, dataset),
+        checked=bool(paths) and dataset.samples > 0 and _summed(content, dataset),
         as_written=as_written,
         ranges=ranges,
-        residual=_residual(content),
+        residual=_residual(content, number),
         promises=tuple(
-            Promise(invariant.name, invariant.statement, each.value, each.sample, tolerance)
+            Promise(invariant.name, invariant.statement, each.value, int(number[each.sample]), tolerance)
             for invariant, each, tolerance in zip(invariants, worst, tolerances, strict=True)
         ),
-        drawn={name: _range(values) for name, values in drawn.items()},
+        drawn={name: _range(values, number) for name, values in drawn.items()},
     )
+
+
+def numbers(dataset: OperatorDataset) -> np.ndarray:
+    """The numbers of a dataset's samples, (samples,): sample i is the one that (seed, i) makes, whatever failed before.
+
+    In a file that opforge did not generate, the place in the file.
+
+    Example:
+        >>> import opforge
+        >>> numbers(opforge.generate("darcy", 4, 16).subset([3, 1])).tolist()
+        [3, 1]
+    """
+    return dataset.header.first + dataset.indices
 
 
 def _beside_the_samples(paths: Sequence[Path]) -> tuple[tuple[str, ...], bool | None]:
@@ -174,7 +188,7 @@ def _beside_the_samples(paths: Sequence[Path]) -> tuple[tuple[str, ...], bool | 
             reasons += read_failures(file)
             if "grid" in file.attrs:
                 sealed.append(is_sealed(path))
-    return tuple(reasons), all(sealed) if sealed else None
+    return tuple(sorted(reasons, key=failed_sample)), all(sealed) if sealed else None
 
 
 class _Span:
@@ -196,17 +210,17 @@ class _Span:
         if highs.max() > self._high[0]:
             self._high = float(highs.max()), start + int(highs.argmax())
 
-    def range(self) -> Range:
+    def range(self, number: np.ndarray) -> Range:
         (low, lowest), (high, highest) = self._low, self._high
         mean, std = float(self._moments.mean), float(self._moments.std)
-        return Range(self._dtype, low, mean, high, std, lowest, highest)
+        return Range(self._dtype, low, mean, high, std, int(number[lowest]), int(number[highest]))
 
 
-def _range(values: np.ndarray) -> Range:
-    """Of one number for each sample."""
+def _range(values: np.ndarray, number: np.ndarray) -> Range:
+    """Of one value for each sample."""
     span = _Span()
     span.take(0, values, str(values.dtype))
-    return span.range()
+    return span.range(number)
 
 
 class _Worst:
@@ -225,7 +239,7 @@ def _invariants(dataset: OperatorDataset) -> tuple[Invariant, ...]:
     equation: Equation | None = dataset.equation
     # what holds for all points of a sample (a sum, say) does not for every second one
     thinned = dataset.grid != dataset.header.grid
-    if equation is None or thinned:
+    if equation is None or thinned or not dataset.samples:
         return ()
     # what evolves is known by its unknowns, other fields follow from them
     needed = equation.unknowns if equation.evolves else [each.name for each in equation.fields]
@@ -242,8 +256,8 @@ def _summed(content: xarray.Dataset, dataset: OperatorDataset) -> bool:
     return "checksum" in content and set(summed) <= set(dataset.fields)
 
 
-def _residual(content: xarray.Dataset) -> Residual | None:
-    if "solver_residual" not in content or content["solver_residual"].dims != ("sample",):
+def _residual(content: xarray.Dataset, number: np.ndarray) -> Residual | None:
+    if "solver_residual" not in content or content["solver_residual"].dims != ("sample",) or not number.size:
         return None
     values = content["solver_residual"].values
-    return Residual(float(values.mean()), float(values.max()), int(values.argmax()))
+    return Residual(float(values.mean()), float(values.max()), int(number[values.argmax()]))

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from opforge.datasets.quality.spectra import Spectrum
-from opforge.datasets.quality.summary import Summary
+from opforge.datasets.quality.summary import Summary, numbers
 from opforge.datasets.quality.verification import Change, Verification
 from opforge.datasets.reading.dataset import OperatorDataset
 
@@ -33,7 +35,7 @@ class Table:
 
 
 def field_table(dataset: OperatorDataset, summary: Summary, title: str = "fields") -> Table:
-    """Role, meaning, unit and range of every field.
+    """Role, meaning, unit and range of every field, as far as there are samples.
 
     Example:
         >>> import opforge
@@ -44,10 +46,10 @@ def field_table(dataset: OperatorDataset, summary: Summary, title: str = "fields
     """
     columns = ("field", "role", "long name", "units", "format", "min", "mean", "max", "std")
     rows = []
-    for name, found in summary.ranges.items():
-        words = dataset.header.describe(name)
-        values = (found.min, found.mean, found.max, found.std)
-        rows.append((name, role(dataset, name), words.get("long_name"), words.get("units"), found.dtype, *values))
+    for name in dataset.fields:
+        words, found = dataset.header.describe(name), summary.ranges.get(name)
+        values = (None,) * 5 if found is None else (found.dtype, found.min, found.mean, found.max, found.std)
+        rows.append((name, role(dataset, name), words.get("long_name"), words.get("units"), *values))
     return Table(title, columns, tuple(rows))
 
 
@@ -140,9 +142,37 @@ def quality_tables(
     """Invariants, spectra and the data error, those of them that are known."""
     return [
         *([promise_table(summary)] if summary.promises else []),
-        spectrum_table(spectra),
+        *([spectrum_table(spectra)] if spectra else []),
         *([verification_table(dataset, verification)] if verification is not None else []),
     ]
+
+
+def numbering(dataset: OperatorDataset) -> str:
+    """What the numbers of samples mean, where ``dataset[i]`` has others.
+
+    Example:
+        >>> import opforge
+        >>> numbering(opforge.generate("darcy", 2, 8))
+        ''
+    """
+    if np.array_equal(numbers(dataset), np.arange(dataset.samples)):
+        return ""
+    return "sample i is the one that (seed, i) makes; dataset[k] counts from 0 those that are here and did not fail"
+
+
+def left_out(dataset: OperatorDataset, summary: Summary) -> str:
+    """How many samples failed, and what a shard is good for if all of them did.
+
+    Example:
+        >>> import opforge
+        >>> from opforge.datasets.quality.summary import Summary
+        >>> left_out(opforge.generate("darcy", 2, 8), Summary(2, 3, (), {}, True, None, ()))
+        '3 samples failed when they were generated and are left out'
+    """
+    text = f"{summary.failed} samples failed when they were generated and are left out"
+    if dataset.samples:
+        return text
+    return f"all {text}" + ("; the shard is needed to join the others (opforge merge)" * bool(dataset.header.total))
 
 
 def failures(summary: Summary) -> Sequence[str]:

@@ -14,6 +14,7 @@ from opforge.core import Grid
 from opforge.datasets.generating.arguments import checked_workers
 from opforge.datasets.generating.parallel import run
 from opforge.datasets.quality.spectra import spread
+from opforge.datasets.quality.summary import numbers
 from opforge.datasets.reading.dataset import OperatorDataset
 from opforge.datasets.recipe import Recipe, Sample, make_recipe
 from opforge.errors import InputError, WorkError
@@ -53,7 +54,7 @@ class Verification:
     """How far samples of a dataset are from others that are made more exactly.
 
     Args:
-        samples: those that were made again, numbered as ``dataset[i]`` has them.
+        samples: those that were made again, by their `numbers`.
         reproduced: in words, whether the same recipe on the same grid gives the stored fields and drawn parameters.
         again: change by making them again, of drawn parameters too; 0 where every bit is the same.
         step: change by half the time step or a tenth of the tolerance, on the same grid: the error of these.
@@ -111,7 +112,7 @@ def verify(dataset: OperatorDataset, samples: int = SAMPLES) -> Verification:
     changes = {kind: {name: Change.of(values) for name, values in each.items()} for kind, each in found.items()}
     grid, second = changes["grid"], changes["second"]
     return Verification(
-        samples=tuple(chosen),
+        samples=tuple(numbers(dataset)[chosen].tolist()),
         reproduced=_reproduced(changes["again"], eps, recipe.tolerance, tuple(drawn)),
         **changes,
         order={

@@ -15,7 +15,7 @@ import numpy as np
 from opforge.datasets.files.contents import array_at
 from opforge.datasets.files.header import Header
 from opforge.datasets.files.opening import DAMAGE, open_hdf5
-from opforge.datasets.files.packing import common_packing, packing, unpack
+from opforge.datasets.files.packing import common_packing, unpack, unpacked
 from opforge.datasets.files.seal import is_sealed
 from opforge.datasets.neighbours import equal_runs, spans
 from opforge.datasets.reading.blocks import Blocks, Unreadable
@@ -403,5 +403,4 @@ class HDF5Source(Source):
 
 def _numbers(file: h5py.File, stored: Stored) -> np.ndarray:
     """An array (samples,) of a file as float64."""
-    array = array_at(file, stored.paths[0])
-    return unpack(np.asarray(array[...]), packing(stored.paths[0], array.attrs)).astype(np.float64)
+    return unpacked(array_at(file, stored.paths[0])).astype(np.float64)

@@ -10,6 +10,7 @@ import numpy as np
 
 from opforge.datasets.files.contents import array_at
 from opforge.datasets.files.opening import DAMAGE
+from opforge.datasets.files.packing import unpacked
 from opforge.errors import InputError
 
 # Part of the extent of a coordinate by which samples may differ: what single precision rounds.
@@ -51,7 +52,7 @@ class OwnCoordinates:
 
     def _check(self, file: h5py.File, samples: np.ndarray) -> None:
         if not self._first:
-            self._first = [np.asarray(array_at(file, paths[0])[...]) for paths in self._paths]
+            self._first = [unpacked(array_at(file, paths[0])) for paths in self._paths]
         for sample in np.unique(samples[~self._good[samples]]).tolist():
             for paths, first in zip(self._paths, self._first, strict=True):
                 _compare(file, paths[sample], paths[0], first)
@@ -65,10 +66,11 @@ def _compare(file: h5py.File, path: str, first_path: str, first: np.ndarray) -> 
         raise InputError(
             f"coordinate {path!r} must have the shape {first.shape} of {first_path!r}, got {array.shape}; {remedy}"
         )
-    distance = np.abs(np.asarray(array[...]).astype(np.float64) - first)
+    values = unpacked(array).astype(np.float64)
+    distance = np.abs(values - first)
     if not np.all(distance <= _ROUNDING * np.ptp(first)):  # NaN is not
         worst = int(np.argmax(np.nan_to_num(distance, nan=np.inf)))
         raise InputError(
-            f"coordinate {path!r} must agree with {first_path!r}, got {array[worst]:g} instead of {first[worst]:g} "
+            f"coordinate {path!r} must agree with {first_path!r}, got {values[worst]:g} instead of {first[worst]:g} "
             f"at point {worst}; {remedy}"
         )

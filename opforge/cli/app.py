@@ -180,7 +180,7 @@ def _explained(error: Exception, *, verbose: bool) -> int:
     elif isinstance(error, OSError):
         _complain(_system_text(error))
         _give_up_stdout()
-        if no_room(error) or _forbidden(error):
+        if no_room(error) or _forbidden(error) or error.errno == errno.ENAMETOOLONG:
             return WRONG_INPUT
     elif isinstance(error, MemoryError):
         _complain(f"out of memory; use a smaller resolution, batch size or model {error}".rstrip())
@@ -211,6 +211,8 @@ def _system_text(error: OSError) -> str:
     if error.strerror is None:
         return str(error) or type(error).__name__
     text = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    if error.errno == errno.ENAMETOOLONG:
+        return f"{text}; give a shorter one"
     if no_room(error):
         return f"{text}; {make_room(error)} or write elsewhere"
     return f"{text}; change its permissions or choose another place" if _forbidden(error) else text

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from opforge.cli.console import Report, shown, text
-from opforge.cli.data import Names, opened
+from opforge.cli.data import Names, existing_data
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -64,7 +64,7 @@ class Found:
 
 
 def look_at(place: Path, names: Names | None = None, *, verified: int | None = None, progress: bool = False) -> Found:
-    """Read a dataset once and find out how good it is.
+    """Read a dataset once and find out how good it is; of one whose samples all failed, what it is and why they did.
 
     Args:
         place: a file, a folder of shards, or a pattern.
@@ -75,16 +75,20 @@ def look_at(place: Path, names: Names | None = None, *, verified: int | None = N
     Raises:
         InputError: a file that is damaged or no dataset, values that are not finite, no recipe to verify by.
     """
+    from opforge.datasets.formats.opening import open_with_failures
     from opforge.datasets.formats.sets import members
     from opforge.datasets.quality.spectra import spectra
     from opforge.datasets.quality.summary import summarise
     from opforge.datasets.quality.verification import recipe_of, verify
 
-    data, paths = opened(place, names), members(place)
-    if verified is not None:
+    arguments = {} if names is None else names.arguments()
+    data, paths = open_with_failures(existing_data(place), **arguments), members(place)
+    if verified is not None and data.samples:
         recipe_of(data)  # before all samples are read
     large = sum(path.stat().st_size for path in paths) > _LARGE
     summary = summarise(data, paths, progress=progress and large)
+    if not data.samples:
+        return Found(place, paths, data, summary, {}, None)
     found = None if verified is None else verify(data, verified)
     return Found(place, paths, data, summary, spectra(data), found)
 
@@ -148,7 +152,7 @@ def show(found: Found, report: Report) -> None:
 def _facts(found: Found) -> list[tuple[str, str]]:
     """Properties of the whole, as texts."""
     from opforge.datasets.quality.card import CHANGED, samples_text
-    from opforge.datasets.quality.tables import failures, provenance_of
+    from opforge.datasets.quality.tables import failures, left_out, numbering, provenance_of
 
     values, data, summary = as_values(found), found.data, found.summary
     grid = data.grid
@@ -168,8 +172,10 @@ def _facts(found: Found) -> list[tuple[str, str]]:
         residual = summary.residual
         facts.append(("solver residual", f"mean {residual.mean:.2g}, max {residual.max:.2g} (relative)"))
     if summary.failed:
-        facts.append(("failed", f"{summary.failed} samples, which are left out; the others are numbered without them"))
+        facts.append(("failed", left_out(data, summary)))
         facts += [("", line) for line in failures(summary)]
+    if known := numbering(data):
+        facts.append(("numbers of samples", known))
     if found.verification is not None:
         facts.append(("made again", found.verification.reproduced))
     made = provenance_of(data, summary)

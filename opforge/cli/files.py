@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from opforge.datasets.files.whole import check_name, written_whole
+from opforge.datasets.files.names import check_place, home_hint
+from opforge.datasets.files.whole import written_whole
 from opforge.errors import InputError
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def existing(path: Path, *, what: str) -> Path:
         InputError: nothing is there.
     """
     if not path.exists():
-        remedy = _home(path) or f"check the path (the current folder is {Path.cwd()})"
+        remedy = home_hint(path) or f"check the path (the current folder is {Path.cwd()})"
         raise InputError(f"{what} {str(path)!r} does not exist; {remedy}")
     return path
 
@@ -45,7 +46,7 @@ def free(path: Path, *, force: bool, what: str = "output", reads: Path | None = 
         InputError: it exists and ``force`` is false, it is no regular file, it is read, or its folder does not exist or
             is not one that files can be made in.
     """
-    check_name(path, what)
+    check_place(path, what)
     if reads is not None and path.is_file() and any(path.samefile(one) for one in _files_of(reads)):
         raise InputError(f"{what} {str(path)!r} is what the command reads; give another name")
     if path.is_dir():
@@ -55,17 +56,10 @@ def free(path: Path, *, force: bool, what: str = "output", reads: Path | None = 
     if path.exists() and not force:
         raise InputError(f"{what} {str(path)!r} exists; use --force to replace it, or another name")
     if not path.parent.is_dir():
-        remedy = _home(path) or f"create {str(path.parent)!r} first"
+        remedy = home_hint(path) or f"create {str(path.parent)!r} first"
         raise InputError(f"the folder of {what} {str(path)!r} does not exist; {remedy}")
     _check_writable(path, what)
     return path
-
-
-def _home(path: Path) -> str:
-    """What to do about a path that begins with ~."""
-    if not path.parts or not path.parts[0].startswith("~"):
-        return ""
-    return f"in quotes ~ is no home folder: leave them out or give {str(path.expanduser())!r}"
 
 
 def _check_writable(path: Path, what: str) -> None:

@@ -11,7 +11,7 @@ import typer
 import opforge
 from opforge.cli.console import Report, shown, text
 from opforge.cli.data import Inputs, Names, Outputs, PointsOfGrid, Rename, existing_data
-from opforge.cli.data_report import as_values, look_at, show
+from opforge.cli.data_report import Found, as_values, look_at, show
 from opforge.cli.files import check_suffix, free, free_json, save
 from opforge.cli.options import Force, Json
 from opforge.cli.train import count
@@ -54,9 +54,9 @@ def inspect(
 
     For data: dimensions, grid, fields with units and ranges, where the numbers come from; residuals, samples that
     failed, whether the equation's invariants hold, spectra. Every sample is read, and compared with its checksum.
-    --verify makes a few samples again from their seeds: as they are, with half the time step or a tenth of the
-    tolerance, and on grids twice and four times as fine. For a run: model, number of parameters, what it was trained
-    on, how the training went.
+    Sample i is the one that (seed, i) makes. --verify makes a few samples again from their seeds: as they are, with
+    half the time step or a tenth of the tolerance, and on grids twice and four times as fine. For a run: model, number
+    of parameters, what it was trained on, how the training went.
     """
     report: Report = context.obj
     existing_data(path, what="file or run folder")
@@ -72,6 +72,8 @@ def inspect(
     wanted = _samples_to_verify(verify, samples)
     _check_outputs(card, out, picture, json, force=force, reads=path)
     found = look_at(path, names, verified=wanted, progress=report.progress)
+    if not found.data.samples:
+        _without_samples(found, verify=verify, picture=picture)
     if card and out is None:
         print(found.card, end="")
     elif card and out is not None:
@@ -85,6 +87,16 @@ def inspect(
         report.say(f"wrote {picture}")
     if json is not None:
         report.json(json, as_values(found))
+
+
+def _without_samples(found: Found, **given: Any) -> None:
+    """Refuse options that need a sample."""
+    for name, value in given.items():
+        if value:
+            raise InputError(
+                f"--{name} needs samples, all {found.summary.failed} of {str(found.place)!r} failed; leave it out to "
+                "see why"
+            )
 
 
 def is_run(path: Path) -> bool:

@@ -35,9 +35,9 @@ def test_a_name_that_is_too_long(tmp_path):
 
 def test_the_home_folder_in_quotes(monkeypatch):
     monkeypatch.setenv("HOME", "/home/her")
-    with pytest.raises(InputError, match=r"in quotes ~ is no home folder: leave them out or give '/home/her/new\.nc'"):
+    with pytest.raises(InputError, match=r"does not exist; ~ is no home folder in quotes .* give '/home/her/new\.nc'"):
         free(Path("~/new.nc"), force=False)
-    with pytest.raises(InputError, match=r"file '~/old\.nc' does not exist; in quotes ~ .* '/home/her/old\.nc'"):
+    with pytest.raises(InputError, match=r"file '~/old\.nc' does not exist; ~ is no home .* '/home/her/old\.nc'"):
         existing(Path("~/old.nc"), what="file")
 
 

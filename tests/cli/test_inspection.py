@@ -176,6 +176,28 @@ def test_only_generated_data_can_be_verified(refused, made, tmp_path):
     assert "names no recipe" in refused("inspect", copy, "--verify")
 
 
+def test_a_shard_without_a_good_sample_says_what_it_is_and_why(opforge, refused, tmp_path):
+    options = {"coefficient": "lognormal", "sigma": 1e4, "on_error": "skip", "workers": 1}
+    for i in (1, 2):
+        with pytest.warns(UserWarning, match="samples failed"):
+            package.generate("darcy", 5, (8, 6), shard=(i, 2), out=tmp_path / f"{i}.nc", **options)
+    found = json.loads(opforge("inspect", "2.nc", "--json", "-").out)
+    assert found["dimensions"] == {"sample": 0, "x": 8, "y": 6} and found["failed"]["samples"] == 3
+    assert [reason.split(" (")[0] for reason in found["failed"]["reasons"]] == ["sample 2", "sample 3", "sample 4"]
+    assert found["as_written"] is True and found["checksums_agree"] is None
+    tables, card = opforge("inspect", "2.nc"), opforge("inspect", "2.nc", "--card")
+    assert tables.status == card.status == 0
+    for shown in ("0: a shard, samples 2 to 4 of 5", "permeability", "lognormal", *found["failed"]["reasons"]):
+        assert shown in tables.out and shown in card.out
+    assert "all 3 samples failed when they were generated" in tables.out and "All 3 samples failed" in card.out
+    assert "open_dataset" not in card.out and "opforge generate" not in card.out
+    of_all = json.loads(opforge("inspect", "?.nc", "--json", "-").out)["failed"]
+    assert [reason.split(" (")[0] for reason in of_all["reasons"]] == [f"sample {i}" for i in range(5)]
+    for option in (("--verify",), ("--picture", "p.png")):
+        assert f"{option[0]} needs samples, all 3 of '2.nc' failed" in refused("inspect", "2.nc", *option)
+    assert "all 5 of them failed (sample 0 (seed" in refused("plot", "?.nc", "-o", "p.png")
+
+
 def test_damaged_history(tmp_path):
     assert read_history(tmp_path) == []
     for damaged in ('{"epoch": 1}\n{"epo', '{"epoch": 1}\n', "[1]\n"):

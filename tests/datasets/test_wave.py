@@ -1,10 +1,13 @@
 """Samples of waves: media, what is refused."""
 
+import h5py
 import numpy as np
 import pytest
 
-from opforge.datasets import WaveRecipe
-from opforge.errors import InputError
+from opforge.datasets import WaveRecipe, generate, open_dataset
+from opforge.datasets.quality.summary import summarise
+from opforge.errors import InputError, WorkError
+from opforge.solvers.stepping.waves import ExactWave, Leapfrog
 
 
 @pytest.mark.parametrize("ndim", [1, 2])
@@ -41,6 +44,26 @@ def test_energy_is_kept(options):
     first, second = energy.violation(recipe.equation, fields, grid)
     assert first < 1e-12 and 2e-4 < second < 4e-3
     assert [row for row, _ in energy.broken(recipe.equation, fields, grid)] == [1]
+
+
+@pytest.mark.parametrize("medium", ["homogeneous", "random"])
+def test_a_solver_that_gains_energy_fails_on_its_first_sample(monkeypatch, medium):
+    for kind in (ExactWave, Leapfrog):
+        monkeypatch.setattr(kind, "advance", lambda self, state, step=kind.advance: 1.0001 * step(self, state))
+    with pytest.raises(WorkError, match=r"sample 0 .* the energy \(½v² \+ .*does not change\) is violated by"):
+        generate("wave", 2, 32, ndim=1, medium=medium, frames=5, tolerance=0.9, workers=1)
+
+
+@pytest.mark.parametrize("medium", ["homogeneous", "random"])
+def test_a_sample_of_a_file_that_lost_energy_is_found(tmp_path, medium):
+    (kept,) = summarise(generate("wave", 3, 32, medium=medium, frames=4, out=tmp_path / "d.nc", workers=1)).promises
+    assert kept.name == "energy" and kept.holds and 1e-11 < kept.violation < kept.tolerance < 1e-6
+    (tmp_path / "d.nc").rename(tmp_path / "changed.nc")
+    with h5py.File(tmp_path / "changed.nc", "r+") as file:
+        file["v"][1, 2] *= 0.999
+        del file["checksum"]  # which notices any change
+    (broken,) = summarise(open_dataset(tmp_path / "changed.nc")).promises
+    assert (broken.holds, broken.sample) == (False, 1) and 1e-4 < broken.violation < 4e-3
 
 
 @pytest.mark.parametrize(

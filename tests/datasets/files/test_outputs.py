@@ -30,14 +30,6 @@ def test_output_in_a_folder_that_is_missing(tmp_path):
         check_output(tmp_path / "none" / "d.nc", overwrite=False)
 
 
-def test_output_whose_name_is_too_long(tmp_path):
-    most = os.pathconf(tmp_path, "PC_NAME_MAX") - len(".assembled.partial")
-    check_output(tmp_path / ("é" * (most // 2 - 2) + ".nc"), overwrite=False)
-    longer = "é" * (most // 2) + ".nc"
-    with pytest.raises(InputError, match=rf"out must have a name of at most {most} bytes, got {len(longer.encode())}:"):
-        check_output(tmp_path / longer, overwrite=False)
-
-
 def test_output_that_is_a_folder(tmp_path):
     with pytest.raises(InputError, match=r"out must be a file, .* is a folder"):
         check_output(tmp_path, overwrite=True)

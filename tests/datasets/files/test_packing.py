@@ -1,5 +1,7 @@
+import shutil
 import warnings
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ import xarray
 from opforge import open_dataset
 from opforge.datasets.files.packing import packing, unpack
 from opforge.errors import InputError
+from tests.datasets.formats import examples
 
 VALUES = np.random.default_rng(0).integers(1, 3000, (3, 5, 4)) * 0.001
 
@@ -90,3 +93,49 @@ def test_signed_numbers_that_stand_for_unsigned_ones():
 def test_a_scale_that_leaves_no_numbers_is_refused(key, value):
     with pytest.raises(InputError, match=f"attribute {key!r} of variable 'k' must be finite"):
         packing("k", {key: np.float64(value)})
+
+
+# A file of another layout; its variables that are packed: fields, coordinates, times, scalars.
+LAYOUTS = {
+    "arrays": (lambda path: examples.pdebench_cfd(path, 2), ["Vx", "x-coordinate", "y-coordinate", "t-coordinate"]),
+    "groups": (
+        lambda path: examples.pdebench_groups(path, "diff-react"),
+        [f"{sample:04d}/{name}" for sample in range(3) for name in ("data", "grid/x", "grid/y", "grid/t")],
+    ),
+    "runs": (examples.pdebench_incompressible, ["velocity", "force", "t"]),
+    "the well": (
+        examples.well,
+        ["t1_fields/velocity", "t0_fields/mask", "dimensions/x", "dimensions/time", "scalars/gain"],
+    ),
+    "matlab": (lambda path: examples.mat_v73(path, examples.navier_stokes()), ["u", "t"]),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_other_layouts_are_unpacked_too(tmp_path, layout):
+    """None of them has packed variables by itself: whoever packs them gets what was meant."""
+    write, names = LAYOUTS[layout]
+    write(tmp_path / "plain.h5")
+    shutil.copy(tmp_path / "plain.h5", tmp_path / "packed.h5")
+    with h5py.File(tmp_path / "packed.h5", "r+") as file:
+        for name in names:
+            file[name][...] = 2 * file[name][...] + 6
+            file[name].attrs.update(scale_factor=0.5, add_offset=-3.0)
+    plain, packed = (open_dataset(tmp_path / f"{name}.h5") for name in ("plain", "packed"))
+    np.testing.assert_allclose(packed.grid.lengths, plain.grid.lengths, rtol=1e-6)
+    np.testing.assert_allclose(packed.grid.origin, plain.grid.origin, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(packed.times, plain.times, rtol=0, atol=2e-7)
+    for name, values in plain.arrays(range(3)).items():
+        np.testing.assert_allclose(packed.arrays(range(3))[name], values, rtol=1e-6)
+    assert packed.provenance == plain.provenance
+
+
+def test_a_coordinate_that_is_packed_in_one_group_only_is_unpacked(tmp_path):
+    """Its first sample's grid is compared with the others' as they are meant."""
+    examples.pdebench_groups(tmp_path / "d.h5", "rdb")
+    with h5py.File(tmp_path / "d.h5", "r+") as file:
+        file["0001/grid/x"].attrs["scale_factor"] = 2.0
+    data = open_dataset(tmp_path / "d.h5")
+    data.arrays([0, 2])
+    with pytest.raises(InputError, match=r"coordinate .0001/grid/x. must agree with .0000/grid/x., got .* instead"):
+        data.arrays([1])

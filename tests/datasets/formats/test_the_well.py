@@ -208,6 +208,13 @@ def test_a_field_with_one_frame_is_refused(path):
         open_dataset(path)
 
 
+@pytest.mark.parametrize("said", [["u", "v"], 2, "left to right"])
+def test_what_others_say_of_components_names_none(path, said):
+    with h5py.File(path, "r+") as file:
+        file["t1_fields/velocity"].attrs["components"] = said
+    assert {"velocity_x", "velocity_y"} <= set(open_dataset(path).inputs)
+
+
 def test_single_precision_is_no_hindrance(path):
     long = (1000 + 3 * np.arange(8) / 8).astype(np.float32)
     change(path, arrays={"dimensions/y": long})

@@ -4,7 +4,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from typing import ClassVar
 
@@ -399,6 +399,28 @@ def test_an_executor_that_was_shut_down_is_refused(tmp_path):
     executor.shutdown()
     with pytest.raises(InputError, match=r"executor must take jobs, got one that does not: .* after shutdown"):
         generate("darcy", 3, 8, out=tmp_path / "d.nc", executor=executor)
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_workers_tell_how_many_jobs_an_executor_does_at_once(monkeypatch, workers):
+    """It gets three times as many: those that it does, and the next ones."""
+    monkeypatch.setattr("opforge.datasets.generating.pace.Pace._size", lambda self: 1)
+
+    class Waiting(Future):
+        def result(self, timeout=None):
+            under_way.remove(self)
+            return super().result(timeout)
+
+    class Counting(Executor):
+        def submit(self, job):
+            under_way.append(Waiting())
+            under_way[-1].set_result(job())
+            most.append(len(under_way))
+            return under_way[-1]
+
+    under_way, most = [], []
+    assert len(generate("darcy", 20, 8, workers=workers, executor=Counting())) == 20
+    assert len(most) == 20 and max(most) == 3 * workers and not under_way
 
 
 def test_an_executor_hands_samples_back(tmp_path):

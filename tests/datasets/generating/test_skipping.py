@@ -9,10 +9,13 @@ import pytest
 from opforge.datasets import generate, merge, open_dataset
 from opforge.datasets.darcy import DarcyRecipe
 from opforge.datasets.files.layout import read_failures
+from opforge.datasets.files.seal import is_sealed
 from opforge.datasets.files.writer import FileWriter
 from opforge.datasets.generating.sampling import sample_seed
 from opforge.errors import InputError, WorkError
 from tests.datasets.generating.compared import assert_same, contents
+
+REAL = DarcyRecipe.sample
 
 
 def failing(*indices, seed=3):
@@ -108,6 +111,29 @@ def test_what_was_skipped_stops_a_run_that_shall_not_skip(tmp_path, monkeypatch)
             generate("darcy", 6, 12, seed=3, out=tmp_path / "d.nc", on_error="skip", workers=1)
     with pytest.warns(UserWarning, match="3 of 6 samples are in"), pytest.raises(WorkError, match="sample 1 "):
         generate("darcy", 6, 12, seed=3, out=tmp_path / "d.nc", resume=True, workers=1)
+
+
+@pytest.mark.parametrize("compression", [None, 4])
+def test_a_run_goes_on_with_what_an_earlier_version_left(tmp_path, monkeypatch, compression):
+    """Variables per sample had no units: plain samples stay in that structure, and the file is as whole as any."""
+    monkeypatch.setattr("opforge.datasets.generating.pace.Pace._size", lambda self: 1)
+    monkeypatch.setattr(DarcyRecipe, "sample", failing(3))
+    options = {"seed": 3, "workers": 1, "compression": compression, "out": tmp_path / "d.nc"}
+    with monkeypatch.context() as earlier:
+        earlier.setattr("opforge.datasets.files.layout._SEED", {"long_name": "seed of the sample"})
+        with pytest.warns(UserWarning, match="3 of 6 samples are in"), pytest.raises(WorkError, match="sample 3 "):
+            generate("darcy", 6, 12, **options)
+    with monkeypatch.context() as later:
+        made = []
+        later.setattr(DarcyRecipe, "sample", lambda self, rng, grid, real=REAL: made.append(0) or real(self, rng, grid))
+        generate("darcy", 6, 12, resume=True, **options)
+    assert len(made) == 3 and is_sealed(tmp_path / "d.nc") and os.listdir(tmp_path) == ["d.nc"]
+    with monkeypatch.context() as later:
+        later.setattr(DarcyRecipe, "sample", REAL)
+        assert_same(contents(open_dataset(tmp_path / "d.nc")), contents(generate("darcy", 6, 12, seed=3)))
+    with h5py.File(tmp_path / "d.nc") as file:
+        assert file["checksum"].attrs["units"] == "1"
+        assert file["seed"].attrs.get("units") == (None if compression is None else "1")
 
 
 @pytest.mark.parametrize("out", [True, False])

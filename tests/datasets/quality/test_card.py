@@ -105,8 +105,13 @@ def test_reasons_of_failures_are_listed(tmp_path):
         warnings.simplefilter("ignore")
         data = generate("darcy", 6, 8, coefficient="lognormal", sigma=150.0, on_error="skip", out=tmp_path / "d.nc")
     failed = 6 - data.samples
-    card = card_of(data, [data.path])
+    card = card_of(data, [data.path], verification=verify(data, 4))
     assert f"{failed} samples failed when they were generated" in card
+    good = [i for i in range(6) if f"- sample {i} (seed" not in card]
+    assert len(good) == data.samples == 4 and good != [0, 1, 2, 3]
+    assert "Numbers of samples: sample i is the one that (seed, i) makes; dataset[k]" in card
+    assert f"Samples {', '.join(map(str, good))} made again from their seeds" in card
+    assert int(re.findall(r"largest .* \(sample (\d)\)", card)[0]) in good
     assert len(re.findall(r"^- sample \d+ \(seed \d+\): .*sigma", card, re.MULTILINE)) == failed
 
 

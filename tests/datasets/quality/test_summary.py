@@ -6,7 +6,9 @@ import pytest
 
 from opforge import generate, open_dataset
 from opforge.core import Grid
-from opforge.datasets.quality.summary import summarise
+from opforge.datasets.generating.sampling import sample_seed
+from opforge.datasets.quality.summary import numbers, summarise
+from opforge.datasets.quality.verification import verify
 from opforge.pdes import Darcy, Invariant
 
 
@@ -75,6 +77,27 @@ def test_failed_samples_are_counted_with_their_reasons(tmp_path):
     assert summary.samples + summary.failed == 6 and 0 < summary.failed < 6
     assert len(summary.reasons) == summary.failed
     assert all("(seed " in reason and "sigma" in reason for reason in summary.reasons)
+
+
+@pytest.mark.parametrize("shard", [None, (2, 2)])
+def test_samples_have_the_numbers_of_their_seeds(tmp_path, shard):
+    """One numbering, whatever failed before and wherever the file begins."""
+    options = {"coefficient": "lognormal", "sigma": 170.0, "on_error": "skip", "out": tmp_path / "d.nc", "shard": shard}
+    with pytest.warns(UserWarning, match="samples failed"):
+        data = generate("darcy", 14, 8, seed=3, **options)
+    found, content = summarise(data), data.to_xarray()
+    seeds = [sample_seed(3, i) for i in range(14)]
+    expected = [seeds.index(seed) for seed in content.seed.values]
+    assert expected != list(range(len(data))) and numbers(data).tolist() == expected
+    assert found.residual.sample == expected[int(content.solver_residual.values.argmax())]
+    assert found.ranges["u"].highest == expected[int(content.u.values.max((1, 2)).argmax())]
+    assert found.ranges["u"].lowest == expected[int(content.u.values.min((1, 2)).argmin())]
+    assert found.promises[0].sample in expected
+    failed = {int(reason.split(" ")[1]) for reason in found.reasons}
+    assert failed.isdisjoint(expected) and failed | {*expected} == {*range(7 if shard else 0, 14)}
+    again = verify(data, 2)
+    assert again.samples == (expected[0], expected[len(expected) // 2])
+    assert again.reproduced == "the same, bit by bit"
 
 
 def test_an_invariant_that_holds(promises):

@@ -6,7 +6,7 @@ import h5netcdf
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import ConcatDataset, DataLoader
 
 from opforge import generate, open_dataset
 from opforge.core import Grid
@@ -16,6 +16,7 @@ from opforge.datasets.files.writer import Arrays
 from opforge.errors import InputError
 from opforge.pdes import Darcy
 from tests.datasets.drawn import NAMES, changed
+from tests.datasets.formats import examples
 from tests.datasets.reading.examples import FLOAT, HEADER, assert_equal, columns, in_memory, pair, write
 
 N = 10
@@ -118,6 +119,29 @@ def test_workers_of_a_loader_read_for_themselves(path, context):
     batches = [x for x, _ in loader]
     torch.testing.assert_close(torch.cat(batches), dataset.batch(range(N))[0], rtol=0, atol=0)
     torch.testing.assert_close(dataset[1][0], batches[0][1], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("context", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
+def test_workers_of_a_loader_read_files_of_others(tmp_path, context):
+    """MATLAB 7.3 with its axes in reverse, The Well with vectors and what does not vary: every number in its place."""
+    examples.mat_v73(tmp_path / "darcy.mat", examples.darcy())
+    examples.well(tmp_path / "well.hdf5")
+    datasets = [open_dataset(tmp_path / "darcy.mat"), open_dataset(tmp_path / "well.hdf5").windows(2, 1)]
+    datasets[0][0]  # one file is open before the workers start
+    pairs = ConcatDataset(datasets)
+    loaded = list(DataLoader(pairs, batch_size=None, num_workers=2, multiprocessing_context=context))
+    assert len(loaded) == len(pairs) == 3 + 3 * 3
+    raw = examples.darcy()
+    for sample, (x, y) in enumerate(loaded[:3]):
+        np.testing.assert_array_equal(x[0], raw["coeff"][sample].astype(np.float32))
+        np.testing.assert_array_equal(y[0], raw["sol"][sample].astype(np.float32))
+    for (x, y), (a, b) in zip(loaded[3:], datasets[1], strict=True):
+        torch.testing.assert_close((x, y), (a, b), rtol=0, atol=0)
+    fields = examples.well(tmp_path / "again.hdf5")
+    for name, values in fields.items():
+        if name != "mask":
+            row = datasets[1].outputs.index(name)
+            np.testing.assert_array_equal(loaded[3 + 4][1][row], values[1, 3])  # sample 1, frames 1 and 2 to 3
 
 
 def test_loader_takes_batches_at_once(dataset):

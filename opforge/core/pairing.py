@@ -88,7 +88,7 @@ def order_by_size(state: Any, order: Sequence[int] | None = None) -> tuple[int, 
         >>> order_by_size(np.float32([[1.0], [2.0], [3.0], [1.0]])) is None
         True
     """
-    if len(state) < 2 or (is_torch(state) and _traced()):
+    if len(state) < 2 or (is_torch(state) and traced()):
         return None
     squares = _products(state, state)
     if order is not None:
@@ -103,7 +103,7 @@ def order_by_modes(spectrum: Spectrum, ndim: int) -> tuple[int, ...] | None:
     Of z = û + i v̂, Σ |z(k)|² = Σ |û|² + Σ |v̂|² and Re Σ z(k) z(−k) = Σ |û|² − Σ |v̂|².
     """
     modes = spectrum.modes
-    if spectrum.samples < 2 or (is_torch(modes) and _traced()):
+    if spectrum.samples < 2 or (is_torch(modes) and traced()):
         return None
     both, difference = _sums(modes, ndim)
     order = spectrum.order or _neighbours(spectrum.samples)
@@ -153,7 +153,7 @@ def _sums(modes: Any, ndim: int) -> tuple[Any, Any]:
     return _products(flat, flat), _products(flat, turned)
 
 
-def _traced() -> bool:
+def traced() -> bool:
     """Whether values must not be looked at."""
     from opforge.core.choice.tracing import tracing
 

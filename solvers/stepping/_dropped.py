@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from opforge.core.choice.tracing import tracing
 from opforge.core.full_transforms.transforms import is_torch
-from opforge.core.pairing import Spectrum, in_order
+from opforge.core.pairing import Spectrum, in_order, traced
 from opforge.core.pairs import PairedModes
 
 # The part of the squares of a state's waves from which what is left out is worth a word: a tenth of their size.
@@ -27,7 +26,7 @@ def tell_dropped(state: Any, spectrum: Spectrum, paired: PairedModes) -> None:
     Warns:
         UserWarning: a hundredth or more of the squares of a sample's waves is left out.
     """
-    if is_torch(state) and tracing():
+    if is_torch(state) and traced():
         return
     axes = tuple(range(-paired.ndim, 0))
     modes = spectrum.modes.detach() if is_torch(spectrum.modes) else spectrum.modes

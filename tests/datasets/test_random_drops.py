@@ -22,7 +22,14 @@ def test_drops_are_smooth_around_the_box():
     assert size[40:].max() < 1e-9 * size[0]
 
 
-@pytest.mark.parametrize(("count", "widths"), [(0, (0.1, 0.2)), (1, (0.0, 0.1)), (1, (0.2, 0.1))])
-def test_parameters_out_of_range(count, widths):
-    with pytest.raises(InputError, match="count must be at least 1 and widths"):
+@pytest.mark.parametrize(
+    ("count", "widths", "message"),
+    [
+        (0, (0.1, 0.2), "count must lie between 1 and"),
+        (1, (0.0, 0.1), "widths must be two numbers from 0 to 1, the least first"),
+        (1, (0.2, 0.1), "widths must be two numbers from 0 to 1, the least first"),
+    ],
+)
+def test_parameters_out_of_range(count, widths, message):
+    with pytest.raises(InputError, match=message):
         Drops(count, widths)

@@ -96,6 +96,8 @@ def free_folder(path: Path, *, force: bool, what: str = "output folder") -> Path
     Raises:
         InputError: it is a file, or a folder with something in it and ``force`` is false.
     """
+    if (hint := home_hint(path)) and not Path(path.parts[0]).is_dir():
+        raise InputError(f"{what} {str(path)!r} would make a folder {path.parts[0]!r}; {hint}")
     if path.exists() and not path.is_dir():
         raise InputError(f"{what} {str(path)!r} is a file; give another name")
     if path.is_dir() and any(path.iterdir()) and not force:

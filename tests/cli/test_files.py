@@ -61,6 +61,15 @@ def test_free_folder(tmp_path):
         free_folder(tmp_path / "file", force=True)
 
 
+def test_no_folder_is_named_home(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/her")
+    with pytest.raises(InputError, match=r"output folder '~/run' would make a folder '~'; .* give '/home/her/run'"):
+        free_folder(Path("~/run"), force=False)
+    (tmp_path / "~").mkdir()
+    assert free_folder(Path("~/run"), force=False) == Path("~/run")
+
+
 def test_made_folder(tmp_path):
     assert made_folder(tmp_path / "new" / "below").is_dir()
     assert made_folder(tmp_path) == tmp_path

@@ -266,8 +266,8 @@ def test_drawn_parameters_are_the_same_however_the_sample_is_made(name):
 @pytest.mark.parametrize(
     ("name", "field", "parameters"),
     [
-        ("shallow_water", "h", {"initial": "waves"}),
-        ("shallow_water", "b", {"initial": "bottom"}),
+        ("shallow_water", "h", {"initial": "waves", "frames": 2, "end_time": 0.002}),
+        ("shallow_water", "b", {"initial": "bottom", "frames": 2, "end_time": 0.002}),
         ("wave", "c", {"medium": "random"}),
         ("poisson", "f", {}),
         ("poisson", "a", {"coefficient": "lognormal"}),
